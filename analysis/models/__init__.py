@@ -1,0 +1,15 @@
+"""The tables of DID IT MATTER, one topic a module."""
+
+from analysis.models.mail import Digest, OutboxMessage
+from analysis.models.rollup import Enrolment, UnitDay, Watermark
+from analysis.models.snapshot import RefreshRun, ResultSnapshot
+
+__all__ = [
+    "Digest",
+    "Enrolment",
+    "OutboxMessage",
+    "RefreshRun",
+    "ResultSnapshot",
+    "UnitDay",
+    "Watermark",
+]

@@ -1,0 +1,193 @@
+"""The one shape of results: what the pipeline writes and what pages, API, e-mails and CSV read.
+
+Shares, lifts and interval bounds are fractions (0.05 is 5 %). "Cannot be computed" is ``None`` with a reason in
+``warnings``, never 0. An interval bound of ``None`` inside an interval means unbounded on that side.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+
+Interval = tuple[float | None, float | None]
+
+
+class Reading(StrEnum):
+    """What one comparison says, in words (STYLE: never by colour alone)."""
+
+    BETTER = "Better"
+    WORSE = "Worse"
+    NO_CLEAR_CHANGE = "No clear change"
+    TOO_EARLY = "Too early"
+    NOT_TRUSTWORTHY = "Not trustworthy"
+
+
+class Tone(StrEnum):
+    """How a verdict is coloured; the words carry the meaning."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WARN = "warn"
+    FLAT = "flat"
+
+
+class VariantFact(Struct, frozen=True, kw_only=True):
+    """A variant and how many units it has. ``expected_share`` is of the exposed units."""
+
+    key: str
+    name: str
+    is_control: bool
+    weight: int
+    units: int
+    expected_share: float
+    share: float | None
+    model_version: str | None = None
+    offline_metric: str | None = None
+    offline_value: float | None = None
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """One treatment against the control, treatment minus control; lift is T/C - 1."""
+
+    variant: str
+    control: str
+    n: int
+    control_n: int
+    value: float | None
+    control_value: float | None
+    difference: float | None
+    difference_interval: Interval | None
+    lift: float | None
+    lift_interval: Interval | None
+    p_value: float | None
+    standard_error: float | None
+    degrees_of_freedom: float | None
+    reading: Reading
+    margin_crossed: bool | None = None
+    warnings: list[str] = []
+
+
+class MetricResult(Struct, frozen=True, kw_only=True):
+    """A metric with one comparison a treatment. ``margin`` is the guardrail's, as a fraction of the control's value."""
+
+    key: str
+    name: str
+    description: str
+    kind: str
+    role: str
+    direction: str
+    display_unit: str
+    margin: float | None
+    comparisons: list[Comparison]
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A health check with its answer and what to do about it. ``ok`` is None while it cannot be said."""
+
+    key: str
+    name: str
+    ok: bool | None
+    summary: str
+    what_to_do: str = ""
+
+
+class Srm(Struct, frozen=True, kw_only=True):
+    """The sample ratio mismatch test."""
+
+    p_value: float | None
+    counts: dict[str, int]
+    expected: dict[str, float]
+    threshold: float
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """Whether the numbers may be believed at all."""
+
+    trustworthy: bool
+    srm: Srm
+    quarantined_units: int
+    checks: list[Check]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The answer: one sentence, one explanation, the rule's reasons."""
+
+    decision: str
+    tone: Tone
+    headline: str
+    explanation: str
+    reasons: list[str]
+    next_step: str
+
+
+class EffectPoint(Struct, frozen=True, kw_only=True):
+    """The effect as it stood at the end of a day, over all units enrolled by then."""
+
+    day: date
+    n: int
+    control_n: int
+    lift: float | None
+    lift_interval: Interval | None
+    difference: float | None
+    difference_interval: Interval | None
+
+
+class EffectSeries(Struct, frozen=True, kw_only=True):
+    """A metric's effect over time for one treatment."""
+
+    metric: str
+    variant: str
+    points: list[EffectPoint]
+
+
+class ExposurePoint(Struct, frozen=True, kw_only=True):
+    """How many units a variant enrolled on a day."""
+
+    day: date
+    variant: str
+    units: int
+
+
+class ExperimentFacts(Struct, frozen=True, kw_only=True):
+    """The experiment as it was when the snapshot was made."""
+
+    key: str
+    name: str
+    hypothesis: str
+    unit_type: str
+    status: str
+    started_at: datetime
+    stopped_at: datetime | None
+    planned_days: int
+    day: int
+    currency: str
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """Everything a results page, an e-mail or the API says about one experiment at one moment."""
+
+    schema: int
+    engine_version: str
+    as_of: datetime
+    data_up_to: datetime | None
+    alpha: float
+    experiment: ExperimentFacts
+    variants: list[VariantFact]
+    health: Health
+    verdict: Verdict
+    metrics: list[MetricResult]
+    effect_over_time: list[EffectSeries]
+    exposures_per_day: list[ExposurePoint]
+
+
+def from_payload(payload: object) -> Results:
+    """Read a stored payload back into ``Results``."""
+    return msgspec.convert(payload, Results, strict=False)
+
+
+def to_payload(results: Results) -> object:
+    """Turn ``Results`` into what a JSON column holds."""
+    return msgspec.to_builtins(results)

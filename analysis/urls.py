@@ -1,0 +1,5 @@
+"""Addresses of results and e-mails."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,36 @@
+"""Who may do what in a project, and what an API key may be used for."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Role(StrEnum):
+    """A member's role, weakest first in ``ROLE_RANK``."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+
+ROLE_RANK: dict[Role, int] = {Role.VIEWER: 0, Role.ANALYST: 1, Role.EDITOR: 2, Role.ADMIN: 3}
+
+
+class Scope(StrEnum):
+    """What the holder of an API key may do."""
+
+    EVALUATE = "evaluate"
+    INGEST = "ingest"
+    READ = "read"
+
+
+class KeyGrant(Struct, frozen=True, kw_only=True):
+    """What one API key opens: a project and the scopes in it."""
+
+    project_id: int
+    scopes: frozenset[Scope]
+
+    def allows(self, scope: Scope) -> bool:
+        """Say whether the key may be used for ``scope``."""
+        return scope in self.scopes

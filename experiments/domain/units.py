@@ -1,0 +1,17 @@
+"""What an experiment randomises over, and where an event carries that unit's id."""
+
+from enum import StrEnum
+
+
+class UnitType(StrEnum):
+    """The kind of unit that gets one variant and keeps it.
+
+    An event names a user in ``userId``, a device in ``anonymousId``, and any other unit in the property
+    ``<unit type>_id`` (``session_id``, ``account_id``, ``impression_id``).
+    """
+
+    USER = "user"
+    DEVICE = "device"
+    SESSION = "session"
+    ACCOUNT = "account"
+    IMPRESSION = "impression"

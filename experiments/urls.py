@@ -1,0 +1,5 @@
+"""Addresses of sign-in and set-up."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

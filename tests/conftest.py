@@ -1,0 +1,45 @@
+"""Servers of the tests' own: never the running product's data."""
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+
+_HOME = Path(tempfile.mkdtemp(prefix="tl-test-"))
+_HOME.chmod(0o755)  # the unprivileged user that runs PostgreSQL under root must reach its directory
+os.environ["TRUELIFT_HOME"] = str(_HOME)
+os.environ["TRUELIFT_SECRET_KEY"] = "only-for-tests"
+os.environ["TRUELIFT_STATIC_ROOT"] = str(_HOME / "static")
+for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "TRUELIFT_ENV", "TRUELIFT_BASE_URL"):
+    os.environ.pop(_name, None)
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+# After the environment and not from pytest's ini: the settings must see this home, never the running product's.
+django.setup()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(embedded_servers: Path) -> None:
+    """Have the embedded PostgreSQL up before Django makes its test database."""
+
+
+@pytest.fixture(scope="session")
+def embedded_servers():
+    """Start PostgreSQL and Valkey in a temporary home; stop and delete them at the end."""
+    from config import paths
+    from config.stack import embedded
+
+    sockets = paths.socket_directory(_HOME)
+    postgres = embedded.start_postgres(_HOME, sockets)
+    valkey = embedded.start_valkey(_HOME, sockets)
+    yield _HOME
+    embedded.stop(valkey)
+    embedded.stop(postgres, signal.SIGINT)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
