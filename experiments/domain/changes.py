@@ -1,0 +1,3 @@
+"""The PostgreSQL channel that tells the edge to look again."""
+
+CHANNEL = "truelift_changed"

@@ -1,0 +1,72 @@
+"""API keys: made once, shown once, kept as a digest, revoked for good."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from experiments.changes import announce
+from experiments.domain.access import Scope
+from experiments.models import ApiKey, AuditEntry, Project, User
+
+KEY_PREFIX = "tl_"
+RANDOM_BYTES = 32
+VISIBLE_CHARACTERS = 10
+"""How much of a key the pages show so that people can tell keys apart: ``tl_`` and seven of 43 random characters."""
+
+
+class KeyScopeError(ValueError):
+    """A key cannot be made as asked; the message says what is allowed."""
+
+
+def digest(plain: str) -> str:
+    """Return what is stored of a key: 256 random bits need no salt and no slow hash, so SHA-256 in hex."""
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+@transaction.atomic
+def issue_key(project: Project, name: str, scopes: Iterable[Scope], user: User | None) -> tuple[ApiKey, str]:
+    """Make a key for ``project`` and return it with its plain text, which nobody can see again."""
+    granted = sorted({Scope(scope) for scope in scopes})
+    if not granted:
+        raise KeyScopeError(f"A key without a scope opens nothing. Choose one or more of {', '.join(Scope)}.")
+    plain = KEY_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    key = ApiKey.objects.create(
+        project=project,
+        name=name,
+        prefix=plain[:VISIBLE_CHARACTERS],
+        digest=digest(plain),
+        scopes=[scope.value for scope in granted],
+        created_by=user,
+    )
+    _record("key.issued", key, user, after={"name": name, "scopes": key.scopes})
+    announce()
+    return key, plain
+
+
+@transaction.atomic
+def revoke(key: ApiKey, user: User | None, why: str = "") -> bool:
+    """Close ``key`` for good; return whether this call did it, so that a double click is recorded once."""
+    now = timezone.now()
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
+        return False
+    key.revoked_at = now
+    _record("key.revoked", key, user, before={"name": key.name, "scopes": key.scopes}, why=why)
+    announce()
+    return True
+
+
+def _record(
+    action: str, key: ApiKey, user: User | None, *, before: object = None, after: object = None, why: str = ""
+) -> None:
+    AuditEntry.objects.create(
+        project_id=key.project_id,
+        user=user,
+        action=action,
+        subject=f"key:{key.prefix}",
+        before=before,
+        after=after,
+        why=why,
+    )
