@@ -50,7 +50,12 @@ class VariantFact(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """One treatment against the control, treatment minus control; lift is T/C - 1."""
+    """One treatment against the control, treatment minus control; lift is T/C - 1.
+
+    ``alpha`` is this comparison's share of the risk (intervals are at 1 - alpha), ``adjusted_p_value`` the p-value that
+    compares with the whole. ``margin_crossed``: True when it is shown that the limit is crossed, False when it is shown
+    that it is held, None when neither is (or there is no margin).
+    """
 
     variant: str
     control: str
@@ -68,6 +73,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     reading: Reading
     margin_crossed: bool | None = None
     warnings: list[str] = []
+    alpha: float = 0.05
+    adjusted_p_value: float | None = None
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):

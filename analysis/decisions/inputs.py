@@ -1,0 +1,75 @@
+"""What the decision needs to know, free of any table or clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from analysis.stats.moments import Moments
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPlan:
+    """A metric as the experiment's plan uses it.
+
+    ``margin`` is a guardrail's limit as a fraction of the control's value (.02 is 2 %). ``event`` is the event that the
+    metric counts. ``proxy`` says whether the metric only stands in for the business (a click for a purchase); None leaves
+    that to the words in the metric's name and event.
+    """
+
+    key: str
+    name: str
+    kind: MetricKind
+    role: MetricRole
+    direction: Direction = Direction.INCREASE
+    display_unit: DisplayUnit = DisplayUnit.NUMBER
+    margin: float | None = None
+    description: str = ""
+    event: str = ""
+    proxy: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricInput:
+    """A metric with its moments a variant key, over all units that are not quarantined.
+
+    k = 1 for proportion (each unit's value capped at 1), count and sum; k = 2 (numerator, denominator) for ratio and
+    average. Units without any event are in as zeros. A variant that is missing has no unit.
+    """
+
+    plan: MetricPlan
+    moments: Mapping[str, Moments]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantCount:
+    """A variant and its units (quarantined ones left out)."""
+
+    key: str
+    name: str
+    is_control: bool
+    weight: int
+    units: int
+    model_version: str | None = None
+    offline_metric: str | None = None
+    offline_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The experiment's circumstances at the moment of the reading; all times aware.
+
+    ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap check
+    is left out when it is empty).
+    """
+
+    experiment_name: str
+    unit_type: str
+    started_at: datetime | None
+    stopped_at: datetime | None
+    planned_days: int
+    as_of: datetime
+    data_up_to: datetime | None
+    quarantined_units: int = 0
+    currency: str = "EUR"
+    exposures_per_day: Mapping[date, int] = field(default_factory=dict)

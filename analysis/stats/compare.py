@@ -1,0 +1,195 @@
+"""Treatment minus control: one standard error gives the interval, the p-value and the lift's interval."""
+
+import math
+from dataclasses import dataclass, field
+
+from analysis.stats.estimates import Estimate, Form, estimate
+from analysis.stats.lift import fieller
+from analysis.stats.moments import Moments
+from analysis.stats.reference import satterthwaite, two_sided_quantile, upper_tail
+from analysis.stats.settings import DEFAULTS, Settings
+from analysis.stats.skewness import kappa
+from analysis.stats.small_counts import SmallCounts, small_counts
+from analysis.stats.unavailable import NotComputable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Treatment minus control with its test.
+
+    Attributes:
+        value: in the metric's unit.
+        standard_error: of ``value``.
+        df: degrees of freedom; infinite for the normal distribution.
+        statistic: value / standard_error.
+        p_value: two-sided.
+        interval: at 1 - alpha; excludes 0 exactly when p_value < alpha.
+        quantile: that the interval was made with.
+    """
+
+    value: float
+    standard_error: float
+    df: float
+    statistic: float
+    p_value: float
+    interval: tuple[float, float]
+    quantile: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonNumbers:
+    """All numbers of one treatment against the control on one metric. None is explained in ``notes``.
+
+    ``numerator`` and ``denominator`` are the per-unit comparisons beside a ratio: a ratio alone can move because its
+    denominator did.
+    """
+
+    form: Form
+    alpha: float
+    control: Estimate | NotComputable
+    treatment: Estimate | NotComputable
+    difference: Difference | NotComputable
+    lift: float | None = None
+    lift_interval: tuple[float, float] | None = None
+    small_counts: SmallCounts | None = None
+    skewness: float | None = None
+    numerator: "ComparisonNumbers | None" = None
+    denominator: "ComparisonNumbers | None" = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def compare(
+    form: Form, control: Moments, treatment: Moments, alpha: float = DEFAULTS.alpha, settings: Settings = DEFAULTS
+) -> ComparisonNumbers:
+    """Compare one treatment with the control on one metric.
+
+    Args:
+        form: mean, proportion or ratio.
+        control, treatment: moments over units; k = 1, for a ratio k = 2 (numerator, denominator).
+        alpha: two-sided; intervals are at 1 - alpha.
+        settings: thresholds of the warnings.
+    """
+    c, t = estimate(form, control), estimate(form, treatment)
+    if isinstance(c, NotComputable) or isinstance(t, NotComputable):
+        reasons = {
+            f"{who}: {arm.reason}" for who, arm in (("control", c), ("treatment", t)) if isinstance(arm, NotComputable)
+        }
+        missing = NotComputable("; ".join(sorted(reasons)))
+        return ComparisonNumbers(
+            form=form,
+            alpha=alpha,
+            control=c,
+            treatment=t,
+            difference=missing,
+            notes=(f"Not computable: {missing.reason}.",),
+        )
+    found = difference(c, t, alpha)
+    if isinstance(found, NotComputable):
+        note = f"Not computable: {found.reason}."
+        return ComparisonNumbers(form=form, alpha=alpha, control=c, treatment=t, difference=found, notes=(note,))
+    return _with_lift_and_notes(form, control, treatment, c, t, found, alpha, settings)
+
+
+def difference(control: Estimate, treatment: Estimate, alpha: float) -> Difference | NotComputable:
+    """Return treatment - control with standard error sqrt(V1 + V0), Welch–Satterthwaite t (normal for proportions).
+
+    For means this is Welch's test, as ``scipy.stats.ttest_ind_from_stats(equal_var=False)``; for proportions the Wald
+    test, as ``statsmodels.stats.proportion.test_proportions_2indep(method="wald")``. One path for all forms, so that
+    p-value, interval and lift cannot part.
+    """
+    variance = treatment.variance + control.variance
+    if variance <= 0:
+        return NotComputable("no unit differs from another within either variant")
+    value, se = treatment.value - control.value, math.sqrt(variance)
+    df = satterthwaite(treatment.variance, treatment.df, control.variance, control.df)
+    q = two_sided_quantile(alpha, df)
+    return Difference(
+        value=value,
+        standard_error=se,
+        df=df,
+        statistic=value / se,
+        p_value=min(1.0, 2 * upper_tail(abs(value) / se, df)),
+        interval=(value - q * se, value + q * se),
+        quantile=q,
+    )
+
+
+def _with_lift_and_notes(
+    form: Form,
+    control: Moments,
+    treatment: Moments,
+    c: Estimate,
+    t: Estimate,
+    found: Difference,
+    alpha: float,
+    settings: Settings,
+) -> ComparisonNumbers:
+    """Add the lift, the guards and their notes to a difference that exists."""
+    notes: list[str] = []
+    lift = fieller(c, t, found.quantile)
+    lift_value, lift_interval = None, None
+    if isinstance(lift, NotComputable):
+        notes.append(f"No relative change: {lift.reason}.")
+    elif isinstance(lift.interval, NotComputable):
+        lift_value = lift.value
+        notes.append(f"No interval for the relative change: {lift.interval.reason}.")
+    else:
+        lift_value, lift_interval = lift.value, lift.interval
+    few = small_counts(c, t, alpha, settings.small_cell) if form is Form.PROPORTION else None
+    skew = kappa(control, treatment) if form is Form.MEAN else NotComputable("only for means")
+    top = bottom = None
+    if form is Form.RATIO:
+        top, bottom = (_part(control, treatment, i, alpha, settings) for i in (0, 1))
+    notes += _guard_notes(form, few, skew, bottom, min(c.n, t.n), settings)
+    return ComparisonNumbers(
+        form=form,
+        alpha=alpha,
+        control=c,
+        treatment=t,
+        difference=found,
+        lift=lift_value,
+        lift_interval=lift_interval,
+        small_counts=few,
+        skewness=None if isinstance(skew, NotComputable) else skew,
+        numerator=top,
+        denominator=bottom,
+        notes=tuple(notes),
+    )
+
+
+def _part(control: Moments, treatment: Moments, index: int, alpha: float, settings: Settings) -> ComparisonNumbers:
+    """Compare a ratio's numerator (0) or denominator (1) a unit."""
+    return compare(Form.MEAN, control.only(index), treatment.only(index), alpha, settings)
+
+
+def _guard_notes(
+    form: Form,
+    few: SmallCounts | None,
+    skew: float | NotComputable,
+    bottom: ComparisonNumbers | None,
+    smallest_n: int,
+    settings: Settings,
+) -> list[str]:
+    """Return what a reader must know before trusting the numbers, one sentence each."""
+    notes: list[str] = []
+    if few is not None:
+        low, high = (f"{100 * bound:+.3g}".replace("-", "−") for bound in few.interval)
+        notes.append(
+            f"Only {few.smallest} successes or failures in a variant; the {few.method} interval of the difference, "
+            f"better for small counts, is {low} to {high} percentage points."
+        )
+    if isinstance(skew, float) and abs(skew) > settings.skew_warning:
+        strong = abs(skew) > settings.skew_refusal
+        cure = "do not claim a direction from it" if strong else "cap the metric or split evenly"
+        notes.append(f"A few extreme units bend this comparison (skewness {skew:.2f}); {cure}.".replace("-", "−"))
+    if form is Form.RATIO and smallest_n < settings.few_clusters:
+        notes.append(
+            f"Only {smallest_n} units in a variant: the interval of a ratio is too narrow below "
+            f"{settings.few_clusters}."
+        )
+    if bottom is not None and isinstance(bottom.difference, Difference) and bottom.difference.p_value < bottom.alpha:
+        notes.append(
+            "The denominator itself changed, so the two ratios are not over alike things; "
+            "read the change of numerator and denominator per unit beside it."
+        )
+    return notes

@@ -1,0 +1,34 @@
+"""Every threshold of the statistics in one frozen object, each with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Thresholds of ``analysis.stats``; ``DEFAULTS`` holds the ones in use."""
+
+    alpha: float = 0.05
+    """Two-sided risk of calling a difference where there is none. The convention of the field."""
+
+    srm_threshold: float = 0.001
+    """A split is called broken below this p. Looked at daily for a month it gives about 1 % false alarms, and a broken
+    split is worth that: no other number can be read beside it (Fabijan et al., KDD 2019, use .0005 to .001)."""
+
+    srm_min_expected: float = 5.0
+    """Fewest expected units in every variant for the chi-square approximation (Cochran 1954)."""
+
+    small_cell: int = 20
+    """Fewer successes or failures than this in a variant and the normal interval of a proportion is off in its tails;
+    a score-type interval is shown beside it."""
+
+    skew_warning: float = 0.03
+    """|kappa| above which one tail of the test is off by about a quarter of a percentage point at 5 %."""
+
+    skew_refusal: float = 0.12
+    """|kappa| above which one tail is off by about one percentage point: nothing one-sided may be claimed."""
+
+    few_clusters: int = 40
+    """Fewer units than this in a variant and the delta method's variance of a ratio is too small on average."""
+
+
+DEFAULTS = Settings()

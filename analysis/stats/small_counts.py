@@ -1,0 +1,34 @@
+"""Proportions with few successes or failures: a score-type interval beside the normal one."""
+
+from dataclasses import dataclass
+
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from analysis.stats.estimates import Estimate
+from analysis.stats.settings import DEFAULTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallCounts:
+    """The fewest successes or failures in a variant, and Newcombe's interval of the difference."""
+
+    smallest: int
+    interval: tuple[float, float]
+    method: str = "Newcombe"
+
+
+def small_counts(
+    control: Estimate, treatment: Estimate, alpha: float, small_cell: int = DEFAULTS.small_cell
+) -> SmallCounts | None:
+    """Return Newcombe's interval where a cell is small, else None.
+
+    Source: Newcombe 1998, Statistics in Medicine 17, method 10, as ``confint_proportions_2indep(method="newcomb")``.
+    """
+    counts = [round(arm.value * arm.n) for arm in (control, treatment)]
+    smallest = min(min(count, arm.n - count) for count, arm in zip(counts, (control, treatment), strict=True))
+    if smallest >= small_cell:
+        return None
+    low, high = confint_proportions_2indep(
+        counts[1], treatment.n, counts[0], control.n, method="newcomb", compare="diff", alpha=alpha
+    )
+    return SmallCounts(smallest=smallest, interval=(float(low), float(high)))
