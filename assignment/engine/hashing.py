@@ -1,0 +1,68 @@
+"""The one hash: FNV-1a, as the GrowthBook SDKs compute it, so that local and remote evaluation agree to the bucket."""
+
+from fnv_hash_fast import fnv1a_32 as _fnv1a_32_of_bytes
+
+BUCKETS = 10_000
+OFFSET_BASIS = 0x811C9DC5
+PRIME = 0x01000193
+WORD = 0xFFFFFFFF
+
+
+def fnv1a_32(text: str) -> int:
+    """Return the 32-bit FNV-1a hash of a string's UTF-16 code units.
+
+    JavaScript hashes code units (0 to 65,535), not bytes. For ASCII the two are the same, and a compiled routine
+    answers; other text is hashed unit by unit.
+
+    Parameters
+    ----------
+    text
+        Any string, also one with lone surrogates.
+
+    Returns
+    -------
+    int
+        0 to 2³² − 1.
+
+    References
+    ----------
+    Fowler, Noll, Vo, Eastlake: The FNV Non-Cryptographic Hash Algorithm (RFC 9923), with 16-bit units.
+    """
+    if text.isascii():
+        return int(_fnv1a_32_of_bytes(text.encode("ascii")))
+    digest = OFFSET_BASIS
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    for low, high in zip(encoded[::2], encoded[1::2], strict=True):
+        digest = ((digest ^ (low | high << 8)) * PRIME) & WORD
+    return digest
+
+
+def bucket_of(seed: str, unit: str) -> int:
+    """Return the bucket, 0 to 9,999, of a unit under a seed (hash version 2).
+
+    The second pass over the decimal digits of the first breaks the correlation that plain FNV shows between seeds
+    of similar spelling.
+    """
+    return fnv1a_32(str(fnv1a_32(seed + unit))) % BUCKETS
+
+
+def hash_share(seed: str, value: str, version: int) -> float | None:
+    """Return the SDK protocol's hash as a share of the whole, or None for a version that it does not define.
+
+    Parameters
+    ----------
+    seed, value
+        The experiment's seed and the unit's id, already a string.
+    version
+        1: ``fnv(value + seed)`` in thousandths (biased, kept for old SDKs); 2: :func:`bucket_of` in ten-thousandths.
+
+    Returns
+    -------
+    float or None
+        0 ≤ share < 1.
+    """
+    if version == 1:
+        return fnv1a_32(value + seed) % 1000 / 1000
+    if version == 2:
+        return bucket_of(seed, value) / BUCKETS
+    return None

@@ -1,0 +1,46 @@
+"""What the doors share: how an answer looks, who is asking, and what browsers need to be told."""
+
+from collections.abc import Mapping
+
+from assignment.table import Table
+from experiments.domain.access import KeyGrant
+
+Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
+"""Status, headers and body of a response."""
+
+JSON = ("content-type", "application/json")
+# Answers depend on an API key that the page itself presents, never on a cookie, so any origin may ask.
+CORS: Headers = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "ETag, Retry-After"),
+]
+PREFLIGHT: Headers = [
+    *CORS,
+    ("access-control-allow-methods", "POST, OPTIONS"),
+    ("access-control-allow-headers", "content-type, authorization, x-api-key, if-none-match"),
+    ("access-control-max-age", "7200"),
+]
+BEARER = "bearer "
+
+
+def presented_key(headers: Mapping[str, str]) -> str | None:
+    """Return the API key of a request, from ``Authorization: Bearer`` or ``X-API-Key``, or None."""
+    authorization = headers.get("authorization", "")
+    if authorization[: len(BEARER)].lower() == BEARER:
+        return authorization[len(BEARER) :].strip() or None
+    return headers.get("x-api-key", "").strip() or None
+
+
+def grant_of(table: Table, headers: Mapping[str, str]) -> KeyGrant | None:
+    """Return what the request's API key opens, or None when it has none that is good."""
+    key = presented_key(headers)
+    return None if key is None else table.grant(key)
+
+
+def etag_matches(if_none_match: str, etag: str) -> bool:
+    """Say whether a client already holds the answer with this entity tag (weak comparison, RFC 9110, 13.1.2)."""
+    if if_none_match.strip() == "*":
+        return True
+    offered = (tag.strip().removeprefix("W/") for tag in if_none_match.split(","))
+    return any(tag in (etag, etag.strip('"')) for tag in offered)
