@@ -21,10 +21,10 @@ class LoggedEvent(models.Model):
     at = models.DateTimeField()
     received_at = models.DateTimeField()
     name = models.TextField()
-    user_id = models.TextField(null=True)
-    anonymous_id = models.TextField(null=True)
-    experiment = models.TextField(null=True)
-    variant = models.TextField(null=True)
+    user_id = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
+    anonymous_id = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
+    experiment = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
+    variant = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
     props = models.JSONField()
 
     class Meta:

@@ -1,0 +1,224 @@
+"""Run Django's WSGI application behind granian's RSGI server, in a pool of threads.
+
+The lean doors and Django share one process this way; a page that waits for the database holds a thread and never the
+event loop. Django manages its own database connections by its request signals, one a thread.
+"""
+
+import asyncio
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+logger = logging.getLogger(__name__)
+
+Headers = list[tuple[str, str]]
+Environ = dict[str, Any]
+WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+MOST_BODY_BYTES = 10 * 1024 * 1024
+THREADS = 8
+# ``Proxy`` would become HTTP_PROXY, which many HTTP clients obey ("httpoxy", CVE-2016-5385).
+_NEVER_PASSED_ON = frozenset({"proxy", "content-length", "content-type", "host", "x-request-id"})
+_SEPARATORS = {"cookie": "; "}
+
+
+class BodyTooLargeError(Exception):
+    """The client sends more than this address takes."""
+
+
+class HeaderItems(Protocol):
+    """Granian's request headers: lower-case names, repeated headers repeated."""
+
+    def items(self) -> list[tuple[str, str]]: ...  # noqa: D102
+    def get(self, key: str, default: Any = None) -> Any: ...  # noqa: D102
+
+
+class Scope(Protocol):
+    """What granian says about one request; ``path`` is already percent-decoded."""
+
+    proto: str
+    http_version: str
+    server: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+    headers: HeaderItems
+
+
+class Transport(Protocol):
+    """The body of a response that is sent in pieces."""
+
+    async def send_bytes(self, data: bytes) -> None: ...  # noqa: D102
+
+
+class Exchange(Protocol):
+    """Granian's side of one request: its body and the way to answer."""
+
+    def __aiter__(self) -> Any: ...
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...  # noqa: D102
+    def response_stream(self, status: int, headers: Headers) -> Transport: ...  # noqa: D102
+
+
+async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
+    """Read the body, but never more than ``limit`` bytes of it."""
+    stated = scope.headers.get("content-length")
+    if stated is not None and stated.isdecimal() and int(stated) > limit:
+        raise BodyTooLargeError
+    if stated == "0" or (
+        stated is None and scope.headers.get("transfer-encoding") is None and scope.http_version != "2"
+    ):
+        return b""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in exchange:
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class WsgiBridge:
+    """One WSGI application and the threads that run it."""
+
+    def __init__(self, application: WsgiApplication, threads: int = THREADS) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
+
+    async def answer(self, scope: Scope, exchange: Exchange, request_id: str) -> None:
+        """Run the application for one request and send what it answers."""
+        identity = ("x-request-id", request_id)
+        try:
+            body = await read_body(scope, exchange, MOST_BODY_BYTES)
+        except BodyTooLargeError:
+            text = f"The request is larger than {MOST_BODY_BYTES} bytes.\n".encode()
+            exchange.response_bytes(413, [("content-type", "text/plain; charset=utf-8"), identity], text)
+            return
+        loop = asyncio.get_running_loop()
+        run = _Run(self._application, environ(scope, body, request_id), exchange, identity, loop)
+        try:
+            await loop.run_in_executor(self._threads, run)
+        except Exception:
+            logger.exception("Django could not answer %s %s (request %s)", scope.method, scope.path, request_id)
+            if not run.answered:
+                exchange.response_bytes(500, [("content-type", "text/plain; charset=utf-8"), identity], _FAILURE)
+
+    def stop(self) -> None:
+        """Let the running requests finish and end the threads."""
+        self._threads.shutdown()
+
+
+_FAILURE = b"Something failed here, and it has been logged. Please try again.\n"
+
+
+class _Run:
+    """One call of the application, made in a thread of the pool."""
+
+    def __init__(
+        self,
+        application: WsgiApplication,
+        environ: Environ,
+        exchange: Exchange,
+        identity: tuple[str, str],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._application = application
+        self._environ = environ
+        self._exchange = exchange
+        self._identity = identity
+        self._loop = loop
+        self._status = 500
+        self._headers: Headers = []
+        self.answered = False
+
+    def __call__(self) -> None:
+        result = self._application(self._environ, self._start_response)
+        try:
+            if getattr(result, "streaming", False) and not hasattr(result, "file_to_stream"):
+                self._send_in_pieces(result)
+            else:
+                self._send(b"".join(result))
+        finally:
+            # Django ends the request here: request_finished, which gives back its database connection.
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def _start_response(self, status: str, headers: Headers, error: object = None) -> None:
+        del error  # nothing is sent before the application is done, so a later status simply replaces this one
+        self._status = int(status[:3])
+        self._headers = [*((name.lower(), value) for name, value in headers), self._identity]
+
+    def _send(self, body: bytes) -> None:
+        self.answered = True
+        self._loop.call_soon_threadsafe(self._exchange.response_bytes, self._status, self._headers, body)
+
+    def _send_in_pieces(self, pieces: Iterable[bytes]) -> None:
+        self.answered = True
+        transport: Transport | None = None
+        for piece in pieces:
+            transport = asyncio.run_coroutine_threadsafe(self._send_piece(transport, piece), self._loop).result()
+        if transport is None:
+            self._send(b"")
+
+    async def _send_piece(self, transport: Transport | None, piece: bytes) -> Transport:
+        if transport is None:
+            transport = self._exchange.response_stream(self._status, self._headers)
+        await transport.send_bytes(piece)
+        return transport
+
+
+def environ(scope: Scope, body: bytes, request_id: str) -> Environ:
+    """Return the WSGI environment of a request (PEP 3333; text is bytes decoded as latin-1)."""
+    host, port = _address(scope.server)
+    made: Environ = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _native(scope.path),
+        "QUERY_STRING": _native(scope.query_string),
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": _address(scope.client)[0],
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": scope.headers.get("content-type", ""),
+        "HTTP_HOST": scope.headers.get("host") or scope.authority or scope.server,
+        "HTTP_X_REQUEST_ID": request_id,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        # X_Forwarded_For would become the same name as X-Forwarded-For, so a client could forge what a proxy sets.
+        if name in _NEVER_PASSED_ON or "_" in name:
+            continue
+        key = "HTTP_" + name.upper().replace("-", "_")
+        if key in made:
+            made[key] += _SEPARATORS.get(name, ", ") + _native(value)
+        else:
+            made[key] = _native(value)
+    return made
+
+
+def _native(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _address(text: str) -> tuple[str, str]:
+    """Split ``host:port``; a Unix socket has neither and counts as this machine."""
+    if text.startswith("unix:") or not text:
+        return "127.0.0.1", "80"
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return text, "80"
+    return host.strip("[]"), port

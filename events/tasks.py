@@ -1,0 +1,18 @@
+"""The event log's background work."""
+
+from celery import shared_task
+from django.db import OperationalError
+
+from events import partitions
+
+
+@shared_task(
+    name="events.keep_partitions",
+    autoretry_for=(OperationalError,),
+    retry_backoff=5,
+    max_retries=3,
+    time_limit=300,
+)
+def keep_partitions() -> None:
+    """Make the partitions that are missing around today."""
+    partitions.keep()

@@ -1,0 +1,94 @@
+"""A real server process on the test database, at a port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.db import connection
+
+from config import paths
+from config.stack import embedded
+from experiments.domain.access import Scope
+from experiments.keys import issue_key
+from tests import builders
+
+START_SECONDS = 40
+
+
+class RunningServer:
+    """A granian process and its address."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.log = log
+
+    def stop(self) -> int:
+        return embedded.stop(self.process, signal.SIGTERM, 20)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_server(home: Path, database_url: str) -> RunningServer:
+    port = free_port()
+    log = home / "server.log"
+    process = embedded.spawn(
+        [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1",
+         "--host", "127.0.0.1", "--port", str(port), "config.server:app"],
+        log,
+        env={**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url,
+             "TRUELIFT_STATIC_ROOT": str(home / "static")},
+    )  # fmt: skip
+    running = RunningServer(process, f"http://127.0.0.1:{port}", log)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if httpx.get(f"{running.url}/readyz", timeout=2).status_code == 200:
+                return running
+        except httpx.TransportError:
+            pass
+        if process.poll() is not None or time.monotonic() > deadline:
+            running.stop()
+            raise AssertionError(f"The server did not start:\n{log.read_text()[-3000:]}")
+        time.sleep(0.05)
+
+
+def test_database_url() -> str:
+    sockets = paths.socket_directory(paths.home())
+    return f"postgresql://truelift@/{connection.settings_dict['NAME']}?host={sockets}"
+
+
+test_database_url.__test__ = False
+
+
+@pytest.fixture
+def server(transactional_db, tmp_path) -> Iterator[RunningServer]:
+    running = start_server(tmp_path, test_database_url())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def write_key(transactional_db) -> str:
+    project = builders.project("shop")
+    _, plain = issue_key(project, "app", [Scope.INGEST, Scope.EVALUATE], None)
+    return plain
+
+
+@pytest.fixture(autouse=True)
+def empty_log(transactional_db) -> Iterator[None]:
+    """The log is not one of Django's own tables, so pytest-django does not empty it."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE events_log")
