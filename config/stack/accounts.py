@@ -50,8 +50,9 @@ def _may_enter(account: pwd.struct_passwd, directory: os.stat_result) -> bool:
 def _prefix_through_closed_directories(account: pwd.struct_passwd, data: Path) -> tuple[str, ...]:
     """Return a command that lets the account pass directories closed to it, such as a checkout under /root.
 
-    Only that one capability is kept. Without ``no_setuid_fixup`` the kernel would ignore it in access(2), which
-    PostgreSQL uses to find its own program; the change of account clears the death signal, so it is set again. Unlike ``unshare --map-user`` this works in ordinary containers.
+    Only that one capability is kept. Without ``no_setuid_fixup`` the kernel would ignore it in access(2), by which
+    PostgreSQL finds its own program. The change of account clears the parent-death signal, so it is set again here.
+    Unlike ``unshare --map-user`` this works in ordinary containers.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:

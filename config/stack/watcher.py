@@ -1,9 +1,9 @@
 """A small process of its own that ends the stack's children when the supervisor died without doing so.
 
-It reads one line for each child that starts or ends (``+<group>`` or ``-<group>``). When the pipe closes, the supervisor
-has gone: what is still listed is asked to stop and then killed. Linux also asks each child by its parent-death signal;
-this is for grandchildren, for children that hang, and for systems without that signal. It holds the home's lock until
-then, so that the next start waits instead of meeting half-dead servers. Standard library only: it must be light.
+It reads one line for each child that starts or ends (``+<group>`` or ``-<group>``). When the pipe closes, the
+supervisor has gone: what is still listed is asked to stop and then killed. Linux also asks each child by its
+parent-death signal; this is for grandchildren, for children that hang, and for systems without that signal. It holds
+the home's lock until then, so that the next start waits instead of meeting half-dead servers. Standard library only.
 """
 
 import contextlib

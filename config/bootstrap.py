@@ -1,0 +1,95 @@
+"""Make ``.venv`` and install the project into it, once for each state of pyproject.toml.
+
+Run by whatever Python the machine has, before anything is installed: ``python3 -I config/bootstrap.py [--dev]``.
+Standard library only, and readable to a Python 3.6, so that an old one is told what is missing.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+NEEDED = (3, 11)
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+PYTHON = os.path.join(VENV, "bin", "python")
+
+
+def say(text):
+    """Print one line with the time of day."""
+    print("{} {}".format(time.strftime("%H:%M:%S"), text), flush=True)
+
+
+def use_new_enough_python():
+    """Continue under a newer Python of this machine when this one is too old."""
+    if sys.version_info >= NEEDED:
+        return
+    for name in NEWER:
+        found = shutil.which(name)
+        if found:
+            os.execv(found, [found, "-I", os.path.abspath(__file__), *sys.argv[1:]])
+    sys.exit(
+        "✗ Truelift needs Python 3.11 or later; {} is {}.{}. Install a newer one and name it: "
+        "make run PYTHON=/path/to/python3.12".format(sys.executable, *sys.version_info[:2])
+    )
+
+
+def make_environment():
+    """Make ``.venv`` where it is missing or its Python has gone."""
+    if os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+        return
+    try:
+        import ensurepip  # noqa: F401  (Debian keeps it in a package of its own)
+        import venv  # noqa: F401
+    except ImportError:
+        sys.exit(
+            "✗ This Python cannot make virtual environments. On Debian or Ubuntu: "
+            "apt install python{}.{}-venv; then run the command again.".format(*sys.version_info[:2])
+        )
+    say("· Making .venv with Python {}.{}".format(*sys.version_info[:2]))
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
+        sys.exit("✗ .venv could not be made; the lines above say why.")
+
+
+def stamp(extras):
+    """Return what an installation depends on, in one line."""
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    return f"{digest} {extras} {ROOT}"
+
+
+def install(extras):
+    """Install the project with pip's own progress, unless this pyproject.toml is installed already."""
+    mark = os.path.join(VENV, "installed-" + (extras or "run"))
+    wanted = stamp(extras)
+    for name in {mark, os.path.join(VENV, "installed-dev")}:  # what tests need includes what running needs
+        if os.path.exists(name):
+            with open(name) as file:
+                if file.read() in (wanted, stamp("dev")):
+                    return
+    began = time.time()
+    say("· Installing Truelift and what it needs into .venv (about a minute)")
+    project = ROOT + (f"[{extras}]" if extras else "")
+    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "on", "-e", project]
+    if subprocess.call(pip) != 0:
+        sys.exit("✗ The installation failed; the lines above say why. Run the command again when it is mended.")
+    with open(mark, "w") as file:
+        file.write(wanted)
+    say(f"✓ Installed ({time.time() - began:.0f} s)")
+
+
+def main():
+    """Bring ``.venv`` up to date."""
+    use_new_enough_python()
+    make_environment()
+    install("dev" if "--dev" in sys.argv[1:] else "")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\n✗ Interrupted; the next run continues.")
