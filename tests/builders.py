@@ -1,9 +1,33 @@
 """Typed builders with defaults: Alice owns, Bob shares, Charlie is a stranger; everything happens around T0."""
 
+import hashlib
 import itertools
-from datetime import UTC, datetime
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
+from analysis.models import ResultSnapshot
+from analysis.results.schema import (
+    SCHEMA_VERSION,
+    Check,
+    Comparison,
+    EffectPoint,
+    EffectSeries,
+    ExperimentFacts,
+    ExposurePoint,
+    Health,
+    MetricResult,
+    Reading,
+    Results,
+    Srm,
+    Tone,
+    VariantFact,
+    Verdict,
+    to_payload,
+)
 from experiments.domain.access import Role
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
@@ -59,3 +83,206 @@ def experiment(
     if primary is not None:
         ExperimentMetric.objects.create(experiment=made, metric=primary, role=MetricRole.PRIMARY)
     return made
+
+
+def log(
+    home: Project,
+    name: str,
+    unit: str | None = "u1",
+    *,
+    at: datetime = T0,
+    received_at: datetime | None = None,
+    anonymous_id: str | None = None,
+    variant: tuple[str, str] | None = None,
+    message: str = "",
+    **props: Any,
+) -> None:
+    """Put one event into the log as the ingest door does; an exposure's ``variant`` is (experiment key, its key)."""
+    identity = uuid.UUID(bytes=hashlib.blake2b((message or str(uuid.uuid4())).encode(), digest_size=16).digest())
+    row = [home.pk, identity, at, at, received_at or at, name, unit, anonymous_id, *(variant or (None, None))]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_log"
+            " (project_id, id, ts, at, received_at, name, user_id, anonymous_id, experiment, variant, props)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [*row, json.dumps(props)],
+        )
+
+
+def expose(tested: Experiment, unit: str | None, variant: str, *, at: datetime = T0, **fields: Any) -> None:
+    """Log that ``unit`` felt ``variant`` of the experiment."""
+    log(tested.project, "Experiment Viewed", unit, at=at, variant=(tested.key, variant), **fields)
+
+
+def comparison(**fields: Any) -> Comparison:
+    """Treatment against control with a clear gain of 5.6%."""
+    defaults: dict[str, Any] = {
+        "variant": "treatment",
+        "control": "control",
+        "n": 92_103,
+        "control_n": 92_103,
+        "value": 0.1271,
+        "control_value": 0.1204,
+        "difference": 0.0067,
+        "difference_interval": (0.0025, 0.0109),
+        "lift": 0.056,
+        "lift_interval": (0.021, 0.092),
+        "p_value": 0.002,
+        "standard_error": 0.00215,
+        "degrees_of_freedom": None,
+        "reading": Reading.BETTER,
+    }
+    return Comparison(**{**defaults, **fields})
+
+
+def metric_result(key: str = "purchase-rate", *comparisons: Comparison, **fields: Any) -> MetricResult:
+    defaults: dict[str, Any] = {
+        "name": key.replace("-", " ").capitalize(),
+        "description": "",
+        "kind": "proportion",
+        "role": "primary",
+        "direction": "increase",
+        "display_unit": "percent",
+        "margin": None,
+        "comparisons": list(comparisons) or [comparison()],
+    }
+    return MetricResult(key=key, **{**defaults, **fields})
+
+
+def shop_metrics() -> list[MetricResult]:
+    """A click gain that does not reach revenue, and a guardrail that is slower than it may be."""
+    return [
+        metric_result("click-through-rate", name="Click-through rate"),
+        metric_result(
+            "page-latency",
+            comparison(
+                value=212.4, control_value=203.1, difference=9.3, difference_interval=(5.1, 13.5),
+                lift=0.0458, lift_interval=(0.025, 0.0665), p_value=0.00002, standard_error=2.1,
+                reading=Reading.WORSE, margin_crossed=True,
+            ),
+            name="Page latency", kind="average", role="guardrail", direction="decrease",
+            display_unit="milliseconds", margin=0.02,
+        ),
+        metric_result(
+            "revenue-per-user",
+            comparison(
+                value=18.42, control_value=18.69, difference=-0.27, difference_interval=(-0.9, 0.36),
+                lift=-0.0144, lift_interval=(-0.048, 0.019), p_value=0.4, standard_error=0.32,
+                reading=Reading.NO_CLEAR_CHANGE,
+            ),
+            name="Revenue per user", kind="sum", role="secondary", display_unit="currency",
+        ),
+    ]  # fmt: skip
+
+
+def effect_series(metric_key: str = "click-through-rate", variant: str = "treatment", days: int = 14) -> EffectSeries:
+    points = [
+        EffectPoint(
+            day=(T0 + timedelta(days=day)).date(),
+            n=6_500 * (day + 1),
+            control_n=6_500 * (day + 1),
+            lift=0.056 + 0.03 / (day + 1),
+            lift_interval=(0.056 - 0.12 / (day + 1) ** 0.5, 0.056 + 0.13 / (day + 1) ** 0.5),
+            difference=0.0067,
+            difference_interval=(-0.01, 0.02),
+        )
+        for day in range(days)
+    ]
+    return EffectSeries(metric=metric_key, variant=variant, points=points)
+
+
+def verdict(**fields: Any) -> Verdict:
+    defaults: dict[str, Any] = {
+        "decision": "iterate",
+        "tone": Tone.WARN,
+        "headline": "Click-through rate is up, but pages are slower and revenue did not move.",
+        "explanation": "Click-through rate rose by 5.6% (95% interval +2.1% to +9.2%). "
+        "Page latency crossed its limit of +2.0%. Revenue per user shows no clear change.",
+        "reasons": ["The primary metric is better.", "A guardrail crossed its margin."],
+        "next_step": "Make the pages faster before you ship.",
+    }
+    return Verdict(**{**defaults, **fields})
+
+
+def health(**fields: Any) -> Health:
+    defaults: dict[str, Any] = {
+        "trustworthy": True,
+        "srm": Srm(
+            p_value=0.44,
+            counts={"control": 92_103, "treatment": 92_103},
+            expected={"control": 92_103.0, "treatment": 92_103.0},
+            threshold=0.001,
+        ),
+        "quarantined_units": 0,
+        "checks": [Check(key="srm", name="Traffic split", ok=True, summary="as designed (p = 0.44)")],
+    }
+    return Health(**{**defaults, **fields})
+
+
+def broken_health() -> Health:
+    return health(
+        trustworthy=False,
+        srm=Srm(
+            p_value=1e-9,
+            counts={"control": 92_103, "treatment": 88_001},
+            expected={"control": 90_052.0, "treatment": 90_052.0},
+            threshold=0.001,
+        ),
+        checks=[
+            Check(
+                key="srm",
+                name="Traffic split",
+                ok=False,
+                summary="51.1 / 48.9 where 50 / 50 was designed (p < 0.001).",
+                what_to_do="Find what loses units in one variant, then start again.",
+            )
+        ],
+    )
+
+
+def results(experiment_: Experiment | None = None, **fields: Any) -> Results:
+    """A running experiment on its last planned day with something of everything."""
+    as_of = T0 + timedelta(days=13, hours=3)
+    defaults: dict[str, Any] = {
+        "schema": SCHEMA_VERSION,
+        "engine_version": "1",
+        "as_of": as_of,
+        "data_up_to": as_of,
+        "alpha": 0.05,
+        "experiment": ExperimentFacts(
+            key=experiment_.key if experiment_ else "new-ranker",
+            name=experiment_.name if experiment_ else "New ranker",
+            hypothesis="Ranking by the gradient-boosted model raises clicks, because it knows the season.",
+            unit_type="user",
+            status=experiment_.status if experiment_ else "running",
+            started_at=T0,
+            stopped_at=experiment_.stopped_at if experiment_ else None,
+            planned_days=14,
+            day=14,
+            currency="EUR",
+        ),
+        "variants": [
+            VariantFact(
+                key=key, name=key.capitalize(), is_control=key == "control", weight=5000, units=92_103,
+                expected_share=0.5, share=0.5,
+            )
+            for key in ("control", "treatment")
+        ],
+        "health": health(),
+        "verdict": verdict(),
+        "metrics": shop_metrics(),
+        "effect_over_time": [effect_series()],
+        "exposures_per_day": [
+            ExposurePoint(day=(T0 + timedelta(days=day)).date(), variant=key, units=6_500)
+            for day in range(14)
+            for key in ("control", "treatment")
+        ],
+    }  # fmt: skip
+    return Results(**{**defaults, **fields})
+
+
+def snapshot(of: Experiment, made: Results | None = None) -> ResultSnapshot:
+    made = made or results(of)
+    return ResultSnapshot.objects.create(
+        experiment=of, as_of=made.as_of, engine_version=made.engine_version, payload=to_payload(made)
+    )

@@ -1,15 +1,18 @@
 """The tables of DID IT MATTER, one topic a module."""
 
 from analysis.models.mail import Digest, OutboxMessage
-from analysis.models.rollup import Enrolment, UnitDay, Watermark
+from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
 __all__ = [
     "Digest",
     "Enrolment",
+    "FoldedExperiment",
+    "FoldedProject",
     "OutboxMessage",
     "RefreshRun",
     "ResultSnapshot",
+    "StrayExposure",
     "UnitDay",
     "Watermark",
 ]

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from experiments.models import Experiment, Metric, Variant
+from experiments.models import Experiment, Metric, Project, Variant
 
 
 class Watermark(models.Model):
@@ -23,14 +23,21 @@ class Watermark(models.Model):
 class Enrolment(models.Model):
     """A unit's first exposure to an experiment.
 
-    ``bucket`` (0 to 49) is a fixed hash of the unit, for jackknife and cross-fold estimates. A unit seen in two variants
-    is quarantined: counted, shown, and left out of the analysis.
+    ``bucket`` (0 to 49) is a fixed hash of the unit, for jackknife and cross-fold estimates. A unit seen in two
+    variants is quarantined: counted, shown, and left out of the analysis.
+
+    No foreign-key constraints here and on ``UnitDay``: the fold joins these very tables to write rows by the million,
+    and a queued check for each would cost more than the row.
     """
 
     pk = models.CompositePrimaryKey("experiment_id", "unit")
-    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, db_index=False, related_name="+")
+    experiment = models.ForeignKey(
+        Experiment, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
     unit = models.TextField()
-    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, db_index=False, related_name="+")
+    variant = models.ForeignKey(
+        Variant, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
     first_at = models.DateTimeField()
     bucket = models.SmallIntegerField()
     quarantined = models.BooleanField(default=False)
@@ -44,16 +51,82 @@ class UnitDay(models.Model):
 
     ``numerator`` counts events (proportion, count, ratio) or adds a property (sum, average); ``denominator`` counts
     the denominator events (ratio) or the events that carry the property (average), and is 0 for the other kinds.
-    Exact decimals, so that folding bit by bit and recomputing at once give the same row.
+    Exact decimals, so that folding bit by bit and recomputing at once give the same row. ``missing`` counts events
+    whose property was absent or not a number: they add nothing, and they are not forgotten.
     """
 
     pk = models.CompositePrimaryKey("experiment_id", "metric_id", "unit", "day")
-    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, db_index=False, related_name="+")
-    metric = models.ForeignKey(Metric, on_delete=models.CASCADE, db_index=False, related_name="+")
+    experiment = models.ForeignKey(
+        Experiment, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
+    metric = models.ForeignKey(Metric, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+")
     unit = models.TextField()
     day = models.DateField()
     numerator = models.DecimalField(max_digits=40, decimal_places=10)
     denominator = models.DecimalField(max_digits=40, decimal_places=10)
+    missing = models.IntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return f"{self.unit} on {self.day}: {self.numerator}/{self.denominator}"
+
+
+class FoldedExperiment(models.Model):
+    """What an experiment's enrolments and unit totals were folded under.
+
+    ``started_at``, ``stopped_at`` and ``plan`` (a digest of its metrics) are as they were at the last fold. When they
+    differ from the experiment's own, the fold rebuilds its state from the log. ``changes`` grows with every fold that
+    read rows of the experiment; ``shown_changes`` is its value when the newest snapshot was made.
+    """
+
+    experiment = models.OneToOneField(Experiment, on_delete=models.CASCADE, primary_key=True, related_name="folded")
+    started_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+    plan = models.CharField(max_length=32)
+    changes = models.PositiveBigIntegerField(default=0)
+    shown_changes = models.PositiveBigIntegerField(null=True)
+    rebuilt_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.experiment_id} after {self.changes} changes"
+
+
+class FoldedProject(models.Model):
+    """How new the folded events of a project are.
+
+    ``data_up_to`` never lies after the event's arrival; ``newest_at`` is the newest time of an event as its client's
+    clock had it, which may be in the future.
+    """
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="folded")
+    data_up_to = models.DateTimeField()
+    newest_at = models.DateTimeField()
+    events = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.project_id} folded up to {self.data_up_to}"
+
+
+class StrayExposure(models.Model):
+    """Exposures that the fold could not use, by what they named and why: an app's spelling mistake shows here."""
+
+    class Reason(models.TextChoices):
+        NO_EXPERIMENT = "no experiment", "No experiment of the project has this key"
+        NO_VARIANT = "no variant", "The experiment has no variant with this key"
+        NO_UNIT = "no unit", "The event does not carry the id of the experiment's unit"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    experiment = models.CharField(max_length=80)
+    variant = models.CharField(max_length=80)
+    reason = models.CharField(max_length=13, choices=Reason.choices)
+    exposures = models.PositiveBigIntegerField()
+    newest_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "experiment", "variant", "reason"], name="stray_exposures_once_per_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.exposures} exposures of {self.experiment}/{self.variant}: {self.reason}"

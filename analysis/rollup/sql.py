@@ -1,0 +1,28 @@
+"""Run the statements of the fold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+
+Parameter = str | int | list[int]
+
+
+def run(statement: str, parameters: Mapping[str, Parameter] | None = None) -> None:
+    """Run one statement that returns nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def rows(statement: str, parameters: Mapping[str, Parameter] | None = None) -> list[tuple[Any, ...]]:
+    """Return the rows of one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def number(statement: str, parameters: Mapping[str, Parameter] | None = None, default: int = 0) -> int:
+    """Return the one number that a query gives, or ``default`` when it gives no row."""
+    found = rows(statement, parameters)
+    return int(found[0][0]) if found else default

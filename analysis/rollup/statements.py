@@ -1,0 +1,224 @@
+"""The SQL of the fold. Every statement works on all experiments of a chunk at once.
+
+``lo`` and ``hi`` bound the transaction ids of a chunk, half open. ``{enrolment}`` and ``{unitday}`` name the tables
+that are written, so that the exact recompute runs the very same statements on tables of its own.
+"""
+
+from experiments.domain.units import UnitType
+
+# One fold keeps one picture of experiments and their plans, however they change while it works.
+SCRATCH = """
+CREATE TEMP TABLE IF NOT EXISTS fold_term (
+    experiment_id bigint NOT NULL, project_id bigint NOT NULL, metric_id bigint NOT NULL, name text NOT NULL,
+    counts boolean NOT NULL, adds_property boolean NOT NULL, property text NOT NULL, divides text NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS fold_experiment (
+    experiment_id bigint PRIMARY KEY, project_id bigint NOT NULL, key text NOT NULL, unit_type text NOT NULL,
+    started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS fold_unit (
+    experiment_id bigint NOT NULL, unit text NOT NULL, variant_id bigint NOT NULL, first_at timestamptz NOT NULL,
+    quarantined boolean NOT NULL, known boolean NOT NULL, moved boolean NOT NULL,
+    PRIMARY KEY (experiment_id, unit)
+) ON COMMIT DELETE ROWS;
+TRUNCATE fold_term, fold_experiment, fold_unit;
+"""
+
+# A term is one event name that one metric listens to. It counts towards the numerator (1 an event, or the property),
+# and it divides: by 'event' (each one), by 'value' (each that carries a number), or not at all ('').
+FILL_TERMS = """
+INSERT INTO fold_term
+SELECT x.id, x.project_id, m.id, n.name, n.name = m.event,
+       m.kind IN ('sum', 'average') OR (m.kind = 'ratio' AND m.property <> ''), m.property,
+       CASE WHEN m.kind = 'ratio' AND n.name = m.denominator_event THEN 'event'
+            WHEN m.kind = 'average' THEN 'value' ELSE '' END
+FROM experiments_experiment x
+JOIN experiments_experimentmetric p ON p.experiment_id = x.id
+JOIN experiments_metric m ON m.id = p.metric_id
+CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHERE m.denominator_event <> '') n
+WHERE x.started_at IS NOT NULL
+"""
+
+# Stale: nothing folded yet, or folded under another start, plan or stop. A stop later than every row folded so far
+# changes nothing that was folded.
+FILL_EXPERIMENTS = """
+INSERT INTO fold_experiment
+SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, plan.digest,
+       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> plan.digest
+       OR (f.stopped_at IS DISTINCT FROM x.stopped_at
+           AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false)))
+FROM experiments_experiment x
+LEFT JOIN analysis_foldedproject p ON p.project_id = x.project_id
+LEFT JOIN analysis_foldedexperiment f ON f.experiment_id = x.id
+CROSS JOIN LATERAL (
+    SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t.metric_id, t.name), '')) AS digest
+    FROM fold_term t WHERE t.experiment_id = x.id
+) plan
+WHERE x.started_at IS NOT NULL
+"""
+
+FORGET_STALE = """
+DELETE FROM {table} t USING fold_experiment x WHERE x.stale AND t.experiment_id = x.experiment_id
+"""
+
+# The first exposure decides the variant; of two at the very same moment, the older variant, whatever came first.
+FILL_UNITS = """
+INSERT INTO fold_unit
+SELECT n.*, e.unit IS NOT NULL, e.unit IS NULL OR n.first_at < e.first_at
+FROM (
+    SELECT x.experiment_id, u.unit, (array_agg(v.id ORDER BY l.at, v.id))[1] AS variant_id, min(l.at) AS first_at,
+           min(v.id) <> max(v.id) AS quarantined
+    FROM fold_experiment x
+    JOIN events_log l ON l.project_id = x.project_id AND l.experiment = x.key
+    JOIN experiments_variant v ON v.experiment_id = x.experiment_id AND v.key = l.variant
+    CROSS JOIN LATERAL (SELECT {unit} AS unit) u
+    WHERE {rows} AND char_length(u.unit) BETWEEN 1 AND 255
+      AND l.at >= x.started_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+    GROUP BY x.experiment_id, u.unit
+) n
+LEFT JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = n.unit
+"""
+
+# A repeated exposure that changes nothing writes nothing.
+ENROL = """
+INSERT INTO {enrolment} AS e (experiment_id, unit, variant_id, first_at, bucket, quarantined)
+SELECT experiment_id, unit, variant_id, first_at,
+       ('x' || substr(md5(unit), 1, 8))::bit(32)::bigint %% 50, quarantined
+FROM fold_unit
+ON CONFLICT (experiment_id, unit) DO UPDATE SET
+    variant_id = CASE WHEN (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
+                      THEN excluded.variant_id ELSE e.variant_id END,
+    first_at = least(e.first_at, excluded.first_at),
+    quarantined = e.quarantined OR excluded.quarantined OR e.variant_id <> excluded.variant_id
+WHERE (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
+   OR (NOT e.quarantined AND (excluded.quarantined OR e.variant_id <> excluded.variant_id))
+"""
+
+FORGET_MOVED = """
+DELETE FROM {unitday} d USING fold_unit m
+WHERE m.known AND m.moved AND d.experiment_id = m.experiment_id AND d.unit = m.unit
+"""
+
+# OFFSET 0 keeps the planner from reading the property once for each aggregate.
+ADD_TOTALS = """
+INSERT INTO {unitday} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing)
+SELECT experiment_id, metric_id, unit, day,
+       coalesce(sum(CASE WHEN adds_property THEN value ELSE 1 END) FILTER (WHERE counts), 0),
+       count(*) FILTER (WHERE divides = 'event' OR (divides = 'value' AND value IS NOT NULL)),
+       count(*) FILTER (WHERE counts AND adds_property AND value IS NULL)
+FROM (
+    SELECT t.experiment_id, t.metric_id, e.unit, (l.at AT TIME ZONE 'UTC')::date AS day, t.counts, t.adds_property,
+           t.divides, CASE WHEN t.adds_property THEN analysis_number(l.props -> t.property) END AS value
+    {source}
+    OFFSET 0
+) c
+GROUP BY experiment_id, metric_id, unit, day
+ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
+    numerator = d.numerator + excluded.numerator,
+    denominator = d.denominator + excluded.denominator,
+    missing = d.missing + excluded.missing
+"""
+
+# Units whose first exposure stands: their new events add.
+NEW_EVENTS = """
+    FROM events_log l
+    JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
+    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale
+    CROSS JOIN LATERAL (SELECT {unit} AS unit) u
+    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = u.unit
+    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
+      AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+      AND NOT EXISTS (
+          SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
+"""
+
+# Units that are new, or whose first exposure moved: all their events, from the whole log, by the unit's index.
+ALL_EVENTS_OF_MOVED = """
+    FROM fold_unit e
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
+    JOIN fold_term t ON t.experiment_id = e.experiment_id
+    JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed}
+    WHERE e.moved AND l.xid < %(hi)s::xid8
+      AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+"""
+
+NEW_EXPOSURES = "NOT x.stale AND l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8"
+# The length is what lets the index on exposures be used (no experiment's key is longer).
+ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND char_length(l.experiment) <= 80"
+
+REMEMBER_PROJECTS = """
+INSERT INTO analysis_foldedproject AS p (project_id, data_up_to, newest_at, events)
+SELECT project_id, max(least(at, received_at)), max(at), count(*)
+FROM events_log l
+WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
+  AND EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
+GROUP BY project_id
+ON CONFLICT (project_id) DO UPDATE SET
+    data_up_to = greatest(p.data_up_to, excluded.data_up_to),
+    newest_at = greatest(p.newest_at, excluded.newest_at),
+    events = p.events + excluded.events
+"""
+
+# An experiment changed when the chunk held an exposure to it or an event that one of its metrics listens to.
+REMEMBER_EXPERIMENTS = """
+WITH seen AS (
+    SELECT DISTINCT project_id, name, experiment FROM events_log l
+    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
+), changed AS (
+    SELECT x.experiment_id FROM fold_experiment x JOIN seen s ON s.project_id = x.project_id AND s.experiment = x.key
+    UNION
+    SELECT t.experiment_id FROM fold_term t JOIN seen s ON s.project_id = t.project_id AND s.name = t.name
+)
+INSERT INTO analysis_foldedexperiment AS f (experiment_id, started_at, stopped_at, plan, changes, rebuilt_at)
+SELECT x.experiment_id, x.started_at, x.stopped_at, x.plan, 1, now()
+FROM fold_experiment x
+LEFT JOIN analysis_foldedexperiment k ON k.experiment_id = x.experiment_id
+WHERE x.stale OR k.stopped_at IS DISTINCT FROM x.stopped_at OR x.experiment_id IN (SELECT experiment_id FROM changed)
+ON CONFLICT (experiment_id) DO UPDATE SET
+    started_at = excluded.started_at, stopped_at = excluded.stopped_at, plan = excluded.plan, changes = f.changes + 1,
+    rebuilt_at = CASE WHEN f.experiment_id IN (SELECT experiment_id FROM fold_experiment WHERE stale)
+                      THEN excluded.rebuilt_at ELSE f.rebuilt_at END
+"""
+
+COUNT_STRAYS = """
+INSERT INTO analysis_strayexposure AS s (project_id, experiment, variant, reason, exposures, newest_at)
+SELECT l.project_id, left(l.experiment, 80), left(l.variant, 80), r.reason, count(*), max(l.at)
+FROM events_log l
+JOIN experiments_project h ON h.id = l.project_id
+LEFT JOIN experiments_experiment x ON x.project_id = l.project_id AND x.key = l.experiment
+LEFT JOIN experiments_variant v ON v.experiment_id = x.id AND v.key = l.variant
+CROSS JOIN LATERAL (SELECT {unit} AS unit) u
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN x.id IS NULL THEN 'no experiment' WHEN v.id IS NULL THEN 'no variant'
+                WHEN coalesce(char_length(u.unit), 0) NOT BETWEEN 1 AND 255 THEN 'no unit' END AS reason
+) r
+WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 AND l.experiment IS NOT NULL AND r.reason IS NOT NULL
+GROUP BY l.project_id, left(l.experiment, 80), left(l.variant, 80), r.reason
+ON CONFLICT (project_id, experiment, variant, reason) DO UPDATE SET
+    exposures = s.exposures + excluded.exposures, newest_at = greatest(s.newest_at, excluded.newest_at)
+"""
+
+ANY_UNIT = (
+    "CASE x.unit_type WHEN 'user' THEN l.user_id WHEN 'device' THEN l.anonymous_id "
+    "ELSE l.props ->> (x.unit_type || '_id') END"
+)
+"""The id of a unit of whatever type the experiment ``x`` has, from a row ``l`` of the log."""
+
+
+def unit_of(unit_type: str) -> str:
+    """Return the SQL that reads the id of a unit of this type from a row ``l`` of the log."""
+    match UnitType(unit_type):
+        case UnitType.USER:
+            return "l.user_id"
+        case UnitType.DEVICE:
+            return "l.anonymous_id"
+        case other:
+            return f"(l.props ->> '{other.value}_id')"
+
+
+def indexed(unit_type: str) -> str:
+    """Return the condition under which the log's index on this unit type holds a row ``l``."""
+    name = f"{UnitType(unit_type).value}_id"
+    if unit_type in (UnitType.USER, UnitType.DEVICE):
+        return ""
+    return f"AND l.props ? '{name}' AND char_length(l.props ->> '{name}') <= 255"
