@@ -20,6 +20,7 @@ from config.demo.connection import Address, Answer, BrokenConnectionError, Conne
 T = TypeVar("T")
 Event = Mapping[str, Any]
 
+APP = {"library": {"name": "demo-shop", "version": "1.0"}}
 LARGEST_BATCH = 500
 PATIENCE_SECONDS = 60.0
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -100,7 +101,7 @@ class AppClient:
         def body() -> bytes:
             # sentAt is the moment of this attempt: the server takes its own clock minus sentAt as this client's error.
             sent_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            return gzip.compress(msgspec.json.encode({"batch": events, "sentAt": sent_at}), 1)
+            return gzip.compress(msgspec.json.encode({"batch": events, "sentAt": sent_at, "context": APP}), 1)
 
         answer = await self._persist("POST", "/v1/batch", self._report, body)
         return msgspec.json.decode(answer.body, type=BatchAnswer) if answer.body[:1] == b"{" else BatchAnswer()
@@ -128,7 +129,8 @@ class AppClient:
         while True:
             async with self._connection() as connection:
                 try:
-                    answer = await connection.request(method, path, headers, body())
+                    again = f"x-retry-count: {attempt}\r\n" if attempt else ""
+                    answer = await connection.request(method, path, headers + again, body())
                 except BrokenConnectionError as error:
                     trouble, wait = str(error), 0.0
                 else:

@@ -3,9 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -16,19 +14,20 @@ Advance = Callable[[int], None]
 class Reporter:
     """Tell a person how far a long step has come."""
 
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
+    def __init__(self, say: Callable[[str], object], *, terminal: bool = False) -> None:
+        self._say = say
+        self._terminal = terminal
 
     def say(self, line: str) -> None:
         """Print one line."""
-        print(line, file=self._output, flush=True)
+        self._say(line)
 
     @contextmanager
     def step(self, name: str, total: int) -> Iterator[Advance]:
         """Follow a step of ``total`` parts; call what this yields with the number of parts just done."""
-        if self._output.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            with Progress(*columns, console=Console(file=self._output)) as bar:
+        if self._terminal:
+            columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            with Progress(*columns) as bar:
                 task = bar.add_task(name, total=total)
                 yield lambda parts: bar.advance(task, parts)
         else:

@@ -20,6 +20,7 @@ Booleans = npt.NDArray[np.bool_]
 DAY_SECONDS = 86_400
 EXPOSURE_LEAD = 5
 """Seconds between a visit's exposure and its first page: more than any difference between two requests' delays."""
+PAGE_SECONDS = 45.0
 
 
 class ParameterError(ValueError):
@@ -43,6 +44,12 @@ class Effects:
         """Combine two treatments that a shopper feels at once."""
         return Effects(
             **{f.name: (1 + getattr(self, f.name)) * (1 + getattr(other, f.name)) - 1 for f in fields(Effects)}
+        )
+
+    def over(self, other: "Effects") -> "Effects":
+        """Return this treatment's effects relative to another's."""
+        return Effects(
+            **{f.name: (1 + getattr(self, f.name)) / (1 + getattr(other, f.name)) - 1 for f in fields(Effects)}
         )
 
 
@@ -156,7 +163,7 @@ def open_shop(count: int, days: int, first_weekday: int, seed: int, settings: Sh
     settings = settings or ShopSettings()
     rng = np.random.default_rng(seed)
     rhythm = np.asarray(settings.weekly_rhythm)[(first_weekday + np.arange(days)) % 7]
-    shoppers = _draw_shoppers(rng, count, rhythm, settings)
+    shoppers = draw_shoppers(rng, count, rhythm, settings)
     visits = rng.random((count, days)) < shoppers.visit_rate[:, None] * rhythm[None, :]
     visits &= np.arange(days)[None, :] > shoppers.first_day[:, None]
     visits[np.arange(count), shoppers.first_day] = True
@@ -174,7 +181,8 @@ def open_shop(count: int, days: int, first_weekday: int, seed: int, settings: Sh
     )
 
 
-def _draw_shoppers(rng: np.random.Generator, count: int, rhythm: Floats, settings: ShopSettings) -> Shoppers:
+def draw_shoppers(rng: np.random.Generator, count: int, rhythm: Floats, settings: ShopSettings) -> Shoppers:
+    """Draw a population; ``rhythm`` (shape: days) says how busy each day is."""
     # Regulars are met in the first days, newcomers all the time: the daily number of new units falls and levels off.
     arrival = rhythm * (0.35 + 0.65 * np.exp(-np.arange(len(rhythm)) / 6))
     return Shoppers(
@@ -195,15 +203,20 @@ def _draw_pages(rng: np.random.Generator, visits: Booleans, first_day: int, sett
     visitor, day = np.nonzero(visits)
     lunch = rng.random(len(visitor)) < 0.4
     hour = np.where(lunch, rng.normal(12.5, 2.0, len(visitor)), rng.normal(19.5, 1.6, len(visitor)))
-    start = (day + first_day) * DAY_SECONDS + np.clip(hour, 6.0, 22.5) * 3600
+    return pages_of(rng, visitor, (day + first_day) * DAY_SECONDS + np.clip(hour, 6.0, 22.5) * 3600, settings)
+
+
+def pages_of(rng: np.random.Generator, visitor: Integers, start: Floats, settings: ShopSettings) -> Pages:
+    """Draw the pages of visits (one entry a visit: who, and the second at which it starts), sorted by time."""
     pages = 1 + rng.poisson(settings.extra_pages_a_visit, len(visitor))
     visit = np.repeat(np.arange(len(visitor)), pages)
     place = np.arange(len(visit)) - np.repeat(np.cumsum(pages) - pages, pages)
-    order = np.argsort(start[visit] + EXPOSURE_LEAD + 45.0 * place, kind="stable")
+    second = start[visit] + EXPOSURE_LEAD + PAGE_SECONDS * place
+    order = np.argsort(second, kind="stable")
     count = len(visit)
     return Pages(
         shopper=visitor[visit][order],
-        second=(start[visit] + EXPOSURE_LEAD + 45.0 * place)[order],
+        second=second[order],
         starts_visit=(place == 0)[order],
         click_draw=rng.random(count),
         purchase_draw=rng.random(count),
@@ -212,14 +225,15 @@ def _draw_pages(rng: np.random.Generator, visits: Booleans, first_day: int, sett
     )
 
 
-def behaviour(shop: Shop, pages: Pages, effects: Mapping[int, Effects], variant: Integers) -> Behaviour:
+def behaviour(
+    settings: ShopSettings, people: Shoppers, pages: Pages, effects: Mapping[int, Effects], variant: Integers
+) -> Behaviour:
     """Let the shoppers act on ``pages``, each under the effects of ``variant[shopper]`` (shape: shoppers)."""
-    who, settings = pages.shopper, shop.settings
+    who = pages.shopper
     felt = {
         item.name: 1 + _by_shopper(variant, {number: getattr(e, item.name) for number, e in effects.items()})[who]
         for item in fields(Effects)
     }
-    people = shop.shoppers
     clicked = pages.click_draw < people.click_share[who] * felt["ctr"]
     bought = clicked & (pages.purchase_draw < people.conversion[who] * felt["purchase"])
     value = settings.median_order * people.value_factor[who] * np.exp(pages.value_noise) * felt["value"]

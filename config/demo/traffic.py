@@ -3,7 +3,7 @@
 Message ids and time stamps depend on the shop and its seed alone, so sending the same shop again counts nothing twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -49,7 +49,7 @@ DELAY = {Kind.EXPOSURE: -float(EXPOSURE_LEAD), Kind.LIST: 0.0, Kind.CLICK: CLICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Names:
     """The names in events: the experiment's, its variants' by number, and a prefix for shoppers and messages."""
 
     experiment: str
@@ -75,20 +75,18 @@ class Timeline:
         return len(self.page)
 
 
-def timeline(pages: Pages, acts: Behaviour, exposed: Booleans | None, until: float | None = None) -> Timeline:
-    """Lay out the events of ``pages``, up to ``until`` (seconds like ``Pages.second``).
+def exposures(pages: Pages, exposed: Booleans) -> dict[Kind, Booleans]:
+    """Say on which pages an exposure is reported: on the first of every visit of the shoppers who are ``exposed``."""
+    return {Kind.EXPOSURE: pages.starts_visit & exposed[pages.shopper]}
 
-    ``exposed`` says by shopper whose visits report an exposure. Without it the pages are the pre-period, of which the
-    orders alone are reported.
-    """
-    everyone = np.ones(pages.count, dtype=bool)
-    happened = {Kind.ORDER: acts.bought}
-    if exposed is not None:
-        happened |= {
-            Kind.EXPOSURE: pages.starts_visit & exposed[pages.shopper],
-            Kind.LIST: everyone,
-            Kind.CLICK: acts.clicked,
-        }
+
+def activity(acts: Behaviour) -> dict[Kind, Booleans]:
+    """Say on which pages what else happened."""
+    return {Kind.LIST: np.ones(len(acts.clicked), dtype=bool), Kind.CLICK: acts.clicked, Kind.ORDER: acts.bought}
+
+
+def timeline(pages: Pages, happened: Mapping[Kind, Booleans], until: float | None = None) -> Timeline:
+    """Lay out what happened on ``pages``, up to ``until`` (seconds like ``Pages.second``)."""
     if until is not None:
         # A page counts whole or not at all, or the last minutes would hold pages whose clicks are missing.
         in_time = pages.second + LAST_EVENT_DELAY <= until
@@ -107,28 +105,28 @@ def stamps(start: datetime, second: Floats) -> list[str]:
 
 
 def events(
-    story: Story, start: datetime, pages: Pages, acts: Behaviour, when: Timeline, variant: Integers, label: str
+    names: Names, start: datetime, pages: Pages, acts: Behaviour, when: Timeline, variant: Integers, label: str
 ) -> Iterator[Event]:
     """Yield the events of a timeline, oldest first; ``label`` keeps the message ids of two timelines apart."""
     shoppers = pages.shopper[when.page].tolist()
     latency, cents = acts.latency_ms[when.page].tolist(), acts.cents[when.page].tolist()
-    names = variant.tolist()
+    numbers = variant.tolist()
     rows = zip(when.page.tolist(), when.kind.tolist(), stamps(start, when.second), strict=True)
     for row, (page, kind, moment) in enumerate(rows):
         shopper = shoppers[row]
-        name, properties = _report(story, kind, page, names[shopper], latency[row], cents[row])
+        name, properties = _report(names, kind, page, numbers[shopper], latency[row], cents[row], label)
         yield {
             "type": "track",
             "event": name,
-            "userId": story.shopper(shopper),
+            "userId": names.shopper(shopper),
             "timestamp": moment,
-            "messageId": f"{story.prefix}-{label}-{page}-{kind}",
+            "messageId": f"{names.prefix}-{label}-{page}-{kind}",
             "properties": properties,
         }
 
 
 def _report(
-    story: Story, kind: int, page: int, variant: int, latency_ms: float, cents: int
+    names: Names, kind: int, page: int, variant: int, latency_ms: float, cents: int, label: str
 ) -> tuple[str, dict[str, object]]:
     if kind == Kind.LIST:
         return "Product List Viewed", {"list_id": "search-results", "latency_ms": latency_ms}
@@ -136,14 +134,14 @@ def _report(
     if kind == Kind.CLICK:
         return "Product Clicked", {"product_id": product_id, "name": product_name, "position": 1 + page % 5}
     if kind == Kind.EXPOSURE:
-        key, name = story.variants[variant]
-        return "Experiment Viewed", exposure(story.experiment, story.experiment_name, key, name)
+        key, name = names.variants[variant]
+        return "Experiment Viewed", exposure(names.experiment, names.experiment_name, key, name)
     total = cents + (SHIPPING_CENTS if cents < FREE_SHIPPING_CENTS else 0)
     return "Order Completed", {
-        "order_id": f"{story.prefix}-o{page}",
+        "order_id": f"{names.prefix}-{label}-{page}",
         "revenue": cents / 100,
         "total": total / 100,
-        "currency": story.currency,
+        "currency": names.currency,
         "products": [{"product_id": product_id, "name": product_name, "price": cents / 100, "quantity": 1}],
     }
 

@@ -1,0 +1,124 @@
+"""What the product reports beside what is true, read from its own results API."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from analysis.results.schema import Comparison, Interval, Results
+from config.demo.client import AppClient, RefusedError, ShopError
+from config.demo.shop import TrueLifts
+
+REFRESH_SECONDS = 180.0
+LINE = "  {:<24}{:>10}  {:<20}{:>10}   {}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One metric's reported lift with its interval, and its true lift."""
+
+    metric: str
+    lift: float | None
+    interval: Interval | None
+    truth: float
+
+    @property
+    def inside(self) -> bool | None:
+        """Say whether the truth lies inside the interval; None when there is no interval."""
+        if self.interval is None:
+            return None
+        lower, upper = self.interval
+        return (lower is None or lower <= self.truth) and (upper is None or self.truth <= upper)
+
+
+async def refresh(client: AppClient, key: str) -> Results:
+    """Have the product compute an experiment's results anew, and return them."""
+    asked = datetime.now(UTC)
+    await client.post(f"/api/v1/experiments/{key}/refresh")
+    deadline = time.monotonic() + REFRESH_SECONDS
+    while time.monotonic() < deadline:
+        results = await latest(client, key)
+        if results is not None and results.as_of >= asked:
+            return results
+        await asyncio.sleep(0.25)
+    raise ShopError(
+        f"No new results of {key} came within {REFRESH_SECONDS:.0f} s. Is the worker running? `make run` starts one."
+    )
+
+
+async def latest(client: AppClient, key: str) -> Results | None:
+    """Return the newest results, or None while there are none."""
+    try:
+        return msgspec.json.decode(await client.get(f"/api/v1/experiments/{key}/results"), type=Results)
+    except RefusedError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def findings(results: Results, truth: TrueLifts, truth_of: Mapping[str, str]) -> list[Finding]:
+    """Set every reported lift of the first treatment beside its truth; ``truth_of`` maps metric keys to truths."""
+    return [
+        Finding(
+            metric=metric.name,
+            lift=metric.comparisons[0].lift,
+            interval=metric.comparisons[0].lift_interval,
+            truth=getattr(truth, truth_of[metric.key]),
+        )
+        for metric in results.metrics
+        if metric.key in truth_of and metric.comparisons
+    ]
+
+
+def lines(results: Results, found: list[Finding]) -> Iterator[str]:
+    """Write what was reported and what is true, one line a metric."""
+    yield f"{results.experiment.name} ({results.experiment.key})"
+    yield f"  {results.verdict.headline}"
+    counts = ", ".join(f"{variant.name} {variant.units:,}" for variant in results.variants)
+    yield f"  Units: {counts}. Split: {_split(results)}."
+    yield LINE.format("metric", "reported", "interval", "truth", "truth inside the interval")
+    for finding in found:
+        answer = {True: "yes", False: "NO", None: "no interval"}[finding.inside]
+        yield LINE.format(finding.metric, share(finding.lift), interval(finding.interval), share(finding.truth), answer)
+
+
+def _split(results: Results) -> str:
+    p_value = results.health.srm.p_value
+    worth = "as planned" if results.health.trustworthy else "NOT TRUSTWORTHY"
+    return worth if p_value is None else f"{worth} (p {p_value:.2g})"
+
+
+def share(value: float | None) -> str:
+    """Write a fraction as a signed percentage with a true minus."""
+    return "–" if value is None else f"{100 * value:+.2f} %".replace("-", "−")
+
+
+def interval(bounds: Interval | None) -> str:
+    """Write an interval's bounds; an unbounded side is ∞."""
+    if bounds is None:
+        return "–"
+    lower, upper = bounds
+    low = "−∞" if lower is None else f"{100 * lower:+.2f}".replace("-", "−")
+    high = "∞" if upper is None else f"{100 * upper:+.2f}".replace("-", "−")
+    return f"[{low}, {high}] %"
+
+
+def unlucky(found: list[Finding]) -> str:
+    """Say how often a true value lies outside by chance, in one sentence."""
+    outside = [finding.metric for finding in found if finding.inside is False]
+    if not outside:
+        return "Every true lift lies inside its reported interval."
+    return (
+        f"The truth lies outside for {', '.join(outside)}. A 95 % interval misses one time in twenty by design; "
+        "another --seed tells whether this is chance."
+    )
+
+
+def z_of(comparison: Comparison) -> float:
+    """Return the comparison's test statistic."""
+    if comparison.difference is None or not comparison.standard_error:
+        raise ShopError(f"The product computed no difference for {comparison.variant}: {comparison.warnings}")
+    return comparison.difference / comparison.standard_error

@@ -1,0 +1,163 @@
+"""Drive simulated shoppers with a known truth through the HTTP doors."""
+
+import asyncio
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from config.demo import drive, live, report
+from config.demo.catalogue import CLICKS_DECIDE, Serves, Story, story
+from config.demo.client import AppClient
+from config.demo.command import DemoCommand
+from config.demo.credentials import PROJECT_SLUG
+from config.demo.progress import Reporter
+from config.demo.project import (
+    ensure_catalogue,
+    ensure_experiment,
+    ensure_key,
+    ensure_project,
+    ensure_user,
+    start_in_the_past,
+    truths,
+)
+from config.demo.shop import Effects, true_lifts
+from experiments.domain.lifecycle import Status
+from experiments.domain.units import UnitType
+from experiments.models import Experiment, Project, User
+
+MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200.0
+BROKEN_SPLIT_LOSES = 0.15
+
+
+class Command(DemoCommand):
+    """Drive simulated shoppers with a known truth through the HTTP doors."""
+
+    help = (
+        "Drive simulated shoppers with a known truth through the same HTTP doors as an app: every shopper is evaluated "
+        "over OFREP; exposures, result lists, clicks and orders go to the Segment batch endpoint with their simulated "
+        "times in the past. Effects are relative: 0.1 is 10 % more. A missing experiment is created and started back "
+        "then. Running it again with the same seed counts nothing twice; another seed brings other shoppers."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the shop's parameters."""
+        super().add_arguments(parser)
+        parser.add_argument("--api-key", help="the project's API key (default: the demo's own, made when missing)")
+        parser.add_argument("--project", default=PROJECT_SLUG, help="slug of the project (default: %(default)s)")
+        parser.add_argument("--experiment", metavar="KEY", default="simulated-shop", help="default: %(default)s")
+        parser.add_argument("--shoppers", type=int, default=5_000, help="default: %(default)s")
+        parser.add_argument("--days", type=int, default=14, help="days in the past to fill (default: %(default)s)")
+        parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+        truth = parser.add_argument_group("the truth: what the treatment changes, relative to control")
+        truth.add_argument("--ctr-effect", type=float, default=0.0, help="clicks for each result list")
+        truth.add_argument("--purchase-effect", type=float, default=0.0, help="orders for each click")
+        truth.add_argument("--value-effect", type=float, default=0.0, help="value of an order")
+        truth.add_argument("--latency-effect", type=float, default=0.0, help="latency of a result page")
+        truth.add_argument(
+            "--split", choices=["fair", "broken"], default="fair", help="broken: the treatment loses exposures"
+        )
+        truth.add_argument("--lost-exposures", type=float, help="share that a broken split loses (default: 0.15)")
+        parser.add_argument("--report", action="store_true", help="refresh, and print the results beside the truth")
+        parser.add_argument("--check", action="store_true", help="like --report; exit 1 when a truth lies outside")
+        parser.add_argument("--live", action="store_true", help="feed whatever runs in the project, until stopped")
+        parser.add_argument("--rate", type=float, default=2.0, help="shoppers a second with --live (default: 2)")
+
+    def work(self, options: dict[str, Any], reporter: Reporter) -> None:
+        """Simulate the past, or feed the present."""
+        _check(options)
+        user = ensure_user()
+        project = _project(options["project"], user)
+        key = options["api_key"] or ensure_key(project, user)
+        if options["live"]:
+            asyncio.run(_feed(options, project, key, reporter))
+        else:
+            self._simulate(options, project, user, key, reporter)
+
+    def _simulate(self, options: dict[str, Any], project: Project, user: User, key: str, reporter: Reporter) -> None:
+        plan = story_of(options)
+        experiment = ensure_experiment(project, user, plan)
+        _refuse_unsuitable(experiment)
+        start = datetime.combine(datetime.now(UTC).date() - timedelta(days=plan.days), time(), UTC)
+        start_in_the_past(experiment, user, start)
+        names = drive.names_of(plan, experiment.variants.values_list("key", "name"))
+        run = drive.Drive(story=plan, names=names, start=start)
+        found = asyncio.run(_drive(options, key, run, truths(experiment), reporter))
+        if options["check"] and any(finding.inside is not True for finding in found):
+            raise CommandError("The truth lies outside a reported interval.")
+
+
+async def _drive(
+    options: dict[str, Any], key: str, run: drive.Drive, truth_of: dict[str, str], reporter: Reporter
+) -> list[report.Finding]:
+    async with AppClient(options["base_url"], key, connections=options["connections"]) as client:
+        await drive.run(client, run, reporter)
+        if not (options["report"] or options["check"]):
+            reporter.say(f"Sent. Add --report to see the results of {run.story.key} beside the truth.")
+            return []
+        results = await report.refresh(client, run.story.key)
+    truth = true_lifts(run.story.effects, run.story.days, run.start.weekday())
+    found = report.findings(results, truth, truth_of)
+    for line in report.lines(results, found):
+        reporter.say(line)
+    reporter.say(report.unlucky(found))
+    return found
+
+
+async def _feed(options: dict[str, Any], project: Project, key: str, reporter: Reporter) -> None:
+    async with AppClient(options["base_url"], key, connections=4, patience=float("inf")) as client:
+        reporter.say(f"Feeding {options['rate']:g} shoppers a second to what runs in {project.slug}; Ctrl-C stops.")
+        await live.run(live.Feed(client=client, project=project, seed=options["seed"]), options["rate"], reporter)
+
+
+def story_of(options: dict[str, Any]) -> Story:
+    """Build the experiment that the options describe; a key of the demo's own keeps its names."""
+    known = story(options["experiment"])
+    lost = options["lost_exposures"]
+    if options["split"] == "broken":
+        lost = BROKEN_SPLIT_LOSES if lost is None else lost
+    return Story(
+        key=options["experiment"],
+        name=known.name if known else options["experiment"].replace("-", " ").capitalize(),
+        hypothesis=known.hypothesis if known else "The new model brings more clicks, and with them more orders.",
+        control=known.control if known else Serves(name="Control"),
+        treatment=known.treatment if known else Serves(name="Treatment"),
+        plan=known.plan if known else CLICKS_DECIDE,
+        shoppers=options["shoppers"],
+        days=options["days"],
+        seed=options["seed"],
+        ended=None,
+        planned_days=options["days"],
+        lost_exposures=lost or 0.0,
+        own_effects=Effects(
+            ctr=options["ctr_effect"],
+            purchase=options["purchase_effect"],
+            value=options["value_effect"],
+            latency=options["latency_effect"],
+        ),
+    )
+
+
+def _check(options: dict[str, Any]) -> None:
+    limits = {"shoppers": (1, MOST_SHOPPERS), "days": (1, MOST_DAYS), "seed": (0, 2**32 - 1), "rate": (0.01, FASTEST)}
+    for name, (least, most) in limits.items():
+        if not least <= options[name] <= most:
+            raise CommandError(f"--{name} is {options[name]:g}; it must lie between {least:g} and {most:,g}.")
+    if options["lost_exposures"] is not None and options["split"] != "broken":
+        raise CommandError("--lost-exposures is for a broken split; add --split broken.")
+
+
+def _project(slug: str, user: User) -> Project:
+    known = Project.objects.filter(slug=slug).first()
+    project = known or ensure_project(slug, slug.replace("-", " ").capitalize(), user)
+    ensure_catalogue(project, user)
+    return project
+
+
+def _refuse_unsuitable(experiment: Experiment) -> None:
+    if experiment.status == Status.STOPPED:
+        raise CommandError(f"The experiment {experiment.key} has been stopped; choose another --experiment.")
+    if experiment.unit_type != UnitType.USER:
+        raise CommandError(
+            f"The experiment {experiment.key} is on {experiment.unit_type} units; simulated shoppers are users."
+        )
