@@ -1,17 +1,37 @@
 # Everything starts here. `make` lists the commands.
-#   make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift ARGS="--no-demo --no-live"
+# For example: make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift ARGS="--no-demo --no-live"
 PYTHON ?= python3
 BIN := .venv/bin
-ARGS ?=
-export TRUELIFT_HOME
+# Some shells export HOST as the machine's name: only one given to make counts.
+LISTEN := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
-.PHONY: help run setup test test-slow check format
+.PHONY: help run setup browser test test-slow check format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: ## start everything, with live demo data; Ctrl-C stops it
 	@$(PYTHON) -I config/bootstrap.py
-	@exec $(BIN)/python -m config.stack $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
+	@exec $(BIN)/python -m config.stack $(LISTEN) $(ARGS)
 
 setup: ## make .venv with everything that tests and checks need
 	@$(PYTHON) -I config/bootstrap.py --dev
+
+browser: ## install Chromium for the browser tests, where that is allowed
+	@.ci/chromium
+
+test: setup browser ## run the tests on servers of their own
+	$(BIN)/pytest $(ARGS)
+
+test-slow: setup browser ## run the long calibrations and load runs
+	$(BIN)/pytest -m slow $(ARGS)
+
+check: setup browser ## lint, types, imports, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+format: setup ## format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -37,9 +37,21 @@ def use_new_enough_python():
     )
 
 
+def environment_works():
+    """Return whether ``.venv`` has a new enough Python with pip, after giving it pip where it has none."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if not os.path.exists(PYTHON):
+        return False
+    if subprocess.call([PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {NEEDED})"], **quiet) != 0:
+        return False
+    if subprocess.call([PYTHON, "-c", "import pip"], **quiet) == 0:
+        return True
+    return subprocess.call([PYTHON, "-m", "ensurepip", "--default-pip"], **quiet) == 0
+
+
 def make_environment():
-    """Make ``.venv`` where it is missing or its Python has gone."""
-    if os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+    """Make ``.venv`` where it is missing or does not work."""
+    if environment_works():
         return
     try:
         import ensurepip  # noqa: F401  (Debian keeps it in a package of its own)

@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import psycopg
@@ -60,6 +61,13 @@ def check_mail(url: str) -> str:
     except (smtplib.SMTPException, OSError) as error:
         raise _unreachable("EMAIL_URL", url, error) from error
     return f"{host}:{port}"
+
+
+CHECKS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "DATABASE_URL": ("PostgreSQL", check_database),
+    "REDIS_URL": ("Broker", check_broker),
+    "EMAIL_URL": ("Mail server", check_mail),
+}
 
 
 def _unreachable(name: str, url: str, error: Exception) -> SettingError:

@@ -36,8 +36,9 @@ class Supervisor:
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sign, self._on_signal)
         try:
-            address = external.check_port(self.options.host, self.options.port)
             lock = home.lock(self.options.home, self.pause)
+            # After the lock: a killed stack that is still stopping may hold the port.
+            address = external.check_port(self.options.host, self.options.port)
             self._write_state()
             self.children = Children(self.screen, lock, self._write_state)
         except (SettingError, home.HomeError) as error:
@@ -87,20 +88,16 @@ class Supervisor:
         self._say_ready()
 
     def _start_servers(self) -> None:
-        """Check the servers that the environment names and start those that it does not."""
-        if url := os.environ.get("DATABASE_URL"):
-            with self.screen.step("Checking DATABASE_URL") as step:
-                step.text = f"PostgreSQL {external.check_database(url)} from DATABASE_URL"
-        else:
+        """Check every server that the environment names, then start those that it does not."""
+        named = {name: os.environ.get(name) for name in external.CHECKS}
+        for name, (label, check) in external.CHECKS.items():
+            if url := named[name]:
+                with self.screen.step(f"Checking {name}") as step:
+                    step.text = f"{label} {check(url)} from {name}"
+        if not named["DATABASE_URL"]:
             self._start_one(services.postgres(self.options, self.pause), "Starting PostgreSQL", "PostgreSQL ready")
-        if url := os.environ.get("REDIS_URL"):
-            with self.screen.step("Checking REDIS_URL") as step:
-                step.text = f"Broker {external.check_broker(url)} from REDIS_URL"
-        else:
+        if not named["REDIS_URL"]:
             self._start_one(services.valkey(self.options, self.pause), "Starting Valkey", "Valkey ready")
-        if url := os.environ.get("EMAIL_URL"):
-            with self.screen.step("Checking EMAIL_URL") as step:
-                step.text = f"Mail server {external.check_mail(url)} from EMAIL_URL"
 
     def _start_one(self, service: Service, title: str, done: str) -> None:
         with self.screen.step(title) as step:
