@@ -79,6 +79,9 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     Runs inside the caller's transaction, with the watermark locked.
     """
     prepare()
+    sql.run(statements.LEAVE_OUT_THE_PAST, bounds.as_parameters())
+    sql.run(statements.LEAVE_OUT_THEIR_TERMS)
+    sql.run("ANALYZE fold_term, fold_experiment")
     return _fold_prepared(bounds)
 
 

@@ -43,18 +43,33 @@ WHERE x.started_at IS NOT NULL
 # changes nothing that was folded.
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
-SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, plan.digest,
-       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> plan.digest
+SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, coalesce(plan.digest, ''),
+       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> coalesce(plan.digest, '')
        OR (f.stopped_at IS DISTINCT FROM x.stopped_at
            AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false)))
 FROM experiments_experiment x
 LEFT JOIN analysis_foldedproject p ON p.project_id = x.project_id
 LEFT JOIN analysis_foldedexperiment f ON f.experiment_id = x.id
-CROSS JOIN LATERAL (
-    SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t.metric_id, t.name), '')) AS digest
-    FROM fold_term t WHERE t.experiment_id = x.id
-) plan
+LEFT JOIN (
+    SELECT t.experiment_id, md5(string_agg(t::text, '|' ORDER BY t.metric_id, t.name)) AS digest
+    FROM fold_term t GROUP BY t.experiment_id
+) plan ON plan.experiment_id = x.id
 WHERE x.started_at IS NOT NULL
+"""
+
+# Experiments that stopped before anything in the chunk happened have nothing to gain from it: years of them must not
+# be joined with every new event.
+LEAVE_OUT_THE_PAST = """
+WITH happened AS (
+    SELECT project_id, min(at) AS oldest FROM events_log l
+    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 GROUP BY project_id
+)
+DELETE FROM fold_experiment x USING analysis_foldedexperiment f
+WHERE f.experiment_id = x.experiment_id AND NOT x.stale AND x.stopped_at = f.stopped_at
+  AND NOT EXISTS (SELECT FROM happened h WHERE h.project_id = x.project_id AND h.oldest <= x.stopped_at)
+"""
+LEAVE_OUT_THEIR_TERMS = """
+DELETE FROM fold_term t WHERE NOT EXISTS (SELECT FROM fold_experiment x WHERE x.experiment_id = t.experiment_id)
 """
 
 FORGET_STALE = """
@@ -159,15 +174,19 @@ ON CONFLICT (project_id) DO UPDATE SET
     events = p.events + excluded.events
 """
 
-# An experiment changed when the chunk held an exposure to it or an event that one of its metrics listens to.
+# An experiment changed when the chunk held, of its own time, an exposure to it or an event that a metric of it counts.
 REMEMBER_EXPERIMENTS = """
 WITH seen AS (
-    SELECT DISTINCT project_id, name, experiment FROM events_log l
+    SELECT project_id, name, experiment, min(at) AS oldest, max(at) AS newest FROM events_log l
     WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
+    GROUP BY project_id, name, experiment
 ), changed AS (
-    SELECT x.experiment_id FROM fold_experiment x JOIN seen s ON s.project_id = x.project_id AND s.experiment = x.key
-    UNION
-    SELECT t.experiment_id FROM fold_term t JOIN seen s ON s.project_id = t.project_id AND s.name = t.name
+    SELECT x.experiment_id
+    FROM fold_experiment x
+    JOIN seen s ON s.project_id = x.project_id AND s.newest >= x.started_at
+        AND (x.stopped_at IS NULL OR s.oldest <= x.stopped_at)
+    WHERE s.experiment = x.key
+       OR EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = x.experiment_id AND t.name = s.name)
 )
 INSERT INTO analysis_foldedexperiment AS f (experiment_id, started_at, stopped_at, plan, changes, rebuilt_at)
 SELECT x.experiment_id, x.started_at, x.stopped_at, x.plan, 1, now()

@@ -1,0 +1,242 @@
+"""From the log to an immutable result: fold, moments, statistics, decision, snapshot."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from analysis import moments
+from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
+from analysis.decisions.readout import ENGINE_VERSION, Readout, effect_point, read_out
+from analysis.models import FoldedExperiment, FoldedProject, ResultSnapshot
+from analysis.moments import ExperimentSums
+from analysis.results import latest
+from analysis.results.schema import (
+    SCHEMA_VERSION,
+    EffectSeries,
+    ExperimentFacts,
+    ExposurePoint,
+    Results,
+    to_payload,
+)
+from analysis.rollup.fold import fold
+from analysis.stats.settings import DEFAULTS
+from experiments.domain.lifecycle import Status
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
+from experiments.models import Experiment, ExperimentMetric, Variant
+from experiments.models.experiment import WHOLE
+
+Progress = Callable[[int, str], None]
+FOLDED_PERCENT, SUMMED_PERCENT, DECIDED_PERCENT = 60, 80, 95
+
+LOOK_AGAIN = timedelta(hours=1)
+"""A running experiment is read again this often without new events: that none came is a finding too."""
+
+
+class NotStartedError(Exception):
+    """A draft has no results; the message says what to do."""
+
+
+def refresh(experiment: Experiment, on_progress: Progress | None = None) -> ResultSnapshot:
+    """Read everything that has arrived and write a new snapshot, whether or not anything changed.
+
+    Raises:
+        NotStartedError: the experiment is a draft.
+    """
+    say = on_progress or _silent
+    say(0, "Reading new events")
+    fold(on_progress=lambda done, waiting: say(*_fold_progress(done, waiting)))
+    results, changes = _results(experiment, say)
+    say(DECIDED_PERCENT, "Writing the result")
+    return write(experiment, results, changes)
+
+
+def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | None:
+    """Write a new snapshot of what is folded, if it would say anything new; the schedule's way.
+
+    A young experiment is looked at every minute, an old one every five: what a minute adds is then small.
+    """
+    last = latest.latest(experiment)
+    if last is not None and not _is_due(experiment, last, now):
+        return None
+    results, changes = _results(experiment, _silent)
+    if last is not None and _same(last, results):
+        _mark_shown(experiment, changes)
+        return None
+    return write(experiment, results, changes)
+
+
+def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Results:
+    """Turn sums into results: no writing, no reading of the log."""
+    variants = list(experiment.variants.select_related("model_version"))
+    plan = list(experiment.plan.select_related("metric"))
+    situation = Situation(
+        experiment_name=experiment.name,
+        unit_type=experiment.unit_type,
+        started_at=experiment.started_at,
+        stopped_at=experiment.stopped_at,
+        planned_days=experiment.planned_days,
+        as_of=as_of,
+        data_up_to=data_up_to,
+        quarantined_units=sums.quarantined,
+        currency=experiment.project.currency,
+        exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
+    )
+    inputs = [metric_input(use, variants, sums) for use in plan]
+    readout = read_out(situation, [variant_count(variant, sums) for variant in variants], inputs, DEFAULTS.alpha)
+    return Results(
+        schema=SCHEMA_VERSION,
+        engine_version=ENGINE_VERSION,
+        as_of=as_of,
+        data_up_to=data_up_to,
+        alpha=DEFAULTS.alpha,
+        experiment=facts(experiment, readout),
+        variants=readout.variants,
+        health=readout.health,
+        verdict=readout.verdict,
+        metrics=readout.metrics,
+        effect_over_time=[series for use in plan for series in effect_series(use, variants, sums)],
+        exposures_per_day=[
+            ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
+            for day in sums.days()
+            for variant in variants
+        ],
+    )
+
+
+@transaction.atomic
+def write(experiment: Experiment, results: Results, changes: int | None) -> ResultSnapshot:
+    """Store the results for good, and remember which state of the fold they show."""
+    snapshot = ResultSnapshot.objects.create(
+        experiment=experiment,
+        as_of=results.as_of,
+        engine_version=results.engine_version,
+        payload=to_payload(results),
+    )
+    _mark_shown(experiment, changes)
+    return snapshot
+
+
+def metric_input(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> MetricInput:
+    """Return a metric of the plan with each variant's moments."""
+    metric, kind = use.metric, MetricKind(use.metric.kind)
+    return MetricInput(
+        plan=MetricPlan(
+            key=metric.key,
+            name=metric.name,
+            kind=kind,
+            role=MetricRole(use.role),
+            direction=Direction(metric.direction),
+            display_unit=DisplayUnit(metric.display_unit),
+            margin=None if use.margin is None else use.margin / WHOLE,
+            description=metric.description,
+            event=metric.event,
+        ),
+        moments={variant.key: sums.final(metric.pk, kind, variant.pk) for variant in variants},
+    )
+
+
+def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
+    """Return a variant with its number of units."""
+    model = variant.model_version
+    return VariantCount(
+        key=variant.key,
+        name=variant.name,
+        is_control=variant.is_control,
+        weight=variant.weight,
+        units=sums.count(variant.pk),
+        model_version=str(model) if model else None,
+        offline_metric=(model.offline_metric or None) if model else None,
+        offline_value=model.offline_value if model else None,
+    )
+
+
+def effect_series(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> list[EffectSeries]:
+    """Return a metric's effect at the end of each day, one series a treatment."""
+    kind = MetricKind(use.metric.kind)
+    by_day = {variant.pk: list(sums.by_day(use.metric_id, kind, variant.pk)) for variant in variants}
+    control = next(variant for variant in variants if variant.is_control)
+    return [
+        EffectSeries(
+            metric=use.metric.key,
+            variant=variant.key,
+            points=[
+                effect_point(day, kind, before, after, DEFAULTS.alpha)
+                for (day, before), (_, after) in zip(by_day[control.pk], by_day[variant.pk], strict=True)
+            ],
+        )
+        for variant in variants
+        if not variant.is_control
+    ]
+
+
+def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
+    """Return the experiment as it is now."""
+    if experiment.started_at is None:
+        raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
+    return ExperimentFacts(
+        key=experiment.key,
+        name=experiment.name,
+        hypothesis=experiment.hypothesis,
+        unit_type=experiment.unit_type,
+        status=experiment.status,
+        started_at=experiment.started_at,
+        stopped_at=experiment.stopped_at,
+        planned_days=experiment.planned_days,
+        day=readout.day,
+        currency=experiment.project.currency,
+    )
+
+
+def data_up_to(experiment: Experiment, as_of: datetime) -> datetime | None:
+    """Return how far the experiment's events are folded: never after its stop, never in the future."""
+    folded = FoldedProject.objects.filter(project=experiment.project_id).first()
+    if folded is None:
+        return None
+    return min(time for time in (folded.data_up_to, experiment.stopped_at, as_of) if time is not None)
+
+
+def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None]:
+    if experiment.started_at is None:
+        raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
+    as_of = timezone.now()
+    # Read before the sums: should a fold run in between, its change counts as not yet shown.
+    changes = FoldedExperiment.objects.filter(pk=experiment.pk).values_list("changes", flat=True).first()
+    newest = data_up_to(experiment, as_of)
+    say(FOLDED_PERCENT, "Adding up units")
+    sums = moments.collect(experiment)
+    say(SUMMED_PERCENT, "Comparing the variants")
+    return analyse(experiment, sums, as_of, newest), changes
+
+
+def _is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
+    shown = FoldedExperiment.objects.filter(pk=experiment.pk, shown_changes=F("changes")).exists()
+    waited = now - last.as_of
+    if shown:
+        return experiment.status == Status.RUNNING and waited >= LOOK_AGAIN
+    if experiment.stopped_at is not None or experiment.started_at is None:
+        return True
+    age = now - experiment.started_at
+    return waited >= min(max(age / 300, timedelta(minutes=1)), timedelta(minutes=5)) - timedelta(seconds=5)
+
+
+def _same(last: ResultSnapshot, results: Results) -> bool:
+    """Say whether the last snapshot tells the same but for the moment it was made."""
+    fresh: dict[str, object] = msgspec.json.decode(msgspec.json.encode(results))
+    return {**last.payload, "as_of": None} == {**fresh, "as_of": None}
+
+
+def _mark_shown(experiment: Experiment, changes: int | None) -> None:
+    FoldedExperiment.objects.filter(pk=experiment.pk).update(shown_changes=changes)
+
+
+def _silent(percent: int, step: str) -> None:
+    """Tell nobody."""
+
+
+def _fold_progress(done: int, waiting: int) -> tuple[int, str]:
+    share = done / waiting if waiting else 1.0
+    return int(FOLDED_PERCENT * share), f"Reading new events ({done:,} of {waiting:,})"
