@@ -13,8 +13,8 @@ class MetricPlan:
     """A metric as the experiment's plan uses it.
 
     ``margin`` is a guardrail's limit as a fraction of the control's value (.02 is 2 %). ``event`` is the event that the
-    metric counts. ``proxy`` says whether the metric only stands in for the business (a click for a purchase); None leaves
-    that to the words in the metric's name and event.
+    metric counts. ``proxy`` says whether the metric only stands in for the business (a click for a purchase); None
+    leaves that to the words in the metric's name and event.
     """
 
     key: str
@@ -59,8 +59,8 @@ class VariantCount:
 class Situation:
     """The experiment's circumstances at the moment of the reading; all times aware.
 
-    ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap check
-    is left out when it is empty).
+    ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap
+    check is left out when it is empty).
     """
 
     experiment_name: str

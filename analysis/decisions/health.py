@@ -1,0 +1,189 @@
+"""May the numbers be believed at all? Each check with its answer and what to do about it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+
+from analysis.decisions import wording
+from analysis.decisions.horizon import Horizon
+from analysis.decisions.inputs import Situation
+from analysis.decisions.rules import DEFAULTS, Rules
+from analysis.results.schema import Check, Health, Srm, VariantFact
+from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
+from analysis.stats.settings import Settings
+from analysis.stats.srm import SplitTest, split_test
+from analysis.stats.unavailable import NotComputable
+
+BLOCKING = ("traffic-split", "two-variants")
+"""Checks whose failure makes every number of the experiment unreadable; the others are said beside the numbers."""
+
+
+def health(
+    situation: Situation,
+    variants: Sequence[VariantFact],
+    horizon: Horizon,
+    rules: Rules = DEFAULTS,
+    settings: Settings = STATS_DEFAULTS,
+) -> Health:
+    """Run every check."""
+    counts = {variant.key: variant.units for variant in variants}
+    weights = {variant.key: variant.weight for variant in variants}
+    split = split_test(counts, weights, settings)
+    checks = [
+        _traffic_split(split, variants),
+        _enough_data(situation, variants, horizon, rules),
+        _two_variants(situation, sum(counts.values()), rules),
+        _planned_duration(horizon),
+        _exposure_data(situation, horizon, rules),
+    ]
+    return Health(
+        trustworthy=all(check.ok is not False for check in checks if check.key in BLOCKING),
+        srm=Srm(
+            p_value=split.p_value if isinstance(split, SplitTest) else None,
+            counts=counts,
+            expected=split.expected if isinstance(split, SplitTest) else {},
+            threshold=settings.srm_threshold,
+        ),
+        quarantined_units=situation.quarantined_units,
+        checks=checks,
+    )
+
+
+def most_off(variants: Sequence[VariantFact]) -> VariantFact:
+    """Return the variant to name when the split is broken: the treatment of two, else the one furthest off."""
+    treatments = [variant for variant in variants if not variant.is_control]
+    if len(treatments) == 1:
+        return treatments[0]
+    return max(variants, key=lambda variant: abs((variant.share or 0.0) - variant.expected_share))
+
+
+def _traffic_split(split: SplitTest | NotComputable, variants: Sequence[VariantFact]) -> Check:
+    key, name = "traffic-split", "Traffic split"
+    if isinstance(split, NotComputable):
+        return Check(key=key, name=name, ok=None, summary=f"not known yet: {split.reason}")
+    if not split.mismatch:
+        return Check(key=key, name=name, ok=True, summary=f"as designed ({wording.p_value(split.p_value)})")
+    off = most_off(variants)
+    return Check(
+        key=key,
+        name=name,
+        ok=False,
+        summary=f"broken: {share_of(off)} in {off.name} instead of {wording.percent(off.expected_share)} "
+        f"({wording.p_value(split.p_value)})",
+        what_to_do="Compare the exposures of each variant by day, browser and app version. Usual causes: a variant "
+        "crashes, redirects or is slower before it records its exposure, bots, or a filter after the assignment. "
+        "Mend it and start a new experiment; these numbers cannot be repaired.",
+    )
+
+
+def share_of(variant: VariantFact) -> str:
+    """Write a variant's share with one decimal more than would hide its distance from the design."""
+    share, expected = variant.share or 0.0, variant.expected_share
+    decimals = 1 if abs(share - expected) >= 0.001 else 2
+    return f"{100 * share:.{decimals}f}%"
+
+
+def _enough_data(situation: Situation, variants: Sequence[VariantFact], horizon: Horizon, rules: Rules) -> Check:
+    key, name = "enough-data", "Enough data"
+    live = [variant for variant in variants if variant.weight > 0] or list(variants)
+    least = min(live, key=lambda variant: variant.units)
+    have = wording.units(least.units, situation.unit_type)
+    if least.units >= rules.min_units:
+        return Check(key=key, name=name, ok=True, summary=f"at least {have} in each variant")
+    return Check(
+        key=key,
+        name=name,
+        ok=None if horizon.running else False,
+        summary=f"not yet: {have} in {least.name}, {rules.min_units} needed",
+        what_to_do="Wait for more traffic, or widen the allocation. With no exposures at all, check that the app sends "
+        "Experiment Viewed with this experiment's key.",
+    )
+
+
+def _two_variants(situation: Situation, kept: int, rules: Rules) -> Check:
+    key, name, out = "two-variants", "Units in two variants", situation.quarantined_units
+    if out == 0:
+        return Check(key=key, name=name, ok=True, summary="none")
+    share = out / (kept + out)
+    summary = f"{out:,} left out ({wording.percent(share)})"
+    if share <= rules.max_quarantined_share:
+        return Check(key=key, name=name, ok=True, summary=summary)
+    return Check(
+        key=key,
+        name=name,
+        ok=False,
+        summary=f"{summary}, more than {wording.percent(rules.max_quarantined_share)}",
+        what_to_do="Find why a unit changes its variant: an id that differs before and after sign-in, a cache shared "
+        "between people, or an app that assigns by itself. Leaving out this many units can bias every metric.",
+    )
+
+
+def _planned_duration(horizon: Horizon) -> Check:
+    key, name = "planned-duration", "Planned duration"
+    if horizon.reached:
+        return Check(key=key, name=name, ok=True, summary=f"reached ({_days(horizon.planned_days)})")
+    so_far = f"day {horizon.day} of {horizon.planned_days}"
+    if horizon.running:
+        return Check(
+            key=key,
+            name=name,
+            ok=None,
+            summary=so_far,
+            what_to_do="Let it run. The intervals hold for one look at the planned end; deciding before it is peeking.",
+        )
+    if horizon.day == 0:
+        return Check(key=key, name=name, ok=None, summary="not started", what_to_do="Start the experiment.")
+    return Check(
+        key=key,
+        name=name,
+        ok=False,
+        summary=f"stopped on {so_far}",
+        what_to_do="Run it again for the whole planned time before claiming a gain.",
+    )
+
+
+def _exposure_data(situation: Situation, horizon: Horizon, rules: Rules) -> Check:
+    key, name, upto = "exposure-data", "Exposure data", situation.data_up_to
+    if upto is None:
+        return Check(key=key, name=name, ok=None, summary="none yet")
+    needed = situation.as_of - rules.stale_after
+    if not horizon.running and situation.stopped_at is not None:
+        needed = min(needed, situation.stopped_at)
+    if upto < needed:
+        return Check(
+            key=key,
+            name=name,
+            ok=False,
+            summary=f"stops at {_moment(upto)}",
+            what_to_do="See that the worker runs and that the app still sends events, then refresh.",
+        )
+    if gaps := missing_days(situation, rules):
+        days = wording.listed([wording.day(gap.day, gap.month) for gap in gaps[:3]])
+        more = f" and {len(gaps) - 3} more days" if len(gaps) > 3 else ""
+        return Check(
+            key=key,
+            name=name,
+            ok=False,
+            summary=f"nothing on {days}{more}",
+            what_to_do="Ask what happened on those days: an outage, a release, or events that were not sent.",
+        )
+    return Check(key=key, name=name, ok=True, summary=f"complete up to {_moment(upto)}")
+
+
+def missing_days(situation: Situation, rules: Rules = DEFAULTS) -> list[date]:
+    """Return the days between the first and the last with exposures on which no unit entered, where days are busy."""
+    per_day = {day: units for day, units in situation.exposures_per_day.items() if units > 0}
+    if len(per_day) < 2 or median(per_day.values()) < rules.gap_needs_daily_units:
+        return []
+    first, last = min(per_day), max(per_day)
+    span = (first + timedelta(days=i) for i in range((last - first).days))
+    return [day for day in span if day not in per_day]
+
+
+def _moment(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
+    return f"{wording.day(moment.day, moment.month)}, {moment:%H:%M} UTC"
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"

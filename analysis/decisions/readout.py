@@ -1,0 +1,191 @@
+"""The one door: moments and circumstances in, the schema's parts out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from analysis.decisions import reading as readings
+from analysis.decisions.evidence import Evidence, Judged, subject
+from analysis.decisions.health import health as check_health
+from analysis.decisions.horizon import Horizon, horizon
+from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
+from analysis.decisions.rules import DEFAULTS, Rules
+from analysis.decisions.verdict import decide
+from analysis.results.schema import Comparison, EffectPoint, Health, MetricResult, VariantFact, Verdict
+from analysis.stats.compare import ComparisonNumbers, Difference, compare
+from analysis.stats.estimates import Estimate
+from analysis.stats.moments import Moments
+from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
+from experiments.domain.metrics import MetricKind, MetricRole
+
+ENGINE_VERSION = "1.0.0"
+"""Goes into every snapshot; raise it whenever the same moments would give other numbers, readings or verdicts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    """Everything the decision adds to ``analysis.results.schema.Results``. ``day`` is for ``ExperimentFacts``."""
+
+    day: int
+    variants: list[VariantFact]
+    health: Health
+    metrics: list[MetricResult]
+    verdict: Verdict
+
+
+def read_out(
+    situation: Situation,
+    variants: Sequence[VariantCount],
+    metrics: Sequence[MetricInput],
+    alpha: float = STATS_DEFAULTS.alpha,
+    rules: Rules = DEFAULTS,
+) -> Readout:
+    """Turn moments into comparisons, readings, health and verdict.
+
+    Raises:
+        ValueError: not exactly one control.
+    """
+    controls = [variant for variant in variants if variant.is_control]
+    if len(controls) != 1:
+        raise ValueError(f"one variant must be the control; got {len(controls)} of {len(variants)}")
+    facts = variant_facts(variants)
+    where = horizon(situation.started_at, situation.stopped_at, situation.as_of, situation.planned_days, rules)
+    health = check_health(situation, facts, where, rules)
+    treatments = [fact for fact in facts if not fact.is_control]
+    share = primary_alpha(alpha, [metric.plan for metric in metrics], len(treatments))
+    judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules)
+    results = [judge.metric(metric, treatments) for metric in metrics]
+    evidence = [
+        Evidence(
+            variant=fact,
+            subject=subject(fact, situation.experiment_name, alone=len(treatments) == 1),
+            judged=tuple(
+                Judged(plan=metric.plan, comparison=result.comparisons[index])
+                for metric, result in zip(metrics, results, strict=True)
+            ),
+        )
+        for index, fact in enumerate(treatments)
+    ]
+    verdict = decide(situation, facts, health, where, evidence, rules)
+    return Readout(day=where.day, variants=facts, health=health, metrics=results, verdict=verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Compare and read metrics under one set of circumstances."""
+
+    situation: Situation
+    control: str
+    horizon: Horizon
+    trustworthy: bool
+    alpha: float
+    primary_alpha: float
+    rules: Rules
+
+    def metric(self, metric: MetricInput, treatments: Sequence[VariantFact]) -> MetricResult:
+        """Return a metric's result with one comparison a treatment."""
+        plan = metric.plan
+        return MetricResult(
+            key=plan.key,
+            name=plan.name,
+            description=plan.description,
+            kind=plan.kind.value,
+            role=plan.role.value,
+            direction=plan.direction.value,
+            display_unit=plan.display_unit.value,
+            margin=plan.margin,
+            comparisons=[self.comparison(metric, treatment.key) for treatment in treatments],
+        )
+
+    def comparison(self, metric: MetricInput, treatment: str) -> Comparison:
+        """Return one comparison with its reading."""
+        plan = metric.plan
+        own = self.primary_alpha if plan.role is MetricRole.PRIMARY else self.alpha
+        control, treated = metric_moments(metric, self.control), metric_moments(metric, treatment)
+        numbers = compare_metric(plan.kind, control, treated, own)
+        said = readings.read(
+            plan,
+            numbers,
+            self.horizon,
+            trustworthy=self.trustworthy,
+            unit_type=self.situation.unit_type,
+            rules=self.rules,
+        )
+        crossed = readings.margin_crossed(
+            plan, numbers, self.horizon, trustworthy=self.trustworthy, alpha=self.alpha, rules=self.rules
+        )
+        found = numbers.difference if isinstance(numbers.difference, Difference) else None
+        return Comparison(
+            variant=treatment,
+            control=self.control,
+            n=treated.n,
+            control_n=control.n,
+            value=numbers.treatment.value if isinstance(numbers.treatment, Estimate) else None,
+            control_value=numbers.control.value if isinstance(numbers.control, Estimate) else None,
+            difference=found.value if found else None,
+            difference_interval=found.interval if found else None,
+            lift=numbers.lift,
+            lift_interval=numbers.lift_interval,
+            p_value=found.p_value if found else None,
+            standard_error=found.standard_error if found else None,
+            degrees_of_freedom=found.df if found and math.isfinite(found.df) else None,
+            reading=said.reading,
+            margin_crossed=crossed,
+            warnings=[*said.reasons, *numbers.notes],
+            alpha=own,
+            adjusted_p_value=min(1.0, found.p_value * self.alpha / own) if found else None,
+        )
+
+
+def variant_facts(variants: Sequence[VariantCount]) -> list[VariantFact]:
+    """Add each variant's share of the exposed units, expected and seen."""
+    weight = sum(variant.weight for variant in variants)
+    total = sum(variant.units for variant in variants)
+    return [
+        VariantFact(
+            key=variant.key,
+            name=variant.name,
+            is_control=variant.is_control,
+            weight=variant.weight,
+            units=variant.units,
+            expected_share=variant.weight / weight if weight else 0.0,
+            share=variant.units / total if total else None,
+            model_version=variant.model_version,
+            offline_metric=variant.offline_metric,
+            offline_value=variant.offline_value,
+        )
+        for variant in variants
+    ]
+
+
+def primary_alpha(alpha: float, plans: Sequence[MetricPlan], treatments: int) -> float:
+    """Return each primary comparison's share of alpha: alpha / (primary metrics x treatments), Bonferroni."""
+    primaries = sum(plan.role is MetricRole.PRIMARY for plan in plans)
+    return alpha / max(1, primaries * treatments)
+
+
+def compare_metric(kind: MetricKind, control: Moments, treatment: Moments, alpha: float) -> ComparisonNumbers:
+    """Compare one treatment with the control on a metric of this kind."""
+    return compare(readings.FORMS[kind], control, treatment, alpha)
+
+
+def effect_point(day: date, kind: MetricKind, control: Moments, treatment: Moments, alpha: float) -> EffectPoint:
+    """Return the effect as it stood at the end of ``day``, from the moments over all units enrolled by then."""
+    numbers = compare_metric(kind, control, treatment, alpha)
+    found = numbers.difference if isinstance(numbers.difference, Difference) else None
+    return EffectPoint(
+        day=day,
+        n=treatment.n,
+        control_n=control.n,
+        lift=numbers.lift,
+        lift_interval=numbers.lift_interval,
+        difference=found.value if found else None,
+        difference_interval=found.interval if found else None,
+    )
+
+
+def metric_moments(metric: MetricInput, key: str) -> Moments:
+    """Return a variant's moments, those of no unit where it has none."""
+    k = 2 if metric.plan.kind in (MetricKind.RATIO, MetricKind.AVERAGE) else 1
+    return metric.moments.get(key, Moments.empty(k))

@@ -1,0 +1,67 @@
+"""The verdict: one decision by one rule, and the sentence that says it.
+
+The rule (Schultzberg, Ankargren, Frånberg 2024, arXiv 2402.11609): ship when at least one primary metric is better,
+every guardrail is shown to be within its limit, nothing is significantly worse, and the health checks pass. The risk
+alpha is split over primary metrics times treatments; guardrails keep the whole alpha, since all of them must hold.
+"""
+
+from collections.abc import Sequence
+
+from analysis.decisions import sentences
+from analysis.decisions.before_the_end import before_the_end, not_trustworthy, nothing_yet
+from analysis.decisions.decision import Decision
+from analysis.decisions.evidence import Evidence, names
+from analysis.decisions.horizon import Horizon
+from analysis.decisions.inputs import Situation
+from analysis.decisions.outcome import Outcome, outcome
+from analysis.decisions.rules import DEFAULTS, Rules
+from analysis.results.schema import Health, Tone, VariantFact, Verdict
+
+_BEST_FIRST = (Decision.SHIP, Decision.LOOK, Decision.INCONCLUSIVE, Decision.TOO_EARLY, Decision.DO_NOT_SHIP)
+
+
+def decide(
+    situation: Situation,
+    variants: Sequence[VariantFact],
+    health: Health,
+    horizon: Horizon,
+    evidence: Sequence[Evidence],
+    rules: Rules = DEFAULTS,
+) -> Verdict:
+    """Return the verdict over all treatments."""
+    if not health.trustworthy:
+        return not_trustworthy(situation, variants, health)
+    if horizon.day == 0 or not evidence or sum(variant.units for variant in variants) == 0:
+        return nothing_yet(situation, horizon)
+    if horizon.peeking:
+        return before_the_end(situation, variants, horizon, evidence, rules)
+    outcomes = [outcome(one, situation.currency, horizon) for one in evidence]
+    return _combined(outcomes, horizon, situation.currency)
+
+
+def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str) -> Verdict:
+    """Return the best treatment's outcome, and a word about the others."""
+    best = min(outcomes, key=lambda one: (_BEST_FIRST.index(one.decision), -_gain(one)))
+    others = [one for one in outcomes if one is not best]
+    headline = best.headline
+    if others and all(one.decision is Decision.INCONCLUSIVE for one in outcomes) and best.tone is Tone.FLAT:
+        headline = f"No treatment changes {names(best.evidence.primaries)} clearly."
+    rest = "; ".join(f"{one.evidence.subject}: {one.decision}" for one in others)
+    said = f"This is about {best.evidence.subject}. Other treatments: {rest}." if others else ""
+    reasons = [f"Planned duration: reached, {horizon.planned_days} days."]
+    for one in outcomes:
+        prefix = f"{one.evidence.subject}: " if others else ""
+        reasons += [prefix + sentences.reason(judged, currency) for judged in one.evidence.judged]
+    return Verdict(
+        decision=best.decision,
+        tone=best.tone,
+        headline=headline,
+        explanation=sentences.joined(best.explanation, said),
+        reasons=reasons,
+        next_step=best.next_step,
+    )
+
+
+def _gain(outcome: Outcome) -> float:
+    lifts = [abs(one.comparison.lift) for one in outcome.evidence.gains if one.comparison.lift is not None]
+    return max(lifts, default=0.0)
