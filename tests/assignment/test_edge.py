@@ -1,43 +1,201 @@
-import asyncio
-import json
 import stat
+import threading
+import time
 
-from assignment.ofrep import FLAGS, OfrepDoor
+import pytest
+
+from assignment.edge import Edge
 from experiments import keys
 from experiments.changes import announce
 from experiments.domain.access import Scope
+from experiments.models import Experiment
 from tests import builders
+from tests.assignment import served
+from tests.assignment.asking import ask
 from tests.assignment.conftest import wait_until
 
-
-def ask(edge, plain, flag="new-ranker", unit="shopper-1"):
-    headers = {"authorization": f"Bearer {plain}"}
-    body = json.dumps({"context": {"targetingKey": unit}}).encode()
-    status, _, answer = asyncio.run(OfrepDoor(edge).handle("POST", f"{FLAGS}/{flag}", headers, "", body))
-    return status, json.loads(answer)
+NOWHERE = "host=/nowhere dbname=truelift connect_timeout=1"
 
 
-def test_edge__a_started_experiment__is_answered(edge, tmp_path):
-    home = builders.project()
-    builders.experiment(home)
-    _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
-
-    wait_until(lambda: edge.grant(plain))
-
-    status, answer = ask(edge, plain)
-    assert status == 200
-    assert answer["reason"] == "SPLIT"
-    assert answer["variant"] in {"control", "treatment"}
-    assert stat.S_IMODE((tmp_path / "snapshot.json").stat().st_mode) == 0o600
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "home" / "snapshot.json"
 
 
-def test_edge__a_committed_change__is_seen_within_a_second(edge):
-    home = builders.project()
-    _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
-    wait_until(lambda: edge.grant(plain))
-    assert ask(edge, plain)[0] == 404
+def offered(file, content):
+    edge = Edge(NOWHERE, file)
+    edge.offer(content)
+    return edge
 
-    builders.experiment(home)
-    announce()
 
-    assert wait_until(lambda: ask(edge, plain)[0] == 200) < 1
+class TestFollowing:
+    def test_edge__a_committed_change__is_seen_within_a_second(self, edge):
+        home = builders.project()
+        _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
+        wait_until(lambda: edge.grant(plain))
+        assert ask(edge, plain).status == 404
+
+        builders.experiment(home)
+        announce()
+
+        assert wait_until(lambda: ask(edge, plain).status == 200) < 1
+
+    def test_edge__ten_changes_in_a_row__are_each_seen_within_a_second(self, edge):
+        made = builders.experiment(builders.project())
+        for allocation in range(1000, 11_000, 1000):
+            Experiment.objects.filter(pk=made.pk).update(allocation=allocation)
+            announce()
+            assert wait_until(lambda wanted=allocation: allocations(edge) == [wanted]) < 1
+
+    def test_edge__two_processes__see_the_same_version(self, edge, conninfo, tmp_path):
+        other = Edge(conninfo, tmp_path / "other.json", poll_seconds=3600)
+        other.start()
+        try:
+            builders.experiment(builders.project())
+            announce()
+            wait_until(lambda: allocations(edge) and edge.version == other.version)
+        finally:
+            other.stop()
+
+    def test_edge__a_revoked_key__stops_working_within_a_second(self, edge):
+        key, plain = keys.issue_key(builders.project(), "Leaked", [Scope.EVALUATE], None)
+        wait_until(lambda: edge.grant(plain))
+        keys.revoke(key, None)
+        assert wait_until(lambda: edge.grant(plain) is None) < 1
+
+    def test_edge__a_lost_notification__is_made_good_by_polling(self, conninfo, file):
+        edge = Edge(conninfo, file, poll_seconds=0.2)
+        edge.start()
+        try:
+            builders.experiment(builders.project())  # and nobody announces it
+            assert wait_until(lambda: allocations(edge)) < 2
+        finally:
+            edge.stop()
+
+    def test_edge__stopped__ends_its_thread_and_still_serves(self, edge):
+        builders.experiment(builders.project())
+        announce()
+        wait_until(lambda: allocations(edge))
+        began = time.perf_counter()
+        edge.stop()
+        assert time.perf_counter() - began < 1
+        assert "truelift-edge" not in {thread.name for thread in threading.enumerate()}
+        assert allocations(edge) == [10_000]
+
+    def test_edge__nothing_changes__keeps_its_version_and_confirms_its_age(self, conninfo, file):
+        edge = Edge(conninfo, file, poll_seconds=0.05)
+        edge.start()
+        try:
+            wait_until(file.exists)
+            version, written = edge.version, file.stat().st_mtime_ns
+            time.sleep(0.5)
+            assert (edge.version, file.stat().st_mtime_ns) == (version, written)
+            assert edge.age < 0.4
+            assert edge.connected
+            assert edge.problem is None
+        finally:
+            edge.stop()
+
+
+class TestBadContent:
+    def test_edge__an_experiment_whose_weights_no_longer_sum__is_served_as_before(self, edge):
+        home = builders.project()
+        made = builders.experiment(home)
+        _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
+        wait_until(lambda: edge.grant(plain))
+        before = ask(edge, plain).body
+
+        made.variants.filter(position=0).update(weight=1)
+        builders.experiment(home, "another")
+        announce()
+
+        wait_until(lambda: ask(edge, plain, "another").status == 200)
+        assert ask(edge, plain).body == before
+        assert "sum to 10000" in edge.problem
+
+    def test_edge__the_bad_experiment_is_mended__the_problem_is_over(self, file):
+        edge = offered(file, served.content(served.project(served.experiment(salt=""))))
+        assert "no salt" in edge.problem
+        edge.offer(served.content())
+        assert edge.problem is None
+
+    def test_edge__reading_raises__the_thread_lives_and_serves_again(self, conninfo, file):
+        answers = iter([ValueError("surprise"), ValueError("surprise")])
+
+        def read(connection):
+            for error in answers:
+                raise error
+            return served.content()
+
+        edge = Edge(conninfo, file, poll_seconds=0.05, read=read)
+        edge.start()
+        try:
+            wait_until(lambda: edge.problem)
+            assert "surprise" in edge.problem
+            wait_until(lambda: edge.version and edge.problem is None)
+        finally:
+            edge.stop()
+
+
+class TestDisk:
+    def test_edge__without_a_database__serves_the_snapshot_on_disk(self, file):
+        offered(file, served.content_for(served.KEY, served.experiment()))
+        edge = Edge(NOWHERE, file)
+        edge.start()
+        try:
+            answer = ask(edge, served.KEY, "ranker")
+            assert answer.status == 200
+            wait_until(lambda: edge.problem)
+            assert "The database gives no snapshot" in edge.problem
+            assert not edge.connected
+            assert ask(edge, served.KEY, "ranker") == answer
+        finally:
+            edge.stop()
+
+    def test_edge__the_file__is_readable_by_its_owner_alone_and_nothing_is_left_beside_it(self, file):
+        edge = offered(file, served.content())
+        edge.offer(served.content(served.project(served.experiment(allocation=1))))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert [path.name for path in file.parent.iterdir()] == ["snapshot.json"]
+
+    @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":1}', b"\xff\xfe", b"[" * 100_000])
+    def test_edge__a_damaged_file__is_refused_in_words_and_replaced_by_the_next_snapshot(self, file, damage):
+        file.parent.mkdir()
+        file.write_bytes(damage)
+        edge = Edge(NOWHERE, file)
+        edge.start()
+        try:
+            assert edge.version is None
+            assert "is refused" in edge.problem
+            edge.offer(served.content())
+        finally:
+            edge.stop()
+        again = Edge(NOWHERE, file)
+        again.start()
+        again.stop()
+        assert again.version == edge.version
+
+    def test_edge__a_disk_that_cannot_be_written__still_serves_and_says_so(self, tmp_path):
+        blocked = tmp_path / "a-file"
+        blocked.write_text("")
+        edge = offered(blocked / "snapshot.json", served.content_for(served.KEY, served.experiment()))
+        assert ask(edge, served.KEY, "ranker").status == 200
+        assert "cannot be written" in edge.problem
+
+        blocked.unlink()
+        edge.offer(served.content_for(served.KEY, served.experiment()))
+        assert edge.problem is None
+        assert (blocked / "snapshot.json").exists()
+
+    def test_edge__age_after_a_restart__counts_from_when_the_snapshot_was_taken(self, file):
+        offered(file, served.content())
+        time.sleep(0.05)
+        edge = Edge(NOWHERE, file)
+        assert edge.age is None
+        edge.start()
+        edge.stop()
+        assert 0.05 <= edge.age < 60
+
+
+def allocations(edge):
+    return [e.allocation for p in edge.snapshot.content.projects for e in p.experiments]
