@@ -1,0 +1,53 @@
+"""The form that says who gets results when."""
+
+from typing import Any
+
+from django import forms
+
+from analysis.mail.digests import WEEKDAYS
+from analysis.mail.schedule import Rhythm, find_zone
+from analysis.models import Digest
+
+
+class DigestForm(forms.Form):
+    """A recipient and a schedule on the recipient's own clock."""
+
+    email = forms.EmailField(label="E-mail address", max_length=254)
+    cadence = forms.ChoiceField(label="How often", choices=[("weekly", "Every week"), ("daily", "Every day")])
+    weekday = forms.TypedChoiceField(label="Weekday", choices=list(enumerate(WEEKDAYS)), coerce=int, required=False)
+    hour = forms.TypedChoiceField(
+        label="Hour", choices=[(hour, f"{hour:02d}:00") for hour in range(24)], coerce=int, initial=8
+    )
+    time_zone = forms.CharField(
+        label="Time zone",
+        max_length=60,
+        initial="UTC",
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_time_zone(self) -> str:
+        """Return the name, if there is such a time zone."""
+        name = str(self.cleaned_data["time_zone"]).strip()
+        try:
+            find_zone(name)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a weekday where the digest is weekly."""
+        values = super().clean() or self.cleaned_data
+        if values.get("cadence") == Digest.Cadence.WEEKLY and values.get("weekday") in ("", None):
+            self.add_error("weekday", "Choose the day of the week on which the e-mail goes out.")
+        return values
+
+    def rhythm(self) -> Rhythm:
+        """Return the chosen schedule of a valid form."""
+        values = self.cleaned_data
+        cadence = values["cadence"]
+        return Rhythm(
+            cadence=cadence,
+            weekday=values["weekday"] if cadence == Digest.Cadence.WEEKLY else 0,
+            hour=values["hour"],
+            time_zone=values["time_zone"],
+        )

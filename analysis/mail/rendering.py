@@ -1,0 +1,205 @@
+"""Turn the newest stored results into an e-mail: subject, aligned text, HTML with styles inlined, pictures."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from textwrap import fill
+from typing import Any
+
+from css_inline import CSSInliner
+from django.db.models import Q
+from django.template.loader import render_to_string
+
+from analysis.mail import contents, figures, links, wording
+from analysis.mail.contents import Story
+from analysis.mail.digests import describe, rhythm_of
+from analysis.models import Digest, ResultSnapshot
+from analysis.results.schema import Results, Tone, from_payload
+from experiments.domain.lifecycle import Status
+from experiments.models import Experiment
+
+TEXT_WIDTH = 72
+# A project's digest tells of stopped experiments for this long: two weekly mails.
+RECENTLY_STOPPED = timedelta(days=14)
+URGENCY = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.FLAT)
+
+Drawn = dict[int, dict[str, bytes]]
+"""Pictures by snapshot, so that ten recipients of one result cost one drawing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A finished e-mail. ``pictures`` maps content ids to PNG; ``snapshot`` is the one result it is about, if any."""
+
+    subject: str
+    text: str
+    html: str
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    snapshot: ResultSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One experiment in a project's digest."""
+
+    name: str
+    status: str
+    sentence: str
+    tone: Tone
+    url: str
+    warning: str = ""
+
+    @property
+    def glyph(self) -> str:
+        """Return the mark that says the tone without colour."""
+        return contents.GLYPHS[self.tone]
+
+
+def render(digest: Digest, now: datetime, drawn: Drawn | None = None) -> Rendered:
+    """Write what this digest says at ``now``."""
+    if digest.experiment is None:
+        return render_project(digest, now)
+    snapshot = ResultSnapshot.objects.filter(experiment=digest.experiment).order_by("-id").first()
+    if snapshot is None:
+        return render_no_results(digest)
+    return render_result(digest, snapshot, now, {} if drawn is None else drawn)
+
+
+def render_result(digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn: Drawn) -> Rendered:
+    """Write one experiment's result as this snapshot has it."""
+    results = from_payload(snapshot.payload)
+    story = contents.tell(results, digest.time_zone, now)
+    if snapshot.pk not in drawn:
+        drawn[snapshot.pk] = draw(results)
+    context = {
+        "story": story,
+        "preheader": story.explanation,
+        "table": _text_table(story),
+        "explanation": _wrapped(story.explanation),
+        "problems": [_wrapped(f"! {p.name}: {p.summary} {p.what_to_do}".rstrip()) for p in story.problems],
+        "pictures": contents.pictures_of(results),
+        "url": links.snapshot_url(snapshot.experiment, snapshot.pk),
+        "as_of": wording.moment(snapshot.as_of, digest.time_zone),
+        "alpha_percent": f"{1 - results.alpha:.0%}",
+    }
+    text, html = _parts("result", digest, context)
+    return Rendered(subject=story.subject, text=text, html=html, pictures=drawn[snapshot.pk], snapshot=snapshot)
+
+
+def render_no_results(digest: Digest) -> Rendered:
+    """Say that there is nothing to report yet, and why."""
+    experiment = digest.experiment
+    if experiment is None:
+        raise ValueError(f"Digest {digest.pk} is about a project; only an experiment can have no results.")
+    context = {"experiment": experiment, "sentence": _why_empty(experiment), "url": links.results_url(experiment)}
+    text, html = _parts("no_results", digest, {**context, "preheader": context["sentence"]})
+    return Rendered(subject=wording.one_line(f"No results yet: {experiment.name}", 180), text=text, html=html)
+
+
+def render_project(digest: Digest, now: datetime) -> Rendered:
+    """List every running and recently stopped experiment of the project, the most urgent first."""
+    entries = sorted(_entries(digest, now), key=lambda entry: URGENCY.index(entry.tone))
+    context = {"entries": entries, "url": links.project_url(digest.project), "summary": _summary(entries)}
+    text, html = _parts("project", digest, {**context, "preheader": context["summary"]})
+    return Rendered(subject=_project_subject(digest, entries), text=text, html=html)
+
+
+def draw(results: Results) -> dict[str, bytes]:
+    """Draw the pictures of a result by content id, each for light and for dark readers; none of a broken one."""
+    drawn: dict[str, bytes] = {}
+    for picture in contents.pictures_of(results):
+        for mode, theme in (("light", figures.LIGHT), ("dark", figures.DARK)):
+            if picture.name == "intervals":
+                png = figures.draw_intervals(figures.marks_of(results), theme)
+            else:
+                png = figures.draw_effect(contents.effect_lines(results), theme)
+            drawn[f"{picture.name}-{mode}@truelift"] = png
+    return drawn
+
+
+def encoded(pictures: dict[str, bytes]) -> dict[str, str]:
+    """Return pictures as a JSON column and a data address hold them: base64."""
+    return {name: base64.b64encode(png).decode() for name, png in pictures.items()}
+
+
+def _parts(name: str, digest: Digest, context: dict[str, Any]) -> tuple[str, str]:
+    whole = {
+        **context,
+        "project": digest.project,
+        "schedule": describe(rhythm_of(digest)),
+        "recipient": digest.email,
+        "unsubscribe_url": links.unsubscribe_url(digest),
+    }
+    text = render_to_string(f"mail/{name}.txt", whole)
+    return text, _inliner().inline(render_to_string(f"mail/{name}.html", whole))
+
+
+@cache
+def _inliner() -> CSSInliner:
+    # Media queries cannot be inlined: they stay in a style element for the programs that read it.
+    return CSSInliner(keep_at_rules=True, load_remote_stylesheets=False, apply_width_attributes=True)
+
+
+def _text_table(story: Story) -> str:
+    lines: list[str] = []
+    width = max((len(row.metric) for group in story.groups for row in group.rows), default=0)
+    for group in story.groups:
+        lines += [group.title, "-" * len(group.title)]
+        for row in group.rows:
+            change = f"{row.change:>7}  ({row.interval})" if row.change else "not known yet"
+            lines.append(f"{row.metric:<{width}}  {change:<28}  {row.glyph} {row.reading}")
+            lines.append("  " + row.values + (f"; {row.note}" if row.note else ""))
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _why_empty(experiment: Experiment) -> str:
+    if experiment.status == Status.DRAFT:
+        return "The experiment has not started."
+    return "The experiment runs, but nothing has been analysed so far. Check that exposures arrive."
+
+
+def _entries(digest: Digest, now: datetime) -> list[Entry]:
+    recent = Q(status=Status.STOPPED.value, stopped_at__gte=now - RECENTLY_STOPPED)
+    experiments = digest.project.experiments.filter(Q(status=Status.RUNNING.value) | recent).select_related("project")
+    newest = ResultSnapshot.objects.filter(experiment__in=experiments).order_by("experiment", "-id")
+    snapshots = {snapshot.experiment_id: snapshot for snapshot in newest.distinct("experiment")}
+    return [_entry(experiment, snapshots.get(experiment.pk), digest.time_zone, now) for experiment in experiments]
+
+
+def _entry(experiment: Experiment, snapshot: ResultSnapshot | None, time_zone: str, now: datetime) -> Entry:
+    if snapshot is None:
+        url = links.results_url(experiment)
+        return Entry(
+            name=experiment.name, status="No results yet", sentence=_why_empty(experiment), tone=Tone.FLAT, url=url
+        )
+    results = from_payload(snapshot.payload)
+    story = contents.tell(results, time_zone, now)
+    return Entry(
+        name=experiment.name,
+        status=contents.status(results),
+        sentence=story.headline,
+        tone=story.tone,
+        url=links.snapshot_url(experiment, snapshot.pk),
+        warning=" ".join(f"{problem.name}: {problem.summary}" for problem in story.problems),
+    )
+
+
+def _summary(entries: list[Entry]) -> str:
+    if not entries:
+        return "No experiment is running, and none stopped in the last two weeks."
+    return f"{wording.count(len(entries), 'experiment')} running or recently stopped."
+
+
+def _project_subject(digest: Digest, entries: list[Entry]) -> str:
+    if not entries:
+        return wording.one_line(f"{digest.project.name}: no experiment is running", 180)
+    first = entries[0]
+    finding = first.sentence if first.name.lower() in first.sentence.lower() else f"{first.name}: {first.sentence}"
+    more = f" (and {wording.count(len(entries) - 1, 'more experiment')})" if len(entries) > 1 else ""
+    return wording.one_line(f"{digest.project.name}: {finding}", 180 - len(more)) + more

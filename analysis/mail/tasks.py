@@ -1,0 +1,34 @@
+"""The mail tasks that Celery beat starts; both may run twice, or in two workers at once."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from analysis.mail import outbox
+
+# Shorter than outbox.CLAIM_HOLDS, so that a row counts as lost only when its sender is gone.
+TIME_LIMIT = 600
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="analysis.queue_due_digests", time_limit=TIME_LIMIT)
+def queue_due_digests() -> None:
+    """Write the messages that are due, and have them sent at once."""
+    if outbox.queue_due(timezone.now()):
+        deliver_soon()
+
+
+@shared_task(name="analysis.deliver_outbox", time_limit=TIME_LIMIT)
+def deliver_outbox() -> None:
+    """Send what waits in the outbox."""
+    outbox.deliver_waiting(timezone.now())
+
+
+def deliver_soon() -> None:
+    """Have the outbox delivered now; without a broker the schedule does it once there is one."""
+    try:
+        deliver_outbox.apply_async(retry=False)
+    except OperationalError as error:
+        logger.warning("the outbox waits for the schedule: %s", error)
