@@ -71,7 +71,7 @@ async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
     if stated is not None and stated.isdecimal() and int(stated) > limit:
         raise BodyTooLargeError
     if stated == "0" or (
-        stated is None and scope.headers.get("transfer-encoding") is None and scope.http_version != "2"
+        stated is None and scope.headers.get("transfer-encoding") is None and not scope.http_version.startswith("2")
     ):
         return b""
     chunks: list[bytes] = []
@@ -103,11 +103,14 @@ class WsgiBridge:
         loop = asyncio.get_running_loop()
         run = _Run(self._application, environ(scope, body, request_id), exchange, identity, loop)
         try:
-            await loop.run_in_executor(self._threads, run)
+            whole = await loop.run_in_executor(self._threads, run)
         except Exception:
             logger.exception("Django could not answer %s %s (request %s)", scope.method, scope.path, request_id)
-            if not run.answered:
-                exchange.response_bytes(500, [("content-type", "text/plain; charset=utf-8"), identity], _FAILURE)
+            if run.streaming:
+                return
+            run.status, run.headers, whole = 500, [("content-type", "text/plain; charset=utf-8"), identity], _FAILURE
+        if whole is not None:
+            exchange.response_bytes(run.status, run.headers, whole)
 
     def stop(self) -> None:
         """Let the running requests finish and end the threads."""
@@ -133,17 +136,17 @@ class _Run:
         self._exchange = exchange
         self._identity = identity
         self._loop = loop
-        self._status = 500
-        self._headers: Headers = []
-        self.answered = False
+        self.status = 500
+        self.headers: Headers = []
+        self.streaming = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> bytes | None:
+        """Return the whole body, or None when it has been sent in pieces."""
         result = self._application(self._environ, self._start_response)
         try:
             if getattr(result, "streaming", False) and not hasattr(result, "file_to_stream"):
-                self._send_in_pieces(result)
-            else:
-                self._send(b"".join(result))
+                return self._send_in_pieces(result)
+            return b"".join(result)
         finally:
             # Django ends the request here: request_finished, which gives back its database connection.
             close = getattr(result, "close", None)
@@ -152,24 +155,19 @@ class _Run:
 
     def _start_response(self, status: str, headers: Headers, error: object = None) -> None:
         del error  # nothing is sent before the application is done, so a later status simply replaces this one
-        self._status = int(status[:3])
-        self._headers = [*((name.lower(), value) for name, value in headers), self._identity]
+        self.status = int(status[:3])
+        self.headers = [*((name.lower(), value) for name, value in headers), self._identity]
 
-    def _send(self, body: bytes) -> None:
-        self.answered = True
-        self._loop.call_soon_threadsafe(self._exchange.response_bytes, self._status, self._headers, body)
-
-    def _send_in_pieces(self, pieces: Iterable[bytes]) -> None:
-        self.answered = True
+    def _send_in_pieces(self, pieces: Iterable[bytes]) -> bytes | None:
         transport: Transport | None = None
         for piece in pieces:
             transport = asyncio.run_coroutine_threadsafe(self._send_piece(transport, piece), self._loop).result()
-        if transport is None:
-            self._send(b"")
+        return b"" if transport is None else None
 
     async def _send_piece(self, transport: Transport | None, piece: bytes) -> Transport:
         if transport is None:
-            transport = self._exchange.response_stream(self._status, self._headers)
+            self.streaming = True
+            transport = self._exchange.response_stream(self.status, self.headers)
         await transport.send_bytes(piece)
         return transport
 

@@ -84,18 +84,8 @@ def read_batch(body: bytes) -> Batch:
     except msgspec.ValidationError as error:
         raise BodyError(400, "invalid_batch", f"The batch does not fit: {error}. It needs a list `batch`.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        envelope_and_events = _read_leniently(body, error)
-        if len(envelope_and_events.events) > MOST_EVENTS:
-            raise _too_many(len(envelope_and_events.events)) from None
-        return envelope_and_events
-    if len(envelope.batch) > MOST_EVENTS:
-        raise _too_many(len(envelope.batch))
-    return Batch(
-        events=list(envelope.batch),
-        sent_at=envelope.sent_at,
-        write_key=envelope.write_key,
-        context=envelope.context,
-    )
+        return _read_leniently(body, error)
+    return _bounded(envelope, list(envelope.batch))
 
 
 def read_single(body: bytes) -> Batch:
@@ -117,38 +107,41 @@ def _read_leniently(body: bytes, first: Exception) -> Batch:
     try:
         document = json.loads(body)
         batch = document["batch"]
-        shared = {"batch": [], **{key: document[key] for key in ("sentAt", "writeKey", "context") if key in document}}
-        envelope = msgspec.convert(shared, Envelope)
+        shared = {key: document[key] for key in ("sentAt", "writeKey", "context") if key in document}
+        envelope = _envelope.decode(_dumped({"batch": [], **shared}))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BodyError(400, "invalid_json", f"The body is not JSON: {first}.") from error
     if not isinstance(batch, list):
         raise BodyError(400, "invalid_batch", "The batch does not fit: `batch` must be a list.")
-    return Batch(
-        events=[_strict(element) for element in batch],
-        sent_at=envelope.sent_at,
-        write_key=envelope.write_key,
-        context=envelope.context,
-    )
+    return _bounded(envelope, [_strict(element) for element in batch])
+
+
+def _bounded(envelope: Envelope, events: list[RawEvent]) -> Batch:
+    if len(events) > MOST_EVENTS:
+        raise BodyError(
+            413,
+            "too_many_events",
+            f"The batch holds {len(events)} events; at most {MOST_EVENTS} are allowed. Send smaller ones.",
+        )
+    return Batch(events=events, sent_at=envelope.sent_at, write_key=envelope.write_key, context=envelope.context)
 
 
 def _strict(element: object) -> RawEvent:
     message_id = element.get("messageId") if isinstance(element, Mapping) else None
     known = message_id if isinstance(message_id, str) and message_id.isprintable() else None
     try:
-        return json.dumps(element, allow_nan=False, ensure_ascii=False).encode()
+        return _dumped(element)
     except UnicodeEncodeError:
         return Unreadable("It holds half a surrogate pair, which is no character; send whole characters.", known)
     except (ValueError, RecursionError):
         return Unreadable("It holds NaN or an infinite number, which JSON does not have; send null or nothing.", known)
 
 
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
 def _too_large() -> BodyError:
     return BodyError(
         413, "body_too_large", f"The body is larger than {MOST_BODY_BYTES} bytes; send the events in smaller batches."
-    )
-
-
-def _too_many(count: int) -> BodyError:
-    return BodyError(
-        413, "too_many_events", f"The batch holds {count} events; at most {MOST_EVENTS} are allowed. Send smaller ones."
     )

@@ -55,7 +55,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     project_id: int
     received_at: datetime
-    sent_at: str | None = None
+    sent_at: datetime | None = None
     context: dict[str, Any] | None = None
     call: str | None = None
 
@@ -234,8 +234,8 @@ def _moments(message: Message, arrival: Arrival) -> tuple[datetime | None, datet
     if not given:
         return None, arrival.received_at
     stated = parse_time("timestamp", given)
-    sent = message.sent_at or arrival.sent_at
-    at = arrival.received_at - (parse_time("sentAt", sent) - stated) if sent else stated
+    sent = parse_time("sentAt", message.sent_at) if message.sent_at else arrival.sent_at
+    at = stated if sent is None else arrival.received_at - (sent - stated)
     return stated, min(at, arrival.received_at)
 
 
