@@ -192,7 +192,10 @@ class Serves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """An experiment of the demo and its truth. ``ended`` is how many days ago it stopped, or None while it runs."""
+    """An experiment of the demo and its truth. ``ended`` is how many days ago it stopped, or None while it runs.
+
+    The last of the ``days`` of a running experiment is today.
+    """
 
     key: str
     name: str
@@ -208,6 +211,11 @@ class Story:
     lost_exposures: float = 0.0
     why_stopped: str = ""
     own_effects: Effects | None = None
+
+    @property
+    def first_day_ago(self) -> int:
+        """Return how many days ago the experiment started."""
+        return self.days - 1 if self.ended is None else self.days + self.ended
 
     @property
     def effects(self) -> Effects:
@@ -233,7 +241,7 @@ STORIES = (
         shoppers=12_000,
         days=21,
         seed=8,
-        ended=9,
+        ended=2,
         why_stopped="Three full weeks, as planned.",
     ),
     Story(
@@ -247,7 +255,7 @@ STORIES = (
         shoppers=12_000,
         days=21,
         seed=81,
-        ended=30,
+        ended=24,
         why_stopped="Three full weeks, as planned.",
     ),
     Story(
@@ -261,7 +269,7 @@ STORIES = (
         shoppers=6_000,
         days=14,
         seed=9,
-        ended=2,
+        ended=4,
         planned_days=14,
         why_stopped="The latency guardrail was crossed.",
     ),
@@ -276,7 +284,7 @@ STORIES = (
         shoppers=6_000,
         days=14,
         seed=3,
-        ended=16,
+        ended=9,
         planned_days=14,
         # The new widget crashes on some old phones before it reports its exposure. It does nothing else.
         lost_exposures=0.14,
@@ -291,7 +299,7 @@ STORIES = (
         treatment=Serves(name="Ranker v9", model=RANKER, version="v9"),
         plan=CLICKS_DECIDE,
         shoppers=5_000,
-        days=5,
+        days=6,
         seed=90,
         ended=None,
     ),

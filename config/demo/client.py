@@ -95,6 +95,21 @@ class AppClient:
         answer = await self._persist("POST", path, self._ask, lambda: body)
         return msgspec.json.decode(answer.body, type=Evaluation)
 
+    async def wait_for_key(self, seconds: float = 30.0) -> None:
+        """Wait until the server has heard of a key that was made a moment ago."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                await self.evaluate("is-my-key-known", "nobody")
+            except RefusedError as error:
+                if error.status == 404:
+                    return
+                if error.status != 401 or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(0.2)
+
     async def send(self, events: list[Event]) -> BatchAnswer:
         """Send at most ``LARGEST_BATCH`` events; when this returns, the server has them for good."""
 

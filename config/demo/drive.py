@@ -72,7 +72,7 @@ async def wait_until_served(client: AppClient, flag: str) -> None:
             await client.evaluate(flag, "is-anyone-there")
             return
         except RefusedError as error:
-            if error.status not in {401, 403, 404} or time.monotonic() > deadline:
+            if error.status not in {401, 404} or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(0.2)
 
