@@ -34,7 +34,8 @@ def health(
         _enough_data(situation, variants, horizon, rules),
         _two_variants(situation, sum(counts.values()), rules),
         _planned_duration(horizon),
-        _exposure_data(situation, horizon, rules),
+        _exposure_data(situation, rules),
+        *_event_values(situation),
     ]
     return Health(
         trustworthy=all(check.ok is not False for check in checks if check.key in BLOCKING),
@@ -142,14 +143,12 @@ def _planned_duration(horizon: Horizon) -> Check:
     )
 
 
-def _exposure_data(situation: Situation, horizon: Horizon, rules: Rules) -> Check:
+def _exposure_data(situation: Situation, rules: Rules) -> Check:
     key, name, upto = "exposure-data", "Exposure data", situation.data_up_to
     if upto is None:
         return Check(key=key, name=name, ok=None, summary="none yet")
-    needed = situation.as_of - rules.stale_after
-    if not horizon.running and situation.stopped_at is not None:
-        needed = min(needed, situation.stopped_at)
-    if upto < needed:
+    end = situation.as_of if situation.stopped_at is None else min(situation.as_of, situation.stopped_at)
+    if upto < end - rules.stale_after:
         return Check(
             key=key,
             name=name,
@@ -168,6 +167,23 @@ def _exposure_data(situation: Situation, horizon: Horizon, rules: Rules) -> Chec
             what_to_do="Ask what happened on those days: an outage, a release, or events that were not sent.",
         )
     return Check(key=key, name=name, ok=True, summary=f"complete up to {_moment(upto)}")
+
+
+def _event_values(situation: Situation) -> list[Check]:
+    """Say how many events were left out because the property that a metric adds up is no number; silent without any."""
+    left_out = {name: count for name, count in situation.unreadable_values.items() if count > 0}
+    if not left_out:
+        return []
+    what = wording.listed([f"{count:,} of {wording.inside(name)}" for name, count in left_out.items()])
+    return [
+        Check(
+            key="event-values",
+            name="Event values",
+            ok=False,
+            summary=f"left out for not being a number: {what}",
+            what_to_do="Send the property as a number, without a currency sign or thousands separator.",
+        )
+    ]
 
 
 def missing_days(situation: Situation, rules: Rules = DEFAULTS) -> list[date]:

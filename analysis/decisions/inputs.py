@@ -60,7 +60,8 @@ class Situation:
     """The experiment's circumstances at the moment of the reading; all times aware.
 
     ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap
-    check is left out when it is empty).
+    check is left out when it is empty). ``unreadable_values`` counts, by a metric's name, events whose property was no
+    number.
     """
 
     experiment_name: str
@@ -73,3 +74,4 @@ class Situation:
     quarantined_units: int = 0
     currency: str = "EUR"
     exposures_per_day: Mapping[date, int] = field(default_factory=dict)
+    unreadable_values: Mapping[str, int] = field(default_factory=dict)

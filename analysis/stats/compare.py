@@ -1,7 +1,7 @@
 """Treatment minus control: one standard error gives the interval, the p-value and the lift's interval."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from analysis.stats.estimates import Estimate, Form, estimate
 from analysis.stats.lift import fieller
@@ -55,7 +55,7 @@ class ComparisonNumbers:
     skewness: float | None = None
     numerator: "ComparisonNumbers | None" = None
     denominator: "ComparisonNumbers | None" = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def compare(
@@ -70,24 +70,20 @@ def compare(
         settings: thresholds of the warnings.
     """
     c, t = estimate(form, control), estimate(form, treatment)
-    if isinstance(c, NotComputable) or isinstance(t, NotComputable):
-        reasons = {
-            f"{who}: {arm.reason}" for who, arm in (("control", c), ("treatment", t)) if isinstance(arm, NotComputable)
-        }
-        missing = NotComputable("; ".join(sorted(reasons)))
-        return ComparisonNumbers(
-            form=form,
-            alpha=alpha,
-            control=c,
-            treatment=t,
-            difference=missing,
-            notes=(f"Not computable: {missing.reason}.",),
-        )
-    found = difference(c, t, alpha)
+    found = _difference_or_why(c, t, alpha)
+    bare = ComparisonNumbers(form=form, alpha=alpha, control=c, treatment=t, difference=found)
     if isinstance(found, NotComputable):
-        note = f"Not computable: {found.reason}."
-        return ComparisonNumbers(form=form, alpha=alpha, control=c, treatment=t, difference=found, notes=(note,))
-    return _with_lift_and_notes(form, control, treatment, c, t, found, alpha, settings)
+        return replace(bare, notes=(f"Not computable: {found.reason}.",))
+    return _complete(bare, control, treatment, found, settings)
+
+
+def _difference_or_why(
+    control: Estimate | NotComputable, treatment: Estimate | NotComputable, alpha: float
+) -> Difference | NotComputable:
+    if isinstance(control, Estimate) and isinstance(treatment, Estimate):
+        return difference(control, treatment, alpha)
+    named = (("control", control), ("treatment", treatment))
+    return NotComputable("; ".join(f"{who}: {arm.reason}" for who, arm in named if isinstance(arm, NotComputable)))
 
 
 def difference(control: Estimate, treatment: Estimate, alpha: float) -> Difference | NotComputable:
@@ -114,47 +110,43 @@ def difference(control: Estimate, treatment: Estimate, alpha: float) -> Differen
     )
 
 
-def _with_lift_and_notes(
-    form: Form,
-    control: Moments,
-    treatment: Moments,
-    c: Estimate,
-    t: Estimate,
-    found: Difference,
-    alpha: float,
-    settings: Settings,
+def _complete(
+    bare: ComparisonNumbers, control: Moments, treatment: Moments, found: Difference, settings: Settings
 ) -> ComparisonNumbers:
-    """Add the lift, the guards and their notes to a difference that exists."""
-    notes: list[str] = []
-    lift = fieller(c, t, found.quantile)
-    lift_value, lift_interval = None, None
-    if isinstance(lift, NotComputable):
-        notes.append(f"No relative change: {lift.reason}.")
-    elif isinstance(lift.interval, NotComputable):
-        lift_value = lift.value
-        notes.append(f"No interval for the relative change: {lift.interval.reason}.")
-    else:
-        lift_value, lift_interval = lift.value, lift.interval
+    """Add the lift and the guards, each with its note, to a difference that exists."""
+    c, t = bare.control, bare.treatment
+    if isinstance(c, NotComputable) or isinstance(t, NotComputable):
+        raise TypeError("a difference was computed from estimates that do not exist")
+    lift_notes, lift, lift_interval = _relative(c, t, found.quantile)
+    form, alpha = bare.form, bare.alpha
     few = small_counts(c, t, alpha, settings.small_cell) if form is Form.PROPORTION else None
     skew = kappa(control, treatment) if form is Form.MEAN else NotComputable("only for means")
     top = bottom = None
     if form is Form.RATIO:
         top, bottom = (_part(control, treatment, i, alpha, settings) for i in (0, 1))
-    notes += _guard_notes(form, few, skew, bottom, min(c.n, t.n), settings)
-    return ComparisonNumbers(
-        form=form,
-        alpha=alpha,
-        control=c,
-        treatment=t,
-        difference=found,
-        lift=lift_value,
+    guards = _guard_notes(form, few, skew, bottom, min(c.n, t.n), settings)
+    return replace(
+        bare,
+        lift=lift,
         lift_interval=lift_interval,
         small_counts=few,
         skewness=None if isinstance(skew, NotComputable) else skew,
         numerator=top,
         denominator=bottom,
-        notes=tuple(notes),
+        notes=(*lift_notes, *guards),
     )
+
+
+def _relative(
+    control: Estimate, treatment: Estimate, quantile: float
+) -> tuple[list[str], float | None, tuple[float, float] | None]:
+    """Return the lift and its interval, with a note where either is missing."""
+    lift = fieller(control, treatment, quantile)
+    if isinstance(lift, NotComputable):
+        return [f"No relative change: {lift.reason}."], None, None
+    if isinstance(lift.interval, NotComputable):
+        return [f"No interval for the relative change: {lift.interval.reason}."], lift.value, None
+    return [], lift.value, lift.interval
 
 
 def _part(control: Moments, treatment: Moments, index: int, alpha: float, settings: Settings) -> ComparisonNumbers:
