@@ -1,5 +1,11 @@
 """Addresses of results and e-mails."""
 
-from django.urls import URLPattern
+from importlib.util import find_spec
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(module))
+    for module in ("analysis.pages.urls", "analysis.mail.urls", "analysis.api.urls")
+    if find_spec(module.rpartition(".")[0]) and find_spec(module)
+]

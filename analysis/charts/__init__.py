@@ -1,0 +1,1 @@
+"""Drawings of results: interval marks as SVG, figures for Plotly."""

@@ -1,0 +1,96 @@
+"""Figures for Plotly, as JSON. Colours are names of CSS tokens; the page fills them in for its theme."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from analysis.results.schema import EffectSeries, ExposurePoint, VariantFact
+
+FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+SERIES_COLOURS = 5
+
+
+def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict[str, Any]:
+    """Draw the effect of each treatment as it stood at the end of each day, with its 95 % band."""
+    figure = go.Figure()
+    for position, one in enumerate(series, start=1):
+        _add_effect(figure, one, names.get(one.variant, one.variant), _colour(position))
+    figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
+    figure.update_layout(**_layout(legend=len(series) > 1), yaxis_tickformat="+.1%")
+    return _json(figure)
+
+
+def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str) -> None:
+    points = [p for p in series.points if p.lift is not None and p.lift_interval and None not in p.lift_interval]
+    days = [p.day for p in points]
+    lows = [p.lift_interval[0] for p in points if p.lift_interval]
+    highs = [p.lift_interval[1] for p in points if p.lift_interval]
+    quiet = {"hoverinfo": "skip", "showlegend": False, "legendgroup": name, "mode": "lines", "line": {"width": 0}}
+    figure.add_scatter(x=days, y=lows, **quiet)
+    figure.add_scatter(x=days, y=highs, fill="tonexty", fillcolor=colour, opacity=0.18, **quiet)
+    figure.add_scatter(
+        x=days,
+        y=[p.lift for p in points],
+        name=name,
+        legendgroup=name,
+        mode="lines+markers",
+        line={"color": colour, "width": 2.5},
+        marker={"color": colour, "size": 6},
+        customdata=[[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
+        hovertemplate=(
+            "%{x|%-d %b}: <b>%{y:+.1%}</b><br>95% interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}"
+            "<br>%{customdata[2]:,} units<extra></extra>"
+        ),
+    )
+
+
+def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[VariantFact]) -> dict[str, Any]:
+    """Draw how many units each variant enrolled on each day, stacked."""
+    figure = go.Figure()
+    for position, variant in enumerate(variants):
+        own = [p for p in points if p.variant == variant.key]
+        figure.add_bar(
+            x=[p.day for p in own],
+            y=[p.units for p in own],
+            name=variant.name,
+            marker={"color": _colour(position), "line": {"width": 0}},
+            hovertemplate=f"%{{x|%-d %b}}: <b>%{{y:,}}</b> {variant.name}<extra></extra>",
+        )
+    figure.update_layout(**_layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
+    return _json(figure)
+
+
+def _colour(position: int) -> str:
+    # Position 0 is the control, in grey; beyond the palette the treatments' colours come again.
+    return f"var(--series-{position if position < SERIES_COLOURS else 1 + (position - 1) % (SERIES_COLOURS - 1)})"
+
+
+def _layout(*, legend: bool) -> dict[str, Any]:
+    axis = {
+        "gridcolor": "var(--line)",
+        "linecolor": "var(--line)",
+        "zeroline": False,
+        "tickfont": {"color": "var(--muted)"},
+        "fixedrange": True,
+    }
+    return {
+        "template": "none",
+        "autosize": True,
+        "margin": {"l": 56, "r": 12, "t": 8, "b": 36},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": "var(--text)"},
+        "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--edge)", "font": {"color": "var(--text)"}},
+        "hovermode": "closest",
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": {**axis, "showgrid": False, "type": "date", "tickformat": "%-d %b", "nticks": 8},
+        "yaxis": {**axis, "nticks": 6},
+    }
+
+
+def _json(figure: go.Figure) -> dict[str, Any]:
+    drawn: dict[str, Any] = json.loads(figure.to_json())
+    return drawn

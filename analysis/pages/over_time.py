@@ -1,0 +1,89 @@
+"""The two charts of a results page, each with the sentence and the table that say the same."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from analysis.charts.figures import effect_figure, exposures_figure
+from analysis.results.schema import EffectPoint, ExposurePoint, Results
+from experiments.pages.formats import bounds, day, lift, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectChart:
+    """The effect over time of one metric. ``rows`` holds (treatment, point) for the table."""
+
+    metric: str
+    name: str
+    choices: list[tuple[str, str]]
+    figure: dict[str, Any]
+    sentences: list[str]
+    rows: list[tuple[str, EffectPoint]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposuresChart:
+    """Units enrolled a day. ``rows`` holds (day, units of each variant in the order of ``names``)."""
+
+    figure: dict[str, Any]
+    sentence: str
+    names: list[str]
+    rows: list[tuple[date, list[int]]]
+
+
+def effect_chart(results: Results, wanted: str) -> EffectChart | None:
+    """Return the chart of the wanted metric, else of the first one that has a curve."""
+    drawable = {s.metric for s in results.effect_over_time if any(p.lift is not None for p in s.points)}
+    choices = [(m.key, m.name) for m in results.metrics if m.key in drawable]
+    if not choices or not results.health.trustworthy:
+        return None
+    chosen = wanted if wanted in drawable else choices[0][0]
+    name = dict(choices)[chosen]
+    series = [s for s in results.effect_over_time if s.metric == chosen and s.points]
+    names = {variant.key: variant.name for variant in results.variants}
+    return EffectChart(
+        metric=chosen,
+        name=name,
+        choices=choices,
+        figure=effect_figure(series, names),
+        sentences=[_effect_sentence(name, names.get(s.variant, s.variant), s.points[-1]) for s in series],
+        rows=[(names.get(s.variant, s.variant), point) for s in series for point in s.points],
+    )
+
+
+def _effect_sentence(metric: str, treatment: str, last: EffectPoint) -> str:
+    if last.lift is None:
+        return f"{treatment}: {metric} cannot be computed yet."
+    units = number(last.n + last.control_n)
+    interval = bounds(last.lift_interval) or "not known"
+    return f"{treatment}: {metric} {lift(last.lift)} by {day(last.day)} (95% interval {interval}), over {units} units."
+
+
+def exposures_chart(results: Results) -> ExposuresChart | None:
+    """Return the chart of units enrolled a day, or None before the first."""
+    points = results.exposures_per_day
+    if not points:
+        return None
+    days = sorted({point.day for point in points})
+    found = {(point.day, point.variant): point.units for point in points}
+    rows = [(on, [found.get((on, v.key), 0) for v in results.variants]) for on in days]
+    full = [
+        ExposurePoint(day=on, variant=v.key, units=found.get((on, v.key), 0)) for on in days for v in results.variants
+    ]
+    return ExposuresChart(
+        figure=exposures_figure(full, results.variants),
+        sentence=_exposures_sentence({on: sum(units) for on, units in rows}),
+        names=[variant.name for variant in results.variants],
+        rows=rows,
+    )
+
+
+def _exposures_sentence(totals: dict[date, int]) -> str:
+    total, busiest = sum(totals.values()), max(totals, key=lambda on: totals[on])
+    if len(totals) == 1:
+        return f"{number(total)} units entered on {day(busiest)}."
+    mean = number(total / len(totals))
+    return (
+        f"{number(total)} units entered over {len(totals)} days, {mean} a day on average; "
+        f"the most on {day(busiest)} ({number(totals[busiest])})."
+    )

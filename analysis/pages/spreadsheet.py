@@ -1,0 +1,45 @@
+"""A result as a table for spreadsheets: plain numbers, one row a metric and treatment."""
+
+import csv
+import io
+
+from analysis.results.schema import Comparison, Interval, MetricResult, Results
+
+COLUMNS = [
+    "experiment", "as_of", "trustworthy", "metric", "role", "kind", "direction", "variant", "control", "n", "control_n",
+    "value", "control_value", "difference", "difference_low", "difference_high", "lift", "lift_low", "lift_high",
+    "p_value", "standard_error", "reading", "margin", "margin_crossed",
+]  # fmt: skip
+
+
+def as_csv(results: Results) -> str:
+    """Return the whole table; a value that cannot be computed is an empty cell."""
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for metric in results.metrics:
+        for comparison in metric.comparisons:
+            writer.writerow([_cell(value) for value in _row(results, metric, comparison)])
+    return sheet.getvalue()
+
+
+def _row(results: Results, metric: MetricResult, c: Comparison) -> list[object]:
+    return [
+        results.experiment.key, results.as_of.isoformat(), results.health.trustworthy, metric.name, metric.role,
+        metric.kind, metric.direction, c.variant, c.control, c.n, c.control_n, c.value, c.control_value, c.difference,
+        *_ends(c.difference_interval), c.lift, *_ends(c.lift_interval), c.p_value, c.standard_error, c.reading.value,
+        metric.margin, c.margin_crossed,
+    ]  # fmt: skip
+
+
+def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    return interval or (None, None)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # A spreadsheet would run a text that begins like a formula.
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value

@@ -1,0 +1,17 @@
+"""Addresses of results: the project's list, one experiment's page, exact snapshots, downloads and refreshes."""
+
+from django.urls import URLPattern, path
+
+from analysis.pages import project, refreshing, results
+
+PROJECT = "p/<slug:project_slug>/"
+EXPERIMENT = PROJECT + "experiments/<str:key>/"
+
+urlpatterns: list[URLPattern] = [
+    path(PROJECT, project.project_home, name="project_home"),
+    path(EXPERIMENT + "results/", results.latest_results, name="experiment_results"),
+    path(EXPERIMENT + "results/<int:snapshot_id>/", results.exact_snapshot, name="result_snapshot"),
+    path(EXPERIMENT + "results.csv", results.results_csv, name="results_csv"),
+    path(EXPERIMENT + "refresh/", refreshing.refresh, name="experiment_refresh"),
+    path(EXPERIMENT + "refresh/<int:run_id>/", refreshing.progress, name="refresh_progress"),
+]

@@ -1,0 +1,65 @@
+"""Create an experiment, and change it while it is a draft: one form page."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from experiments.access import SignedInRequest, get_experiment, get_project
+from experiments.domain.access import Role
+from experiments.domain.lifecycle import Status
+from experiments.forms.plan import PlanForm
+from experiments.models import Experiment, Project
+from experiments.setup import PlanError, create_experiment, plan_of, revise_experiment
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new(request: SignedInRequest, project_slug: str) -> HttpResponse:
+    """Show the empty form, or create the experiment and show it."""
+    user = request.user
+    project, _ = get_project(user, project_slug, Role.EDITOR)
+    form = PlanForm(project, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid() and form.plan is not None:
+        try:
+            experiment = create_experiment(project, user, form.plan)
+        except PlanError as error:
+            form.refuse(error)
+        else:
+            return redirect("experiment_detail", project.slug, experiment.key)
+    return _page(request, project, form)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def change(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
+    """Show a draft's plan in the form, or replace it. A started experiment is shown instead."""
+    user = request.user
+    experiment, _ = get_experiment(user, project_slug, key, Role.EDITOR)
+    if experiment.status != Status.DRAFT:
+        messages.warning(request, "This experiment has started, so its plan is frozen.")
+        return redirect("experiment_detail", project_slug, key)
+    posted = request.POST if request.method == "POST" else None
+    form = PlanForm(experiment.project, posted, None if posted else plan_of(experiment))
+    if posted is not None and form.is_valid() and form.plan is not None:
+        try:
+            revised = revise_experiment(experiment, user, form.plan)
+        except PlanError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("experiment_detail", project_slug, revised.key)
+    return _page(request, experiment.project, form, experiment)
+
+
+def _page(
+    request: SignedInRequest, project: Project, form: PlanForm, experiment: Experiment | None = None
+) -> HttpResponse:
+    context = {
+        "project": project,
+        "experiment": experiment,
+        "form": form,
+        "has_metrics": bool(len(form.metrics.fields["primary"].choices) > 1),  # type: ignore[attr-defined]
+    }
+    return render(request, "experiments/edit.html", context, status=400 if request.method == "POST" else 200)

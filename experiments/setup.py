@@ -1,0 +1,249 @@
+"""Set up experiments from a typed plan: everything that must hold before one can exist."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+from experiments import audit
+from experiments.domain.lifecycle import Status
+from experiments.domain.metrics import MetricRole
+from experiments.domain.units import UnitType
+from experiments.models import Experiment, ExperimentMetric, Metric, ModelVersion, Project, User, Variant
+from experiments.models.experiment import WHOLE
+
+# OFREP clients put the key into a URL, some of them without encoding it: only what needs no encoding is allowed.
+KEY = re.compile(r"[A-Za-z0-9._-]+")
+KEY_RULE = "use letters, digits, dots, dashes and underscores only"
+RESERVED_KEYS = {"new", ".", ".."}
+MOST_VARIANTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantPlan:
+    """One of the things to compare; the first of a plan is the control. ``weight`` is in ten-thousandths."""
+
+    key: str
+    name: str
+    weight: int
+    value: object = None
+    model_version: ModelVersion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPlan:
+    """What a metric is for. ``margin`` (guardrails alone) is in ten-thousandths of the control's value."""
+
+    metric: Metric
+    role: MetricRole
+    margin: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentPlan:
+    """Everything that an experiment is. ``allocation`` is the share of traffic in ten-thousandths."""
+
+    key: str
+    name: str
+    variants: tuple[VariantPlan, ...]
+    metrics: tuple[MetricPlan, ...]
+    hypothesis: str = ""
+    unit_type: UnitType = UnitType.USER
+    planned_days: int = 14
+    allocation: int = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one part of a plan: ``part`` is key, name, variants, metrics, planned_days or allocation."""
+
+    part: str
+    message: str
+
+
+class PlanError(Exception):
+    """A plan that cannot be an experiment, with every problem found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(" ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def create_experiment(project: Project, user: User | None, plan: ExperimentPlan) -> Experiment:
+    """Create a draft. The same plan sent twice (a double click) is created once."""
+    check(plan)
+    try:
+        with transaction.atomic():
+            experiment = Experiment.objects.create(project=project, created_by=user, **_columns(plan))
+            _write_parts(experiment, plan)
+            audit.record(project, user, "experiment.create", f"experiment:{plan.key}", after=describe(plan))
+    except IntegrityError:
+        existing = Experiment.objects.filter(project=project, key=plan.key).first()
+        if existing is None:
+            raise
+        if existing.created_by != user or existing.status != Status.DRAFT or plan_of(existing) != plan:
+            raise PlanError([_key_is_taken(plan.key)]) from None
+        return existing
+    return experiment
+
+
+def revise_experiment(experiment: Experiment, user: User | None, plan: ExperimentPlan) -> Experiment:
+    """Replace a draft's plan. A started experiment keeps its plan, or its numbers would change their meaning."""
+    check(plan)
+    try:
+        with transaction.atomic():
+            locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
+            if locked.status != Status.DRAFT:
+                raise PlanError(
+                    [Problem("status", f"{locked.name} has started: its plan is frozen. Create a new experiment.")]
+                )
+            before = describe(plan_of(locked))
+            for name, value in _columns(plan).items():
+                setattr(locked, name, value)
+            locked.revision += 1
+            locked.save()
+            locked.variants.all().delete()
+            locked.plan.all().delete()
+            _write_parts(locked, plan)
+            audit.record(
+                locked.project, user, "experiment.revise", f"experiment:{plan.key}", before=before, after=describe(plan)
+            )
+    except IntegrityError as error:
+        raise PlanError([_key_is_taken(plan.key)]) from error
+    return locked
+
+
+def check(plan: ExperimentPlan) -> None:
+    """Raise ``PlanError`` with every problem of the plan, or return."""
+    if problems := list(_problems(plan)):
+        raise PlanError(problems)
+
+
+def _problems(plan: ExperimentPlan) -> Iterator[Problem]:
+    if not KEY.fullmatch(plan.key):
+        yield Problem("key", f"The key is {plan.key!r}; {KEY_RULE}.")
+    if plan.key in RESERVED_KEYS:
+        yield Problem("key", f"The key {plan.key!r} is an address of the product itself; choose another.")
+    if not plan.name.strip():
+        yield Problem("name", "Give the experiment a name.")
+    if plan.planned_days < 1:
+        yield Problem("planned_days", "Plan at least one day.")
+    if not 0 < plan.allocation <= WHOLE:
+        yield Problem("allocation", "The share of traffic must be more than 0 % and at most 100 %.")
+    yield from _variant_problems(plan.variants)
+    yield from _metric_problems(plan.metrics)
+
+
+def _variant_problems(variants: tuple[VariantPlan, ...]) -> Iterator[Problem]:
+    if not 2 <= len(variants) <= MOST_VARIANTS:
+        yield Problem(
+            "variants", f"There are {len(variants)} variants; compare at least 2 and at most {MOST_VARIANTS}."
+        )
+    for key in sorted({variant.key for variant in variants}):
+        if not KEY.fullmatch(key):
+            yield Problem("variants", f"The variant key {key!r} is not allowed; {KEY_RULE}.")
+    for key, count in Counter(variant.key for variant in variants).items():
+        if count > 1:
+            yield Problem("variants", f"The variant key {key!r} is used {count} times; give each variant its own.")
+    if any(variant.weight <= 0 for variant in variants):
+        yield Problem("variants", "Every variant needs a weight above 0 %.")
+    total = sum(variant.weight for variant in variants)
+    if total != WHOLE:
+        yield Problem("variants", f"The weights add up to {total / 100:g} %; they must add up to exactly 100 %.")
+
+
+def _metric_problems(metrics: tuple[MetricPlan, ...]) -> Iterator[Problem]:
+    if not any(use.role is MetricRole.PRIMARY for use in metrics):
+        yield Problem("metrics", "Choose a primary metric: the one that decides.")
+    for metric, count in Counter(use.metric for use in metrics).items():
+        if count > 1:
+            yield Problem("metrics", f"{metric.name} is chosen {count} times; give each metric one role.")
+    for use in metrics:
+        if use.role is MetricRole.GUARDRAIL and (use.margin is None or not 0 <= use.margin <= WHOLE):
+            yield Problem(
+                "metrics",
+                f"The guardrail {use.metric.name} needs a margin between 0 % and 100 %: how much worse is OK?",
+            )
+        if use.role is not MetricRole.GUARDRAIL and use.margin is not None:
+            yield Problem("metrics", f"{use.metric.name} is no guardrail, so it has no margin.")
+
+
+def _key_is_taken(key: str) -> Problem:
+    return Problem("key", f"The key {key!r} is already used in this project; choose another.")
+
+
+def _columns(plan: ExperimentPlan) -> dict[str, object]:
+    return {
+        "key": plan.key,
+        "name": plan.name,
+        "hypothesis": plan.hypothesis,
+        "unit_type": plan.unit_type.value,
+        "planned_days": plan.planned_days,
+        "allocation": plan.allocation,
+    }
+
+
+def _write_parts(experiment: Experiment, plan: ExperimentPlan) -> None:
+    Variant.objects.bulk_create(
+        Variant(
+            experiment=experiment,
+            key=variant.key,
+            name=variant.name,
+            position=position,
+            weight=variant.weight,
+            value=variant.value,
+            model_version=variant.model_version,
+        )
+        for position, variant in enumerate(plan.variants)
+    )
+    ExperimentMetric.objects.bulk_create(
+        ExperimentMetric(
+            experiment=experiment, metric=use.metric, role=use.role.value, margin=use.margin, position=position
+        )
+        for position, use in enumerate(plan.metrics)
+    )
+
+
+def plan_of(experiment: Experiment) -> ExperimentPlan:
+    """Read a stored experiment back into its plan."""
+    return ExperimentPlan(
+        key=experiment.key,
+        name=experiment.name,
+        hypothesis=experiment.hypothesis,
+        unit_type=UnitType(experiment.unit_type),
+        planned_days=experiment.planned_days,
+        allocation=experiment.allocation,
+        variants=tuple(
+            VariantPlan(key=v.key, name=v.name, weight=v.weight, value=v.value, model_version=v.model_version)
+            for v in experiment.variants.select_related("model_version")
+        ),
+        metrics=tuple(
+            MetricPlan(metric=use.metric, role=MetricRole(use.role), margin=use.margin)
+            for use in experiment.plan.select_related("metric")
+        ),
+    )
+
+
+def describe(plan: ExperimentPlan) -> dict[str, object]:
+    """Return the plan as the audit keeps it."""
+    return {
+        **_columns(plan),
+        "variants": [
+            {
+                "key": v.key,
+                "name": v.name,
+                "weight": v.weight,
+                "value": v.value,
+                "model_version": str(v.model_version) if v.model_version else None,
+            }
+            for v in plan.variants
+        ],
+        "metrics": [{"key": use.metric.key, "role": use.role.value, "margin": use.margin} for use in plan.metrics],
+    }
+
+
+def missing_for_start(experiment: Experiment) -> list[str]:
+    """Return what a draft still lacks, in words; empty when it can start."""
+    return [problem.message for problem in _problems(plan_of(experiment))]

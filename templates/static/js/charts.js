@@ -1,0 +1,41 @@
+// Draw the page's Plotly figures in the colours of its theme, and again when the theme changes.
+(() => {
+  "use strict";
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const TOKEN = /^var\((--[a-z0-9-]+)\)$/;
+
+  // A token may be light-dark() or any colour syntax: the browser paints it, and the pixel says what it is.
+  function colour(token, alpha) {
+    const holder = document.createElement("i");
+    holder.style.color = `var(${token})`;
+    document.body.append(holder);
+    probe.fillStyle = getComputedStyle(holder).color;
+    holder.remove();
+    probe.fillRect(0, 0, 1, 1);
+    const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+    return `rgba(${r},${g},${b},${alpha})`;
+  }
+
+  function themed(value, name) {
+    if (typeof value === "string") {
+      const found = TOKEN.exec(value);
+      return found ? colour(found[1], name === "fillcolor" ? 0.16 : 1) : value;
+    }
+    if (Array.isArray(value)) return value.map((item) => themed(item, name));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item, key)]));
+    return value;
+  }
+
+  function draw(place) {
+    const { data, layout } = themed(JSON.parse(document.getElementById(place.dataset.chart).textContent));
+    Plotly.react(place, data, layout, { displayModeBar: false, responsive: true, staticPlot: false });
+  }
+
+  const drawAll = (root) => { for (const place of root.querySelectorAll("[data-chart]")) draw(place); };
+  drawAll(document);
+  document.addEventListener("themechange", () => drawAll(document));
+  document.addEventListener("htmx:afterSettle", (event) => {
+    for (const element of event.target.querySelectorAll("[data-without-script]")) element.hidden = true;
+    drawAll(event.target);
+  });
+})();
