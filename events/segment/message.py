@@ -194,7 +194,7 @@ def _named_in(props: dict[str, Any], key: str, meaning: str) -> str:
 def _need_unit(props: dict[str, Any]) -> None:
     for key in _UNIT_PROPERTIES:
         value = props.get(key)
-        if isinstance(value, str) and value:
+        if isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT:
             return
     raise EventError("missing_unit", "The event names no unit; send userId or anonymousId.")
 

@@ -95,6 +95,7 @@ def test_context__beyond_the_librarys_name__is_kept():
         (track(userId=...), "missing_unit", "userId or anonymousId"),
         (track(userId=""), "missing_unit", "userId or anonymousId"),
         (track(userId=..., properties={"session_id": 5}), "missing_unit", "userId or anonymousId"),
+        (track(userId=..., properties={"session_id": "s" * 256}), "missing_unit", "userId or anonymousId"),
         (track(userId=True), "invalid_event", "userId"),
         (track(userId={}), "invalid_event", "userId"),
         (track(userId="u" * 256), "too_long", "userId has 256"),
