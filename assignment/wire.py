@@ -1,4 +1,4 @@
-"""What the doors share: how an answer looks, who is asking, and what browsers need to be told."""
+"""What the doors share: how an answer looks, who is asking, and whether they have the answer already."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,6 @@ Answer = tuple[int, Headers, bytes]
 """Status, headers and body of a response."""
 
 JSON = ("content-type", "application/json")
-# Answers depend on an API key that the page itself presents, never on a cookie, so any origin may ask.
-CORS: Headers = [
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "ETag, Retry-After"),
-]
-PREFLIGHT: Headers = [
-    *CORS,
-    ("access-control-allow-methods", "POST, OPTIONS"),
-    ("access-control-allow-headers", "content-type, authorization, x-api-key, if-none-match"),
-    ("access-control-max-age", "7200"),
-]
 BEARER = "bearer "
 
 

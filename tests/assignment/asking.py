@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from assignment.edge import Edge
 from assignment.ofrep import FLAGS, OfrepDoor
+from tests.assignment import contract
 
 
 class Asked(NamedTuple):
@@ -17,9 +18,11 @@ class Asked(NamedTuple):
 def send(
     edge: Edge, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, method: str = "POST"
 ) -> Asked:
-    """Send exactly this request to the OFREP door."""
+    """Send exactly this request to the OFREP door, and hold its answer to the protocol's own document."""
     status, answered, content = asyncio.run(OfrepDoor(edge).handle(method, path, headers or {}, "", body))
-    return Asked(status, dict(answered), json.loads(content) if content else None)
+    asked = Asked(status, dict(answered), json.loads(content) if content else None)
+    contract.check(path, status, asked.body)
+    return asked
 
 
 def ask(edge: Edge, key: str, flag: str = "new-ranker", context: dict[str, Any] | None = None) -> Asked:

@@ -1,0 +1,199 @@
+"""The clients that apps already have, against a real server process."""
+
+import contextlib
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from openfeature import api
+from openfeature.client import OpenFeatureClient
+from openfeature.contrib.provider.ofrep import OFREPProvider
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import Reason
+
+from assignment.engine.evaluation import Evaluator, ServedExperiment, ServedVariant
+from assignment.ofrep import FLAGS, LARGEST_BODY
+from experiments import keys
+from experiments.changes import announce
+from experiments.domain.access import Scope
+from experiments.domain.lifecycle import Status
+from experiments.models import Experiment, ModelVersion, Variant
+from tests import builders
+from tests.assignment.conftest import wait_until
+from tests.server.conftest import RunningServer, start_server, test_database_url
+
+VALUES = {
+    "a-flag": (False, True),
+    "a-text": ("old", "new"),
+    "a-number": (1, 2),
+    "a-share": (1, 1.5),
+    "an-object": ({"model": "a", "ratio": 1.0}, {"model": "b", "ratio": 2.0}),
+}
+DEFAULT = {"default": True}
+
+
+class World:
+    """A server with a project's experiments, and keys to it."""
+
+    def __init__(self, server: RunningServer, key: str, ingest_key: str) -> None:
+        self.server = server
+        self.key = key
+        self.ingest_key = ingest_key
+
+    def client(self, key: str | None = None) -> OpenFeatureClient:
+        headers = {"Authorization": f"Bearer {self.key if key is None else key}"}
+        provider = OFREPProvider(self.server.url, headers_factory=lambda: headers)
+        api.set_provider(provider, domain=f"key-{key}")
+        self.sessions.callback(provider.session.close)
+        return api.get_client(domain=f"key-{key}")
+
+    sessions: contextlib.ExitStack
+
+
+@pytest.fixture
+def world(transactional_db, tmp_path) -> Iterator[World]:
+    home = builders.project("shop")
+    for key, (control, treatment) in VALUES.items():
+        made = builders.experiment(home, key, weights=(5000, 5000))
+        Variant.objects.filter(experiment=made, key="control").update(value=control)
+        Variant.objects.filter(experiment=made, key="treatment").update(value=treatment)
+    model = ModelVersion.objects.create(project=home, name="ranker", version="7")
+    Variant.objects.filter(experiment__key="a-text", key="treatment").update(model_version=model)
+    builders.experiment(home, "stopped", status=Status.STOPPED)
+    builders.experiment(home, "draft", status=Status.DRAFT)
+    builders.experiment(home, "tiny", allocation=0)
+    evaluate = keys.issue_key(home, "App", [Scope.EVALUATE], None)[1]
+    ingest = keys.issue_key(home, "Events", [Scope.INGEST], None)[1]
+    with contextlib.ExitStack() as sessions:
+        made_world = World(start_server(tmp_path, test_database_url()), evaluate, ingest)
+        made_world.sessions = sessions
+        sessions.callback(made_world.server.stop)
+        sessions.callback(api.clear_providers)
+        yield made_world
+
+
+def evaluator(key: str) -> Evaluator:
+    made = Experiment.objects.get(key=key)
+    variants = tuple(ServedVariant(key=v.key, value=v.served_value, weight=v.weight) for v in made.variants.all())
+    return Evaluator(
+        ServedExperiment(
+            key=key, unit_type="user", salt=made.salt, allocation=made.allocation, running=True, variants=variants
+        )
+    )
+
+
+def test_openfeature_python__every_type_of_flag__gets_what_the_engine_says(world):
+    client = world.client()
+    asks = {
+        "a-flag": lambda context: client.get_boolean_details("a-flag", False, context),
+        "a-text": lambda context: client.get_string_details("a-text", "?", context),
+        "a-number": lambda context: client.get_integer_details("a-number", 0, context),
+        "a-share": lambda context: client.get_float_details("a-share", 0.0, context),
+        "an-object": lambda context: client.get_object_details("an-object", DEFAULT, context),
+    }
+    for key, details_for in asks.items():
+        engine = evaluator(key)
+        for number in range(30):
+            unit = f"shopper-{number}"
+            expected = engine.evaluate(unit)
+            details = details_for(EvaluationContext(targeting_key=unit, attributes={"country": "CA"}))
+            assert details.error_code is None, details.error_message
+            assert (details.value, details.variant) == (expected.value, expected.variant)
+            assert details.reason == Reason.SPLIT
+            assert details.flag_metadata["outcome"] == "assigned"
+
+
+def test_openfeature_python__the_metadata__names_the_model(world):
+    client, engine = world.client(), evaluator("a-text")
+    unit = next(f"shopper-{n}" for n in range(100) if engine.evaluate(f"shopper-{n}").variant == "treatment")
+    details = client.get_string_details("a-text", "?", EvaluationContext(targeting_key=unit))
+    assert details.flag_metadata["modelVersion"] == "ranker 7"
+
+
+def test_openfeature_python__a_stopped_experiment__gives_the_control_and_is_disabled(world):
+    details = world.client().get_string_details("stopped", "?", EvaluationContext())
+    assert (details.value, details.variant, details.reason) == ("control", "control", Reason.DISABLED)
+
+
+def test_openfeature_python__outside_the_traffic__gives_the_control_and_the_metadata_says_so(world):
+    details = world.client().get_string_details("tiny", "?", EvaluationContext(targeting_key="shopper-1"))
+    assert (details.value, details.error_code) == ("control", None)
+    assert details.flag_metadata["outcome"] == "not_in_traffic"
+
+
+@pytest.mark.parametrize("context", [None, EvaluationContext(), EvaluationContext(attributes={"country": "CA"})])
+def test_openfeature_python__no_targeting_key__is_told_so(world, context):
+    details = world.client().get_string_details("a-text", "default", context)
+    assert (details.value, details.error_code) == ("default", ErrorCode.TARGETING_KEY_MISSING)
+    assert "context.targetingKey" in details.error_message
+
+
+@pytest.mark.parametrize("key", ["draft", "missing"])
+def test_openfeature_python__a_draft_or_missing_flag__is_not_found(world, key):
+    details = world.client().get_string_details(key, "default", EvaluationContext(targeting_key="u"))
+    assert (details.value, details.error_code) == ("default", ErrorCode.FLAG_NOT_FOUND)
+    assert f"{key!r} in project 'shop'" in details.error_message
+
+
+def test_openfeature_python__an_invalid_context__is_told_so(world):
+    context = EvaluationContext(targeting_key="u", attributes={"user_id": True})
+    details = world.client().get_string_details("a-text", "default", context)
+    assert (details.value, details.error_code) == ("default", ErrorCode.INVALID_CONTEXT)
+    assert "user_id" in details.error_message
+
+
+def test_openfeature_python__a_wrong_type__keeps_the_default(world):
+    details = world.client().get_boolean_details("a-text", False, EvaluationContext(targeting_key="u"))
+    assert (details.value, details.error_code) == (False, ErrorCode.TYPE_MISMATCH)
+
+
+def test_openfeature_python__keys_that_are_no_good__keep_the_default(world):
+    for key, words in (("tl_wrong", "unauthorized"), (world.ingest_key, "forbidden")):
+        details = world.client(key).get_string_details("a-text", "default", EvaluationContext(targeting_key="u"))
+        assert (details.value, details.error_code, details.error_message) == ("default", ErrorCode.GENERAL, words)
+
+
+def test_openfeature_python__an_experiment_starts__is_seen_within_a_second(world):
+    client, context = world.client(), EvaluationContext(targeting_key="u")
+    assert client.get_string_details("draft", "?", context).error_code == ErrorCode.FLAG_NOT_FOUND
+
+    Experiment.objects.filter(key="draft").update(status=Status.RUNNING, started_at=builders.T0)
+    announce()
+
+    assert wait_until(lambda: client.get_string_details("draft", "?", context).error_code is None) < 1
+
+
+def test_http__what_only_a_server_can_get_wrong__is_right(world):
+    auth = {"Authorization": f"Bearer {world.key}"}
+    with httpx.Client(base_url=world.server.url, headers=auth) as http:
+        body = {"context": {"targetingKey": "u"}}
+        assert http.post(f"{FLAGS}/%61-text", json=body).json()["key"] == "a-text"
+        assert http.post(f"{FLAGS}/a%2Fb", json=body).json()["errorCode"] == "FLAG_NOT_FOUND"
+        assert http.post(f"{FLAGS}/stopped").status_code == 200
+        assert http.get(f"{FLAGS}/a-text").status_code == 405
+        assert http.post(f"{FLAGS}/a-text", content=b"x" * (LARGEST_BODY + 1)).status_code == 413
+        assert http.post(FLAGS, json=body, headers={"Authorization": ""}).status_code == 401
+
+        first = http.post(FLAGS, json=body)
+        assert [flag["key"] for flag in first.json()["flags"]] == sorted([*VALUES, "stopped", "tiny"])
+        again = http.post(FLAGS, json=body, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_http__a_browser__may_ask_and_read(world):
+    with httpx.Client(base_url=world.server.url) as http:
+        preflight = http.options(
+            FLAGS,
+            headers={
+                "Origin": "https://shop.example",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,content-type,if-none-match",
+            },
+        )
+        assert preflight.status_code in (200, 204)
+        allowed = {name.strip() for name in preflight.headers["access-control-allow-headers"].lower().split(",")}
+        assert {"authorization", "content-type", "if-none-match", "x-api-key"} <= allowed
+        answer = http.post(FLAGS, headers={"X-API-Key": world.key}, json={"context": {"targetingKey": "u"}})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "etag" in answer.headers["access-control-expose-headers"].lower()
