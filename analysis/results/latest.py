@@ -19,6 +19,17 @@ def latest_of_each(experiments: Iterable[Experiment]) -> dict[int, ResultSnapsho
     return {snapshot.experiment_id: snapshot for snapshot in newest.distinct("experiment_id")}
 
 
+def newest_verdicts(experiments: Iterable[Experiment]) -> dict[int, dict[str, object]]:
+    """Return each experiment's newest verdict with its snapshot and time (no numbers), by the experiment's id."""
+    ids = [experiment.pk for experiment in experiments]
+    newest = ResultSnapshot.objects.filter(experiment__in=ids).order_by("experiment_id", "-id")
+    rows = newest.distinct("experiment_id").values_list("experiment_id", "id", "as_of", "payload__verdict")
+    return {
+        experiment: {"snapshot": snapshot, "as_of": as_of, **(verdict or {})}
+        for experiment, snapshot, as_of, verdict in rows
+    }
+
+
 def history(experiment: Experiment, limit: int = 50) -> list[ResultSnapshot]:
     """Return the newest snapshots first, without their payloads."""
     return list(ResultSnapshot.objects.filter(experiment=experiment).order_by("-id").defer("payload")[:limit])

@@ -1,0 +1,1 @@
+"""The results API: JSON for programs that hold a key with the scope ``read``."""
