@@ -5,8 +5,8 @@ from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from analysis.mail.contents import row_label, tone_of, treatments
-from analysis.results.schema import EffectPoint, Results, Tone
+from analysis.pages.table import Table
+from analysis.results.schema import EffectPoint, Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,20 +63,19 @@ class Mark:
     tone: Tone
 
 
-def marks_of(results: Results) -> list[Mark]:
-    """Return a mark for every comparison whose lift can be computed."""
-    names = treatments(results)
+def marks_of(shown: Table) -> list[Mark]:
+    """Return a mark for every row of the table whose lift can be computed."""
     return [
         Mark(
-            label=row_label(metric, comparison, names),
-            estimate=comparison.lift,
-            low=comparison.lift_interval[0],
-            high=comparison.lift_interval[1],
-            tone=tone_of(comparison),
+            label=f"{row.metric.name}, {row.treatment}" if shown.several else row.metric.name,
+            estimate=row.comparison.lift,
+            low=row.comparison.lift_interval[0],
+            high=row.comparison.lift_interval[1],
+            tone=Tone(row.tone),
         )
-        for metric in results.metrics
-        for comparison in metric.comparisons
-        if comparison.lift is not None and comparison.lift_interval is not None
+        for group in shown.groups
+        for row in group.rows
+        if row.comparison.lift is not None and row.comparison.lift_interval is not None
     ]
 
 

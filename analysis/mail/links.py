@@ -14,18 +14,17 @@ def absolute(path: str) -> str:
 
 def snapshot_url(experiment: Experiment, snapshot_id: int) -> str:
     """Return the page of exactly this result, which never changes."""
-    # TEMPORARY
-    return absolute(f"/p/{experiment.project.slug}/experiments/{experiment.key}/results/{snapshot_id}/")
+    return absolute(reverse("result_snapshot", args=[experiment.project.slug, experiment.key, snapshot_id]))
 
 
 def results_url(experiment: Experiment) -> str:
     """Return the experiment's current results."""
-    return absolute(f"/p/{experiment.project.slug}/experiments/{experiment.key}/results/")
+    return absolute(reverse("experiment_results", args=[experiment.project.slug, experiment.key]))
 
 
 def project_url(project: Project) -> str:
     """Return the project's first page."""
-    return absolute(f"/p/{project.slug}/")
+    return absolute(reverse("project_home", args=[project.slug]))
 
 
 def unsubscribe_url(digest: Digest) -> str:

@@ -15,6 +15,7 @@ from analysis.mail import contents, figures, links, wording
 from analysis.mail.contents import Story
 from analysis.mail.digests import describe, rhythm_of
 from analysis.models import Digest, ResultSnapshot
+from analysis.pages.table import Row, Table
 from analysis.results.schema import Results, Tone, from_payload
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
@@ -71,17 +72,15 @@ def render_result(digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn
     results = from_payload(snapshot.payload)
     story = contents.tell(results, digest.time_zone, now)
     if snapshot.pk not in drawn:
-        drawn[snapshot.pk] = draw(results)
+        drawn[snapshot.pk] = draw(results, story)
     context = {
         "story": story,
         "preheader": story.explanation,
-        "table": _text_table(story),
+        "table": _text_table(story.table),
         "explanation": _wrapped(story.explanation),
-        "problems": [_wrapped(f"! {p.name}: {p.summary} {p.what_to_do}".rstrip()) for p in story.problems],
-        "pictures": contents.pictures_of(results),
+        "problems": [_wrapped(f"! {problem}") for problem in story.problems],
         "url": links.snapshot_url(snapshot.experiment, snapshot.pk),
         "as_of": wording.moment(snapshot.as_of, digest.time_zone),
-        "alpha_percent": f"{1 - results.alpha:.0%}",
     }
     text, html = _parts("result", digest, context)
     return Rendered(subject=story.subject, text=text, html=html, pictures=drawn[snapshot.pk], snapshot=snapshot)
@@ -105,13 +104,13 @@ def render_project(digest: Digest, now: datetime) -> Rendered:
     return Rendered(subject=_project_subject(digest, entries), text=text, html=html)
 
 
-def draw(results: Results) -> dict[str, bytes]:
-    """Draw the pictures of a result by content id, each for light and for dark readers; none of a broken one."""
+def draw(results: Results, story: Story) -> dict[str, bytes]:
+    """Draw the pictures of a story by content id, each for light and for dark readers."""
     drawn: dict[str, bytes] = {}
-    for picture in contents.pictures_of(results):
+    for picture in story.pictures:
         for mode, theme in (("light", figures.LIGHT), ("dark", figures.DARK)):
-            if picture.name == "intervals":
-                png = figures.draw_intervals(figures.marks_of(results), theme)
+            if picture.name == "intervals" and story.table is not None:
+                png = figures.draw_intervals(figures.marks_of(story.table), theme)
             else:
                 png = figures.draw_effect(contents.effect_lines(results), theme)
             drawn[f"{picture.name}-{mode}@truelift"] = png
@@ -141,17 +140,25 @@ def _inliner() -> CSSInliner:
     return CSSInliner(keep_at_rules=True, load_remote_stylesheets=False, apply_width_attributes=True)
 
 
-def _text_table(story: Story) -> str:
+def _text_table(shown: Table | None) -> str:
+    if shown is None:
+        return ""
     lines: list[str] = []
-    width = max((len(row.metric) for group in story.groups for row in group.rows), default=0)
-    for group in story.groups:
+    rows = [row for group in shown.groups for row in group.rows]
+    width = max((len(_row_name(row, shown)) for row in rows), default=0)
+    for group in shown.groups:
         lines += [group.title, "-" * len(group.title)]
         for row in group.rows:
-            change = f"{row.change:>7}  ({row.interval})" if row.change else "not known yet"
-            lines.append(f"{row.metric:<{width}}  {change:<28}  {row.glyph} {row.reading}")
-            lines.append("  " + row.values + (f"; {row.note}" if row.note else ""))
+            change = f"{row.change:>7}  ({row.interval})"
+            lines.append(f"{_row_name(row, shown):<{width}}  {change:<28}  {row.sign} {row.reading}")
+            note = f"; {row.note}" if row.note else ""
+            lines.append(f"  {row.value} against {row.control_value}{note}")
         lines.append("")
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines + [f"* {_wrapped(warning)}" for warning in shown.warnings]).rstrip()
+
+
+def _row_name(row: Row, shown: Table) -> str:
+    return f"{row.metric.name}, {row.treatment}" if shown.several else row.metric.name
 
 
 def _wrapped(text: str) -> str:
@@ -186,7 +193,7 @@ def _entry(experiment: Experiment, snapshot: ResultSnapshot | None, time_zone: s
         sentence=story.headline,
         tone=story.tone,
         url=links.snapshot_url(experiment, snapshot.pk),
-        warning=" ".join(f"{problem.name}: {problem.summary}" for problem in story.problems),
+        warning=" ".join(story.problems),
     )
 
 
@@ -200,6 +207,6 @@ def _project_subject(digest: Digest, entries: list[Entry]) -> str:
     if not entries:
         return wording.one_line(f"{digest.project.name}: no experiment is running", 180)
     first = entries[0]
-    finding = first.sentence if first.name.lower() in first.sentence.lower() else f"{first.name}: {first.sentence}"
+    finding = contents.named(first.name, first.sentence)
     more = f" (and {wording.count(len(entries) - 1, 'more experiment')})" if len(entries) > 1 else ""
     return wording.one_line(f"{digest.project.name}: {finding}", 180 - len(more)) + more
