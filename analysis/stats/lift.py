@@ -35,11 +35,13 @@ def fieller(control: Estimate, treatment: Estimate, quantile: float, covariance:
         what = "zero" if m0 == 0 else "negative"
         return NotComputable(f"the control's value is {what}: read the absolute difference")
     r = treatment.value / m0
-    scale = (quantile / m0) ** 2
-    g = scale * v0
-    if g >= 1:
+    if not math.isfinite(r):
+        return NotComputable("the control's value is too close to zero: read the absolute difference")
+    root_g = quantile * math.sqrt(v0) / m0
+    if root_g >= 1:
         reason = "the control's value is not clearly above zero, so the relative change has no bounds"
         return Lift(value=r - 1, interval=NotComputable(f"{reason}: read the absolute difference"))
-    spread = max(0.0, v1 - 2 * r * c + r * r * v0 - scale * (v1 * v0 - c * c))
-    centre, half = r - scale * c, quantile / m0 * math.sqrt(spread)
+    g, scaled_c = root_g**2, quantile / m0 * c  # never q / m0 squared by itself: that overflows for a tiny control
+    spread = max(0.0, v1 - 2 * r * c + r * r * v0 - (g * v1 - scaled_c**2))
+    centre, half = r - quantile / m0 * scaled_c, quantile / m0 * math.sqrt(spread)
     return Lift(value=r - 1, interval=((centre - half) / (1 - g) - 1, (centre + half) / (1 - g) - 1))
