@@ -12,16 +12,29 @@ from analysis.models import Digest
 class DigestForm(forms.Form):
     """A recipient and a schedule on the recipient's own clock."""
 
-    email = forms.EmailField(label="E-mail address", max_length=254)
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        help_text="Needs no account here. An address that is listed already gets the new schedule.",
+    )
     cadence = forms.ChoiceField(label="How often", choices=[("weekly", "Every week"), ("daily", "Every day")])
-    weekday = forms.TypedChoiceField(label="Weekday", choices=list(enumerate(WEEKDAYS)), coerce=int, required=False)
+    weekday = forms.TypedChoiceField(
+        label="Weekday",
+        choices=list(enumerate(WEEKDAYS)),
+        coerce=int,
+        required=False,
+        help_text="Counts for weekly e-mails.",
+    )
     hour = forms.TypedChoiceField(
-        label="Hour", choices=[(hour, f"{hour:02d}:00") for hour in range(24)], coerce=int, initial=8
+        label="Hour",
+        choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
+        coerce=int,
+        help_text="On the clock of the time zone.",
     )
     time_zone = forms.CharField(
         label="Time zone",
         max_length=60,
-        initial="UTC",
+        help_text="For example Europe/Berlin. Daylight saving is followed.",
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
     )
 

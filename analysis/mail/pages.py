@@ -14,6 +14,7 @@ from analysis.mail.schedule import zone_names
 from analysis.models import Digest
 from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
+from experiments.forms.errors import summary
 from experiments.models import Experiment, Project, User
 
 
@@ -34,6 +35,7 @@ def digest_list(request: SignedInRequest, project_slug: str, key: str | None = N
         "experiment": experiment,
         "rows": [_row(digest) for digest in digests.active(project, experiment).prefetch_related("messages")],
         "form": form,
+        "errors": summary([form]) if form.is_bound else [],
         "zones": zone_names(),
         "may_edit": may(held, Role.ANALYST),
     }

@@ -74,6 +74,14 @@ def sink(mail_server: Callable[[int], None]) -> Iterator[Sink]:
     controller.stop()
 
 
+@pytest.fixture(autouse=True)
+def static_files_as_they_lie(settings: Any) -> None:
+    """Let pages name their static files although none were collected."""
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
 @pytest.fixture
 def shop(db: None) -> Project:
     return builders.project("shop", name="Shop")
