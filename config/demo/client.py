@@ -182,6 +182,7 @@ def _words(answer: Answer) -> str:
     except msgspec.DecodeError:
         return answer.body[:200].decode(errors="replace").strip() or "no explanation"
     if isinstance(shape, dict):
+        shape = shape["error"] if isinstance(shape.get("error"), dict) else shape
         for name in ("errorDetails", "message", "detail", "error", "errorCode"):
             if shape.get(name):
                 return str(shape[name]).rstrip(".")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 from asgiref.sync import sync_to_async
 from django.db import Error, close_old_connections
+from django.db.models import F
 
 from config.demo.catalogue import model_effects
 from config.demo.client import AppClient, Event, RefusedError, batches
@@ -70,9 +71,14 @@ class Feed:
 
 
 def running_experiments(project: Project, prefix: str) -> tuple[Running, ...]:
-    """Return what runs on users in a project. A variant acts as its model does; an unknown model does nothing."""
+    """Return what runs on users in a project. A variant acts as its model does; an unknown model does nothing.
+
+    An experiment that started before it was created was filled by ``simulate_shop``; the feed would blur its truth.
+    """
     close_old_connections()
-    found = Experiment.objects.filter(project=project, status=Status.RUNNING, unit_type=UnitType.USER)
+    found = Experiment.objects.filter(
+        project=project, status=Status.RUNNING, unit_type=UnitType.USER, started_at__gte=F("created_at")
+    )
     return tuple(_running(experiment, prefix) for experiment in found.order_by("key"))
 
 

@@ -4,12 +4,11 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
 from analysis.results.schema import Comparison, Interval, Results
-from config.demo.client import AppClient, RefusedError, ShopError
+from config.demo.client import AppClient, ShopError
 from config.demo.shop import TrueLifts
 
 REFRESH_SECONDS = 180.0
@@ -34,29 +33,36 @@ class Finding:
         return (lower is None or lower <= self.truth) and (upper is None or self.truth <= upper)
 
 
+class Run(msgspec.Struct, frozen=True):
+    """A refresh as the API describes it."""
+
+    id: int
+    state: str
+    percent: int = 0
+    error: str | None = None
+
+
 async def refresh(client: AppClient, key: str) -> Results:
-    """Have the product compute an experiment's results anew, and return them."""
-    asked = datetime.now(UTC)
-    await client.post(f"/api/v1/experiments/{key}/refresh")
+    """Have the product compute an experiment's results anew over its API, and return them."""
+    address = f"/api/v1/experiments/{key}"
     deadline = time.monotonic() + REFRESH_SECONDS
-    while time.monotonic() < deadline:
-        results = await latest(client, key)
-        if results is not None and results.as_of >= asked:
-            return results
-        await asyncio.sleep(0.25)
-    raise ShopError(
-        f"No new results of {key} came within {REFRESH_SECONDS:.0f} s. Is the worker running? `make run` starts one."
-    )
-
-
-async def latest(client: AppClient, key: str) -> Results | None:
-    """Return the newest results, or None while there are none."""
-    try:
-        return msgspec.json.decode(await client.get(f"/api/v1/experiments/{key}/results"), type=Results)
-    except RefusedError as error:
-        if error.status == 404:
-            return None
-        raise
+    run = msgspec.json.decode(await client.post(f"{address}/refresh"), type=Run)
+    # A run that was under way already may have read the log before our last event; one that waits has not.
+    joined = run.state != "queued"
+    while run.state != "done" or joined:
+        if run.state == "failed":
+            raise ShopError(f"The refresh of {key} failed: {run.error}")
+        if time.monotonic() > deadline:
+            raise ShopError(
+                f"The refresh of {key} was not done within {REFRESH_SECONDS:.0f} s ({run.state}, {run.percent} %). "
+                "Is a worker running? `make run` starts one."
+            )
+        await asyncio.sleep(0.2)
+        if run.state == "done":
+            run, joined = msgspec.json.decode(await client.post(f"{address}/refresh"), type=Run), False
+        else:
+            run = msgspec.json.decode(await client.get(f"{address}/refresh/{run.id}"), type=Run)
+    return msgspec.json.decode(await client.get(f"{address}/results"), type=Results)
 
 
 def findings(results: Results, truth: TrueLifts, truth_of: Mapping[str, str]) -> list[Finding]:
