@@ -1,0 +1,95 @@
+"""Recompute the fold from the whole log beside the incremental state, and compare them row by row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from analysis.rollup import sql, statements, watermark
+from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
+from analysis.rollup.watermark import Bounds
+from experiments.models import Experiment
+
+FRESH = Tables(enrolment="check_enrolment", unitday="check_unitday")
+
+MAKE = """
+DROP TABLE IF EXISTS check_enrolment, check_unitday;
+CREATE TEMP TABLE check_enrolment (LIKE analysis_enrolment INCLUDING ALL) ON COMMIT DROP;
+CREATE TEMP TABLE check_unitday (LIKE analysis_unitday INCLUDING ALL) ON COMMIT DROP;
+"""
+
+# What was folded under another plan is rebuilt by the next fold: it is behind, not wrong.
+CHOOSE = """
+DELETE FROM fold_experiment WHERE stale OR NOT experiment_id = ANY(%(experiments)s)
+"""
+BEHIND = "SELECT count(*) FROM fold_experiment WHERE stale AND experiment_id = ANY(%(experiments)s)"
+MARK = "UPDATE fold_experiment SET stale = true"
+
+DIFFERENCES = """
+SELECT x.key, coalesce(a.unit, b.unit), {where}, (a.*)::text, (b.*)::text
+FROM (SELECT * FROM {state} WHERE experiment_id IN (SELECT experiment_id FROM fold_experiment)) a
+FULL JOIN {fresh} b ON b.experiment_id = a.experiment_id AND b.unit = a.unit {also}
+JOIN fold_experiment x ON x.experiment_id = coalesce(a.experiment_id, b.experiment_id)
+WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A row that the two do not agree on; None where one of them has no such row."""
+
+    experiment: str
+    unit: str
+    what: str
+    incremental: str | None
+    recomputed: str | None
+
+    def __str__(self) -> str:
+        there = [self.incremental or "no row", self.recomputed or "no row"]
+        return f"{self.experiment}, unit {self.unit}, {self.what}: incremental {there[0]}, recomputed {there[1]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found: how many experiments and rows it compared, and every difference (the first ``limit``)."""
+
+    experiments: int
+    rows: int
+    behind: int
+    differences: list[Difference]
+
+
+@transaction.atomic
+def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
+    """Compare the incremental state of started experiments with a recompute up to the same watermark."""
+    watermark.make()
+    mark = watermark.lock()
+    chosen = [experiment.pk for experiment in experiments]
+    prepare()
+    behind = sql.number(BEHIND, {"experiments": chosen})
+    sql.run(CHOOSE, {"experiments": chosen})
+    sql.run(statements.LEAVE_OUT_THEIR_TERMS)
+    sql.run(MARK)
+    sql.run(MAKE)
+    compute_stale(Bounds(lo=mark.xid, hi=mark.xid), FRESH)
+    return Checked(
+        experiments=sql.number("SELECT count(*) FROM fold_experiment"),
+        rows=sum(sql.number(f"SELECT count(*) FROM {table}") for table in (FRESH.enrolment, FRESH.unitday)),  # noqa: S608
+        behind=behind,
+        differences=_differences(limit),
+    )
+
+
+def _differences(limit: int) -> list[Difference]:
+    enrolment = DIFFERENCES.format(where="'enrolment'", state=STATE.enrolment, fresh=FRESH.enrolment, also="")
+    unitday = DIFFERENCES.format(
+        where="'metric ' || coalesce(a.metric_id, b.metric_id) || ' on ' || coalesce(a.day, b.day)",
+        state=STATE.unitday,
+        fresh=FRESH.unitday,
+        also="AND b.metric_id = a.metric_id AND b.day = a.day",
+    )
+    found = sql.rows(f"({enrolment}) UNION ALL ({unitday}) ORDER BY 1, 2, 3 LIMIT %(limit)s", {"limit": limit})
+    return [
+        Difference(experiment=key, unit=unit, what=what, incremental=incremental, recomputed=recomputed)
+        for key, unit, what, incremental, recomputed in found
+    ]
