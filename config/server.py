@@ -4,6 +4,7 @@ Start it with ``granian --interface rsgi --no-ws --workers 1 config.server:app``
 """
 
 import asyncio
+import importlib
 import itertools
 import logging
 import re
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
+from django.conf import settings
 
 from config import paths
 from config.rsgi import BodyTooLargeError, Exchange, Headers, Scope, WsgiBridge, read_body
@@ -68,7 +70,7 @@ class Server:
         """Open what the doors need; granian calls this once a worker, before its loop runs."""
         self._edge.start()
         self._sink.start(loop)
-        threading.Thread(target=partitions.keep_quietly, name="partitions", daemon=True).start()
+        threading.Thread(target=_settle_in, name="settle-in", daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Finish what was begun; granian calls this after the last answer."""
@@ -142,6 +144,12 @@ class Server:
         if given is not None and _REQUEST_ID.match(given):
             return str(given)
         return f"{self._id_prefix}-{next(self._ids):x}"
+
+
+def _settle_in() -> None:
+    """Do beside the first requests what they need not wait for."""
+    importlib.import_module(settings.ROOT_URLCONF)  # pages and statistics: seconds that the first visitor would wait
+    partitions.keep_quietly()
 
 
 def _segment_error(status: int, code: str, message: str) -> Answer:

@@ -14,7 +14,6 @@ import pytest
 from django.db import connection
 
 from config import paths
-from config.stack import embedded
 from experiments.domain.access import Scope
 from experiments.keys import issue_key
 from tests import builders
@@ -31,7 +30,14 @@ class RunningServer:
         self.log = log
 
     def stop(self) -> int:
-        return embedded.stop(self.process, signal.SIGTERM, 20)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
 
 def free_port() -> int:
@@ -40,21 +46,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_server(home: Path, database_url: str) -> RunningServer:
+def start_server(home: Path, database_url: str, static_root: Path) -> RunningServer:
     port = free_port()
     log = home / "server.log"
-    process = embedded.spawn(
-        [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1",
-         "--host", "127.0.0.1", "--port", str(port), "config.server:app"],
-        log,
-        env={**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url,
-             "TRUELIFT_STATIC_ROOT": str(home / "static")},
-    )  # fmt: skip
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1",
+             "--host", "127.0.0.1", "--port", str(port), "config.server:app"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url,
+                 "TRUELIFT_STATIC_ROOT": str(static_root)},
+        )  # fmt: skip
     running = RunningServer(process, f"http://127.0.0.1:{port}", log)
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            if httpx.get(f"{running.url}/readyz", timeout=2).status_code == 200:
+            if httpx.get(f"{running.url}/readyz", timeout=10).status_code == 200:
                 return running
         except httpx.TransportError:
             pass
@@ -72,18 +80,34 @@ def test_database_url() -> str:
 test_database_url.__test__ = False
 
 
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory) -> Path:
+    """Pages name their style sheets by what collectstatic made of them."""
+    root = tmp_path_factory.mktemp("static")
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"],
+        cwd=paths.REPOSITORY,
+        env={**os.environ, "TRUELIFT_STATIC_ROOT": str(root)},
+        check=True,
+    )
+    return root
+
+
 @pytest.fixture
-def server(transactional_db, tmp_path) -> Iterator[RunningServer]:
-    running = start_server(tmp_path, test_database_url())
+def server(transactional_db, tmp_path, static_root) -> Iterator[RunningServer]:
+    running = start_server(tmp_path, test_database_url(), static_root)
     yield running
     running.stop()
 
 
 @pytest.fixture
 def write_key(transactional_db) -> str:
-    project = builders.project("shop")
-    _, plain = issue_key(project, "app", [Scope.INGEST, Scope.EVALUATE], None)
-    return plain
+    return issue_key(builders.project(), "app", [Scope.INGEST, Scope.EVALUATE], None)[1]
+
+
+@pytest.fixture
+def read_key(transactional_db) -> str:
+    return issue_key(builders.project(), "report", [Scope.READ], None)[1]
 
 
 @pytest.fixture(autouse=True)

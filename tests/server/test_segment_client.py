@@ -1,7 +1,9 @@
 """The public Segment client for Python against a real server process."""
 
+import threading
 import warnings
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -50,11 +52,50 @@ def test_client__revoked_key__tells_the_caller(server):
     assert LoggedEvent.objects.count() == 0
 
 
-def test_server__answers_doors_django_and_health(server, write_key):
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
-    ready = httpx.get(f"{server.url}/readyz").json()
-    assert (ready["status"], ready["event_log"]) == ("ready", "available")
-    answer = httpx.post(
-        f"{server.url}/ofrep/v1/evaluate/flags/x", headers={"x-api-key": write_key}, json={"context": {}}
-    )
-    assert answer.json()["key"] == "x"
+def test_client__answer_lost_on_the_way__sends_again_and_is_counted_once(server, write_key):
+    with ForgetfulProxy(server.url) as proxy:
+        client = send(proxy, write_key, max_retries=5)
+        for number in range(20):
+            client.track(f"user-{number}", "Order Completed", {"revenue": 1})
+        client.flush()
+        client.join()
+
+    assert proxy.retries_seen > 0
+    assert client.failures == []
+    assert LoggedEvent.objects.count() == 20
+
+
+class ForgetfulProxy:
+    """Passes requests on, and cuts the connection instead of answering the first two."""
+
+    def __init__(self, target: str) -> None:
+        outer = self
+        self.seen = 0
+        self.retries_seen = 0
+
+        class Forwarding(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.seen += 1
+                outer.retries_seen += "x-retry-count" in self.headers
+                answer = httpx.post(target + self.path, content=body, headers=dict(self.headers))
+                self.close_connection = True
+                if outer.seen <= 2:
+                    return
+                self.send_response(answer.status_code)
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Forwarding)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
