@@ -49,6 +49,8 @@ def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str) -> V
     rest = "; ".join(f"{one.evidence.subject}: {one.decision}" for one in others)
     said = f"This is about {best.evidence.subject}. Other treatments: {rest}." if others else ""
     reasons = [f"Planned duration: reached, {horizon.planned_days} days."]
+    if horizon.day > horizon.planned_days + 1:
+        reasons.append(f"Read on day {horizon.day}: running on until a result turns significant is peeking too.")
     for one in outcomes:
         prefix = f"{one.evidence.subject}: " if others else ""
         reasons += [prefix + sentences.reason(judged, currency) for judged in one.evidence.judged]
