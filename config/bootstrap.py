@@ -32,8 +32,8 @@ def use_new_enough_python():
         if found:
             os.execv(found, [found, "-I", os.path.abspath(__file__), *sys.argv[1:]])
     sys.exit(
-        "✗ Truelift needs Python 3.11 or later; {} is {}.{}. Install a newer one and name it: "
-        "make run PYTHON=/path/to/python3.12".format(sys.executable, *sys.version_info[:2])
+        "✗ Truelift needs Python {}.{} or later; {} is {}.{}. Install a newer one and name it: "
+        "make run PYTHON=/path/to/python3.12".format(*NEEDED, sys.executable, *sys.version_info[:2])
     )
 
 
