@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from msgspec import structs
 
 from analysis.models import ResultSnapshot
 from analysis.results.schema import (
@@ -279,6 +280,26 @@ def results(experiment_: Experiment | None = None, **fields: Any) -> Results:
         ],
     }  # fmt: skip
     return Results(**{**defaults, **fields})
+
+
+def broken_results(of: Experiment | None = None, **fields: Any) -> Results:
+    """A split that cannot be believed; the numbers are there, and must not be shown."""
+    sound = results(of)
+    units = {"control": 92_103, "treatment": 88_001}
+    defaults: dict[str, Any] = {
+        "health": broken_health(),
+        "variants": [
+            structs.replace(v, units=units[v.key], share=units[v.key] / sum(units.values())) for v in sound.variants
+        ],
+        "verdict": verdict(
+            decision="fix",
+            tone=Tone.BAD,
+            headline="The traffic split is broken: do not read these results.",
+            explanation="Treatment has 48.9% of the users instead of 50%.",
+            next_step="Find what loses users of the treatment.",
+        ),
+    }
+    return structs.replace(sound, **{**defaults, **fields})
 
 
 def snapshot(of: Experiment, made: Results | None = None) -> ResultSnapshot:

@@ -12,6 +12,7 @@ from analysis.models import Digest, OutboxMessage
 from experiments import audit
 from experiments.models import Experiment, Project, User
 
+STOPPED = "Not sent: the digest was stopped before the message left."
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -90,7 +91,7 @@ def stop(digest: Digest, user: User | None, why: str, now: datetime) -> bool:
     if not stopped:
         return False
     OutboxMessage.objects.filter(digest=digest, state=OutboxMessage.State.WAITING).update(
-        state=OutboxMessage.State.FAILED, error="Not sent: the digest was stopped before the message left."
+        state=OutboxMessage.State.FAILED, error=STOPPED
     )
     audit.record(digest.project, user, "digest.stop", _subject(digest), before=_facts(digest), why=why)
     return True

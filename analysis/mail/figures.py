@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WIDTH = 536
 PIXELS_PER_INCH = 200
 ROW_HEIGHT = 36
+MOST_MARKS = 20
 LABEL_SIZE = 10.5
 MOST_DAY_LABELS = 5
 # One wide interval must not flatten the others: the axis ends at this many times the middle one's reach.
@@ -64,8 +65,8 @@ class Mark:
 
 
 def marks_of(shown: Table) -> list[Mark]:
-    """Return a mark for every row of the table whose lift can be computed."""
-    return [
+    """Return a mark for each row whose lift can be computed, those that decide first; a phone shows about twenty."""
+    marks = [
         Mark(
             label=f"{row.metric.name}, {row.treatment}" if shown.several else row.metric.name,
             estimate=row.comparison.lift,
@@ -77,6 +78,7 @@ def marks_of(shown: Table) -> list[Mark]:
         for row in group.rows
         if row.comparison.lift is not None and row.comparison.lift_interval is not None
     ]
+    return marks[:MOST_MARKS]
 
 
 def draw_intervals(marks: list[Mark], theme: Theme) -> bytes:
@@ -176,7 +178,7 @@ def _percent_axis(axis: Any) -> None:
 
 
 def _tick(fraction: float) -> str:
-    percent = f"{abs(fraction) * 100:.3g}"
+    percent = f"{round(abs(fraction) * 100, 6):.3g}"
     if percent == "0":
         return "0"
     return f"{'−' if fraction < 0 else '+'}{percent}%"

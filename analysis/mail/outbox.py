@@ -12,13 +12,13 @@ from email.utils import make_msgid, parseaddr
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from analysis.mail import smtp
-from analysis.mail.digests import rhythm_of
+from analysis.mail.digests import STOPPED, rhythm_of
 from analysis.mail.rendering import Drawn, Rendered, encoded, render
 from analysis.mail.schedule import following
-from analysis.models import Digest, OutboxMessage
+from analysis.models import Digest, OutboxMessage, ResultSnapshot
 from experiments.domain.lifecycle import Status
 
 State = OutboxMessage.State
@@ -79,6 +79,9 @@ def deliver(primary_key: int, line: smtp.Line, now: datetime) -> bool:
     message = _claim(primary_key, now)
     if message is None:
         return False
+    if message.digest.unsubscribed_at is not None:
+        _finish(message, State.FAILED, error=STOPPED)
+        return False
     try:
         line.send(message)
     except smtp.TryLater as error:
@@ -116,7 +119,10 @@ def _has_told_the_end(digest: Digest) -> bool:
     experiment = digest.experiment
     if experiment is None or experiment.status != Status.STOPPED or experiment.stopped_at is None:
         return False
-    return digest.messages.filter(snapshot__as_of__gte=experiment.stopped_at).exists()
+    newest = ResultSnapshot.objects.filter(experiment=experiment).order_by("-id").first()
+    final = Q(snapshot__as_of__gte=experiment.stopped_at)
+    nothing_newer = Q(created_at__gte=experiment.stopped_at, snapshot=newest)
+    return digest.messages.exclude(state=State.FAILED).filter(final | nothing_newer).exists()
 
 
 @transaction.atomic
@@ -137,6 +143,7 @@ def _store(digest: Digest, due_at: datetime, rendered: Rendered, now: datetime) 
             "pictures": encoded(rendered.pictures),
             "message_id": make_msgid(domain=sender_domain()),
             "not_before": now,
+            "created_at": now,
         },
     )
     return message
@@ -148,10 +155,12 @@ def sender_domain() -> str:
 
 
 def _claim(primary_key: int, now: datetime) -> OutboxMessage | None:
+    # Columns of this row alone: a condition on another table becomes a subquery, which PostgreSQL does not evaluate
+    # again for a worker that waited for the row, and then two workers both get it.
     # While a row is being sent, not_before is when its sender counts as lost.
-    claimed = OutboxMessage.objects.filter(
-        pk=primary_key, state=State.WAITING, not_before__lte=now, digest__unsubscribed_at__isnull=True
-    ).update(state=State.SENDING, attempts=F("attempts") + 1, not_before=now + CLAIM_HOLDS)
+    claimed = OutboxMessage.objects.filter(pk=primary_key, state=State.WAITING, not_before__lte=now).update(
+        state=State.SENDING, attempts=F("attempts") + 1, not_before=now + CLAIM_HOLDS
+    )
     return OutboxMessage.objects.select_related("digest").get(pk=primary_key) if claimed else None
 
 

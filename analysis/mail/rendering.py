@@ -168,14 +168,16 @@ def _wrapped(text: str) -> str:
 def _why_empty(experiment: Experiment) -> str:
     if experiment.status == Status.DRAFT:
         return "The experiment has not started."
+    if experiment.status == Status.STOPPED:
+        return "The experiment has stopped, and nothing has been analysed. Check that exposures arrived."
     return "The experiment runs, but nothing has been analysed so far. Check that exposures arrive."
 
 
 def _entries(digest: Digest, now: datetime) -> list[Entry]:
     recent = Q(status=Status.STOPPED.value, stopped_at__gte=now - RECENTLY_STOPPED)
     experiments = digest.project.experiments.filter(Q(status=Status.RUNNING.value) | recent).select_related("project")
-    newest = ResultSnapshot.objects.filter(experiment__in=experiments).order_by("experiment", "-id")
-    snapshots = {snapshot.experiment_id: snapshot for snapshot in newest.distinct("experiment")}
+    newest = ResultSnapshot.objects.filter(experiment__in=experiments).order_by("experiment_id", "-id")
+    snapshots = {snapshot.experiment_id: snapshot for snapshot in newest.distinct("experiment_id")}
     return [_entry(experiment, snapshots.get(experiment.pk), digest.time_zone, now) for experiment in experiments]
 
 

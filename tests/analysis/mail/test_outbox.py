@@ -6,7 +6,7 @@ from django.db import connections
 from django.utils import timezone
 
 from analysis.mail import digests, outbox
-from analysis.models import OutboxMessage
+from analysis.models import Digest, OutboxMessage
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -266,6 +266,28 @@ def test_deliver__after_the_digest_was_stopped__sends_nothing(ranker, sink: Sink
     assert outbox.deliver_waiting(NOW) == 0
     message.refresh_from_db()
     assert (message.state, sink.arrived) == (State.FAILED, [])
+
+
+def test_deliver__stopped_by_another_way_meanwhile__sends_nothing(ranker, sink: Sink):
+    message = queued(ranker)
+    Digest.objects.update(unsubscribed_at=NOW)
+    assert outbox.deliver_waiting(NOW) == 0
+    message.refresh_from_db()
+    assert (message.state, sink.arrived) == (State.FAILED, [])
+
+
+def test_queue_due__a_stopped_experiment_without_results__says_so_once(shop):
+    digest(builders.experiment(shop, status=Status.STOPPED))
+    assert [outbox.queue_due(NOW + timedelta(days=day)) for day in range(3)] == [1, 0, 0]
+
+
+def test_queue_due__the_final_message_failed__is_written_again(shop):
+    stopped = builders.experiment(shop, status=Status.STOPPED)
+    builders.snapshot(stopped)
+    digest(stopped)
+    outbox.queue_due(NOW)
+    OutboxMessage.objects.update(state=State.FAILED)
+    assert outbox.queue_due(NOW + timedelta(days=1)) == 1
 
 
 def test_back_off__grows_to_its_limit():

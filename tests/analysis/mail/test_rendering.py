@@ -1,0 +1,235 @@
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from analysis.mail import contents, rendering
+from analysis.mail.rendering import Rendered
+from analysis.models import Digest
+from analysis.results.schema import Check, Results, Tone
+from experiments.domain.lifecycle import Status
+from experiments.models import Experiment
+from tests import builders
+from tests.analysis.mail.conftest import digest
+from tests.builders import T0
+
+NOW = builders.results().as_of + timedelta(hours=1)
+GMAIL_CLIPS_AT = 102_000
+
+
+def mail(ranker: Experiment, results: Results | None = None, **fields: Any) -> Rendered:
+    builders.snapshot(ranker, results)
+    return rendering.render(digest(ranker, **fields), NOW)
+
+
+def facts(**fields: Any) -> Results:
+    made = builders.results()
+    return structs.replace(made, experiment=structs.replace(made.experiment, **fields))
+
+
+def many_metrics(metrics: int, treatments: int) -> Results:
+    made = builders.results()
+    control, treatment = made.variants
+    keys = [f"treatment-{number}" for number in range(treatments)]
+    return structs.replace(
+        made,
+        variants=[control, *(structs.replace(treatment, key=key, name=key.capitalize()) for key in keys)],
+        metrics=[
+            builders.metric_result(
+                f"metric-number-{number}",
+                *(builders.comparison(variant=key) for key in keys),
+                role="primary" if number == 0 else "secondary",
+            )
+            for number in range(metrics)
+        ],
+        effect_over_time=[builders.effect_series("metric-number-0", key) for key in keys],
+    )
+
+
+def test_subject__states_the_finding(ranker):
+    assert mail(ranker).subject == (
+        "New ranker: Click-through rate is up, but pages are slower and revenue did not move."
+    )
+
+
+def test_subject__a_headline_with_the_name__does_not_repeat_it(ranker):
+    verdict = builders.verdict(headline="New ranker raised revenue by 5.6%.")
+    assert mail(ranker, builders.results(verdict=verdict)).subject == "New ranker raised revenue by 5.6%."
+
+
+def test_subject__a_name_with_line_breaks__stays_one_line(ranker):
+    assert "\n" not in mail(ranker, facts(name="Ranker\r\nBcc: everyone@example.com")).subject
+
+
+def test_subject__very_long__is_cut(ranker):
+    subject = mail(ranker, facts(name="long " * 100)).subject
+    assert len(subject) == contents.SUBJECT_LIMIT
+    assert subject.endswith("…")
+
+
+@pytest.mark.parametrize("part", ["text", "html"])
+def test_both_parts__without_pictures__hold_the_whole_answer(ranker, part: str):
+    rendered = mail(ranker)
+    said = getattr(rendered, part)
+    for words in (
+        "Click-through rate is up, but pages are slower and revenue did not move.",
+        "Make the pages faster before you ship.",
+        "Running, day 14 of 14",
+        "184,206 users",
+        "15 Mar 2026, 12:00 (UTC)",
+        "+5.6%",
+        "+2.1% to +9.2%",
+        "Better",
+        "212 ms against 203 ms",
+        "limit +2.0%, crossed",
+        "−4.8% to +1.9%",
+        "No clear change",
+        "95% interval",
+        f"/results/{rendered.snapshot.pk}/",
+        "/unsubscribe/",
+    ):
+        assert words in said, words
+
+
+def test_text__columns_are_aligned(ranker):
+    lines = [line for line in mail(ranker).text.splitlines() if re.search(r"%  \(.* to ", line)]
+    assert len(lines) == 3
+    assert len({line.index("(") for line in lines}) == 1
+    assert len({re.search(r"[✓!–] ", line).start() for line in lines}) == 1
+
+
+def test_times__are_on_the_recipients_clock(ranker):
+    assert "15 Mar 2026, 21:00 (Asia/Tokyo)" in mail(ranker, time_zone="Asia/Tokyo").text
+
+
+def test_html__styles_are_inlined_and_media_queries_kept(ranker):
+    html = mail(ranker).html
+    assert '<h1 style="' in html
+    assert "prefers-color-scheme: dark" in html
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert "max-width: 600px" in html
+
+
+def test_html__names_from_people__are_escaped_and_the_text_is_not(ranker):
+    rendered = mail(ranker, facts(name="R&D <script>alert(1)</script>"))
+    assert "<script>" not in rendered.html
+    assert "R&D <script>" in rendered.text
+
+
+def test_html__every_picture_it_names__is_attached(ranker):
+    rendered = mail(ranker)
+    assert set(re.findall(r'src="cid:([^"]+)"', rendered.html)) == set(rendered.pictures)
+    assert all(alt for alt in re.findall(r'<img[^>]*alt="([^"]*)"', rendered.html))
+
+
+def test_html__twenty_metrics_and_three_treatments__is_not_clipped(ranker):
+    rendered = mail(ranker, many_metrics(20, 3))
+    assert len(rendered.html.encode()) < GMAIL_CLIPS_AT
+    assert "Metric number 19, Treatment-2" in rendered.text
+
+
+def test_intervals__that_share_the_risk__are_named_with_their_level(ranker):
+    wider = builders.metric_result("click-through-rate", builders.comparison(alpha=0.025), name="Click-through rate")
+    assert "97.5% for Click-through rate" in mail(ranker, builders.results(metrics=[wider])).text
+
+
+def test_untrustworthy__withholds_every_reading_and_says_why(ranker):
+    rendered = mail(ranker, builders.broken_results())
+    assert rendered.subject == "New ranker: The traffic split is broken: do not read these results."
+    assert rendered.pictures == {}
+    for said in (rendered.text, rendered.html):
+        assert "The readings are withheld" in said
+        assert "51.1 / 48.9 where 50 / 50 was designed" in said
+        assert "88,001" in said
+        for withheld in ("+5.6%", "Better", "Worse", "12.71%", "cid:"):
+            assert withheld not in said
+
+
+def test_failed_check__on_a_trustworthy_result__is_stated_with_what_to_do(ranker):
+    check = Check(key="exposure-data", name="Exposure data", ok=False, summary="stops at noon", what_to_do="Look.")
+    rendered = mail(ranker, builders.results(health=builders.health(checks=[check])))
+    assert "! Exposure data stops at noon. Look." in rendered.text
+    assert "Exposure data stops at noon. Look." in rendered.html
+
+
+def test_data__a_day_old_in_a_running_experiment__are_called_old(ranker):
+    results = builders.results(data_up_to=NOW - timedelta(hours=25))
+    assert "! No data since 14 Mar 2026, 12:00 (UTC)." in mail(ranker, results).text
+
+
+def test_data__old_in_a_stopped_experiment__are_as_they_should_be(ranker):
+    results = structs.replace(facts(stopped_at=T0), data_up_to=T0)
+    assert "No data since" not in mail(ranker, results).text
+
+
+def test_no_results__says_so_and_why(shop):
+    draft = builders.experiment(shop, "draft", name="Draft idea", status=Status.DRAFT)
+    rendered = rendering.render(digest(draft), NOW)
+    assert rendered.subject == "No results yet: Draft idea"
+    assert "The experiment has not started." in rendered.text
+    assert (rendered.snapshot, rendered.pictures) == (None, {})
+
+
+def test_result__is_the_newest_snapshot_and_names_it_exactly(ranker):
+    builders.snapshot(ranker)
+    newest = builders.snapshot(ranker, builders.results(verdict=builders.verdict(headline="Newer.")))
+    rendered = rendering.render(digest(ranker), NOW)
+    assert rendered.snapshot == newest
+    assert f"/p/shop/experiments/new-ranker/results/{newest.pk}/" in rendered.html
+
+
+def test_pictures__for_ten_recipients__are_drawn_once(ranker, monkeypatch: pytest.MonkeyPatch):
+    builders.snapshot(ranker)
+    drawn, calls = {}, []
+    draw = rendering.draw
+    monkeypatch.setattr(rendering, "draw", lambda *arguments: calls.append(1) or draw(*arguments))
+    for number in range(10):
+        rendering.render(digest(ranker, f"p{number}@example.com"), NOW, drawn)
+    assert len(calls) == 1
+
+
+def project_mail(shop) -> Rendered:
+    made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
+    return rendering.render(made, NOW)
+
+
+def test_project__lists_running_and_recently_stopped_with_their_sentences(shop, ranker):
+    builders.snapshot(ranker)
+    ended = builders.experiment(shop, "ended", status=Status.STOPPED, stopped_at=NOW - timedelta(days=13))
+    builders.snapshot(ended, structs.replace(builders.results(ended), verdict=builders.verdict(headline="All done.")))
+    builders.experiment(shop, "old", name="Old news", status=Status.STOPPED, stopped_at=NOW - timedelta(days=15))
+    builders.experiment(shop, "draft", name="Draft idea", status=Status.DRAFT)
+    builders.experiment(shop, "fresh", name="Fresh start")
+    rendered = project_mail(shop)
+    for said in (rendered.text, rendered.html):
+        assert "Click-through rate is up, but pages are slower" in said
+        assert "All done." in said
+        assert "Fresh start" in said
+        assert "Old news" not in said
+        assert "Draft idea" not in said
+
+
+def test_project__subject_states_the_most_urgent_finding(shop, ranker):
+    builders.snapshot(ranker, builders.results(ranker, verdict=builders.verdict(headline="Fine.", tone=Tone.GOOD)))
+    broken = builders.experiment(shop, "broken", name="Broken one")
+    builders.snapshot(broken, builders.broken_results(broken))
+    assert project_mail(shop).subject == (
+        "Shop: Broken one: The traffic split is broken: do not read these results. (and 1 more experiment)"
+    )
+
+
+def test_project__without_experiments__says_so(shop):
+    rendered = project_mail(shop)
+    assert rendered.subject == "Shop: no experiment is running"
+    assert "No experiment is running" in rendered.text
+
+
+def test_project__queries__do_not_grow_with_experiments(shop, django_assert_num_queries):
+    for number in range(12):
+        made = builders.experiment(shop, f"e{number}")
+        builders.snapshot(made, builders.results(made))
+    made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
+    with django_assert_num_queries(2):
+        rendering.render(made, NOW)
