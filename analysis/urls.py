@@ -1,11 +1,9 @@
 """Addresses of results and e-mails."""
 
-from importlib.util import find_spec
+from django.urls import URLResolver, include, path
 
-from django.urls import URLPattern, URLResolver, include, path
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include(module))
-    for module in ("analysis.pages.urls", "analysis.mail.urls", "analysis.api.urls")
-    if find_spec(module.rpartition(".")[0]) and find_spec(module)
+urlpatterns: list[URLResolver] = [
+    path("", include("analysis.pages.urls")),
+    path("", include("analysis.mail.urls")),
+    path("", include("analysis.api.urls")),
 ]

@@ -10,6 +10,7 @@ from analysis.results.schema import EffectSeries, ExposurePoint, VariantFact
 
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 SERIES_COLOURS = 5
+WIDE = 0.05
 
 
 def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict[str, Any]:
@@ -18,8 +19,14 @@ def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict
     for position, one in enumerate(series, start=1):
         _add_effect(figure, one, names.get(one.variant, one.variant), _colour(position))
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**_layout(legend=len(series) > 1), yaxis_tickformat="+.1%")
+    figure.update_layout(**_layout(legend=len(series) > 1), yaxis_tickformat=_percent_format(series))
     return _json(figure)
+
+
+def _percent_format(series: Sequence[EffectSeries]) -> str:
+    """Return whole percents unless the band is so narrow that grid lines would share a label."""
+    ends = [abs(end) for one in series for p in one.points for end in p.lift_interval or () if end is not None]
+    return "+.0%" if max(ends, default=0.0) > WIDE else "+.1%"
 
 
 def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str) -> None:
@@ -85,7 +92,7 @@ def _layout(*, legend: bool) -> dict[str, Any]:
         "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--edge)", "font": {"color": "var(--text)"}},
         "hovermode": "closest",
         "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {**axis, "showgrid": False, "type": "date", "tickformat": "%-d %b", "nticks": 8},
         "yaxis": {**axis, "nticks": 6},
     }

@@ -11,8 +11,9 @@ WIDTH = 352
 HEIGHT = 32
 PADDING = 0.06
 MOST_TICKS = 5
-# A metric that is known only vaguely would press all others into dots: it is cut at this many times the usual reach.
-CUT = 4.0
+# A metric that is known only vaguely would press all others into dots: its interval is cut at this many times the
+# usual reach. Estimates and margins stay in view much longer.
+CUT_ENDS, CUT_POINTS = 2.0, 8.0
 SMALLEST_REACH = 0.005
 
 
@@ -62,14 +63,20 @@ class Mark:
 
 
 def scale_for(intervals: Sequence[Interval], points: Iterable[float] = ()) -> Scale:
-    """Return a scale on which all intervals can be compared; ``points`` (margins) are kept in view as well."""
+    """Return a scale on which all intervals can be compared; ``points`` (estimates, margins) are kept in view."""
     ends = [end for interval in intervals for end in interval if end is not None]
     reaches = [max((abs(end) for end in pair if end is not None), default=0.0) for pair in intervals]
     usual = max(median(reaches) if reaches else 0.0, SMALLEST_REACH)
-    shown = [min(max(value, -CUT * usual), CUT * usual) for value in [*ends, *points]]
+    kept = [_held(point, CUT_POINTS * usual) for point in points]
+    reach = max([CUT_ENDS * usual, *(abs(point) for point in kept)])
+    shown = [*kept, *(_held(end, reach) for end in ends)]
     low, high = min([*shown, -usual / 4]), max([*shown, usual / 4])
     room = (high - low) * PADDING
     return Scale(low=low - room, high=high + room, step=_step(high - low))
+
+
+def _held(value: float, reach: float) -> float:
+    return min(max(value, -reach), reach)
 
 
 def _step(reach: float) -> float:

@@ -76,7 +76,7 @@ def _steps(results: Results, treatment: VariantFact) -> Iterator[tuple[str, Metr
     clicks = [m for m in candidates if "click" in f"{m.key} {m.name}".lower()][:1]
     primary = [m for m in candidates if m.role == MetricRole.PRIMARY and m not in clicks][:1]
     money = [m for m in candidates if m.display_unit == DisplayUnit.CURRENCY and m not in primary][:1]
-    staged = [("Behaviour", clicks), ("Decides" if clicks else "Online", primary), ("Business", money)]
+    staged = [("Behaviour", clicks), ("Primary metric", primary), ("Business", money)]
     for stage, metrics in staged:
         for metric in metrics:
             for comparison in metric.comparisons:
@@ -86,7 +86,7 @@ def _steps(results: Results, treatment: VariantFact) -> Iterator[tuple[str, Metr
 
 def _online(stage: str, metric: MetricResult, comparison: Comparison, *, withheld: bool) -> Link:
     if withheld:
-        return Link(stage=stage, name=metric.name, change="withheld", detail="", tone="warn", sign="!")
+        return Link(stage=stage, name=metric.name, change="withheld", detail="", tone="warn", sign="")
     tone = TONES.get(comparison.reading, "flat")
     detail = f"{comparison.reading.value}, {bounds(comparison.lift_interval) or 'no interval yet'}"
     return Link(

@@ -11,14 +11,14 @@ from experiments.pages.formats import bounds, day, lift, number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectChart:
-    """The effect over time of one metric. ``rows`` holds (treatment, point) for the table."""
+    """The effect over time of one metric. ``rows`` holds (treatment, point, units) for the table."""
 
     metric: str
     name: str
     choices: list[tuple[str, str]]
     figure: dict[str, Any]
     sentences: list[str]
-    rows: list[tuple[str, EffectPoint]]
+    rows: list[tuple[str, EffectPoint, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def effect_chart(results: Results, wanted: str) -> EffectChart | None:
         choices=choices,
         figure=effect_figure(series, names),
         sentences=[_effect_sentence(name, names.get(s.variant, s.variant), s.points[-1]) for s in series],
-        rows=[(names.get(s.variant, s.variant), point) for s in series for point in s.points],
+        rows=[(names.get(s.variant, s.variant), p, p.n + p.control_n) for s in series for p in s.points],
     )
 
 

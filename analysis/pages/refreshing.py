@@ -1,20 +1,17 @@
 """Refresh now: start a run, or join the one under way, and show how far it is."""
 
-from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import IntegrityError, transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from analysis.models import RefreshRun
+from analysis.models import RefreshRun, ResultSnapshot
+from analysis.refreshing import UNDER_WAY, request_refresh
 from experiments.access import SignedInRequest, get_experiment
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment, User
-
-ACTIVE = [RefreshRun.State.QUEUED, RefreshRun.State.RUNNING]
+from experiments.models import Experiment
 
 
 @login_required
@@ -47,23 +44,14 @@ def progress(request: SignedInRequest, project_slug: str, key: str, run_id: int)
     return response
 
 
-def request_refresh(experiment: Experiment, user: User) -> RefreshRun:
-    """Queue a refresh, or return the one under way: the database allows one at a time."""
-    try:
-        with transaction.atomic():
-            run = RefreshRun.objects.create(experiment=experiment, requested_by=user)
-            transaction.on_commit(lambda: current_app.send_task("analysis.refresh", [experiment.pk, run.pk]))
-    except IntegrityError:
-        if run_under_way := active_run(experiment):
-            return run_under_way
-        return request_refresh(experiment, user)  # it finished in between
-    return run
-
-
-def active_run(experiment: Experiment) -> RefreshRun | None:
-    """Return the refresh under way, if there is one."""
-    return RefreshRun.objects.filter(experiment=experiment, state__in=ACTIVE).first()
+def run_to_show(experiment: Experiment, snapshot: ResultSnapshot | None) -> RefreshRun | None:
+    """Return the refresh under way, or a failed one that no good result has followed."""
+    run = RefreshRun.objects.filter(experiment=experiment).order_by("-pk").first()
+    if run is None or run.state == RefreshRun.State.DONE:
+        return None
+    overtaken = snapshot is not None and run.finished_at is not None and snapshot.created_at > run.finished_at
+    return None if overtaken else run
 
 
 def _context(experiment: Experiment, run: RefreshRun) -> dict[str, object]:
-    return {"project": experiment.project, "experiment": experiment, "run": run, "is_active": run.state in ACTIVE}
+    return {"project": experiment.project, "experiment": experiment, "run": run, "is_active": run.state in UNDER_WAY}

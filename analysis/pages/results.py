@@ -10,9 +10,10 @@ from django.views.decorators.http import require_GET
 from analysis.models import RefreshRun, ResultSnapshot
 from analysis.pages.chain import Chain, chains
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
-from analysis.pages.refreshing import active_run
+from analysis.pages.refreshing import run_to_show
 from analysis.pages.spreadsheet import as_csv
 from analysis.pages.table import Table, table
+from analysis.refreshing import UNDER_WAY
 from analysis.results.schema import Check, Results, VariantFact, from_payload
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role
@@ -66,7 +67,7 @@ def latest_results(request: SignedInRequest, project_slug: str, key: str) -> Htt
         return redirect("experiment_detail", project_slug, key)
     snapshot = ResultSnapshot.objects.filter(experiment=experiment).first()
     page = None if snapshot is None else _page(snapshot, request.GET.get("metric", ""), is_exact=False)
-    return _render(request, experiment, role, page, active_run(experiment))
+    return _render(request, experiment, role, page, run_to_show(experiment, snapshot))
 
 
 @login_required
@@ -118,7 +119,7 @@ def _render(
         "page": page,
         "day": day_of(experiment),
         "run": run,
-        "is_active": run is not None,
+        "is_active": run is not None and run.state in UNDER_WAY,
         "may_edit": may(role, Role.EDITOR),
     }
     return render(request, "results/results.html", context)

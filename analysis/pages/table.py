@@ -61,8 +61,10 @@ class Table:
 def table(results: Results) -> Table:
     """Lay out the metrics of a result."""
     comparisons = [c for metric in results.metrics for c in metric.comparisons]
-    limits = [limit for metric in results.metrics if (limit := _limit(metric)) is not None]
-    scale = scale_for([c.lift_interval for c in comparisons if c.lift_interval], limits)
+    points = [*(c.lift for c in comparisons), *(_limit(metric) for metric in results.metrics)]
+    scale = scale_for(
+        [c.lift_interval for c in comparisons if c.lift_interval], [point for point in points if point is not None]
+    )
     names = {variant.key: variant.name for variant in results.variants}
     withheld = not results.health.trustworthy
     several = len(names) > 2

@@ -59,7 +59,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(_wanted(request))
     waits = any(error.code == "wait" for error in form.non_field_errors().as_data()) if form.is_bound else False
     status = 429 if waits else 400 if form.is_bound else 200
-    return render(request, "sign_in.html", {"form": form, "next": request.GET.get("next", "")}, status=status)
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    return render(request, "sign_in.html", {"form": form, "next": wanted}, status=status)
 
 
 @require_POST
