@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from django.core.management import call_command
+from django.db import connection
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.contrib.provider.ofrep import OFREPProvider
@@ -18,10 +20,10 @@ from experiments import keys
 from experiments.changes import announce
 from experiments.domain.access import Scope
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment, ModelVersion, Variant
+from experiments.models import Experiment, ModelVersion, Project, Variant
 from tests import builders
 from tests.assignment.conftest import wait_until
-from tests.server.conftest import RunningServer, start_server, test_database_url
+from tests.assignment.serving import Server, start_server
 
 VALUES = {
     "a-flag": (False, True),
@@ -36,26 +38,38 @@ DEFAULT = {"default": True}
 class World:
     """A server with a project's experiments, and keys to it."""
 
-    def __init__(self, server: RunningServer, key: str, ingest_key: str) -> None:
+    def __init__(self, server: Server, key: str, ingest_key: str, ending: contextlib.ExitStack) -> None:
         self.server = server
         self.key = key
         self.ingest_key = ingest_key
+        self.ending = ending
 
     def client(self, key: str | None = None) -> OpenFeatureClient:
         headers = {"Authorization": f"Bearer {self.key if key is None else key}"}
         provider = OFREPProvider(self.server.url, headers_factory=lambda: headers)
+        self.ending.callback(provider.session.close)
         api.set_provider(provider, domain=f"key-{key}")
-        self.sessions.callback(provider.session.close)
         return api.get_client(domain=f"key-{key}")
 
-    sessions: contextlib.ExitStack
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[World]:
+    """One server for all these tests; what they need is committed, and gone at the end."""
+    with django_db_blocker.unblock(), contextlib.ExitStack() as ending:
+        ending.callback(connection.close)
+        ending.callback(call_command, "flush", verbosity=0, interactive=False)
+        evaluate, ingest = make_experiments()
+        server = start_server(tmp_path_factory.mktemp("home"), database_url())
+        ending.callback(server.stop)
+        ending.callback(api.clear_providers)
+        yield World(server, evaluate, ingest, ending)
 
 
-@pytest.fixture
-def world(transactional_db, tmp_path) -> Iterator[World]:
+def make_experiments() -> tuple[str, str]:
+    """Return a key that may evaluate and one that may not."""
     home = builders.project("shop")
     for key, (control, treatment) in VALUES.items():
-        made = builders.experiment(home, key, weights=(5000, 5000))
+        made = builders.experiment(home, key)
         Variant.objects.filter(experiment=made, key="control").update(value=control)
         Variant.objects.filter(experiment=made, key="treatment").update(value=treatment)
     model = ModelVersion.objects.create(project=home, name="ranker", version="7")
@@ -63,14 +77,15 @@ def world(transactional_db, tmp_path) -> Iterator[World]:
     builders.experiment(home, "stopped", status=Status.STOPPED)
     builders.experiment(home, "draft", status=Status.DRAFT)
     builders.experiment(home, "tiny", allocation=0)
-    evaluate = keys.issue_key(home, "App", [Scope.EVALUATE], None)[1]
-    ingest = keys.issue_key(home, "Events", [Scope.INGEST], None)[1]
-    with contextlib.ExitStack() as sessions:
-        made_world = World(start_server(tmp_path, test_database_url()), evaluate, ingest)
-        made_world.sessions = sessions
-        sessions.callback(made_world.server.stop)
-        sessions.callback(api.clear_providers)
-        yield made_world
+    return (
+        keys.issue_key(home, "App", [Scope.EVALUATE], None)[1],
+        keys.issue_key(home, "Events", [Scope.INGEST], None)[1],
+    )
+
+
+def database_url() -> str:
+    parameters = connection.get_connection_params()
+    return f"postgresql://{parameters['user']}@/{parameters['dbname']}?host={parameters['host']}"
 
 
 def evaluator(key: str) -> Evaluator:
@@ -156,12 +171,13 @@ def test_openfeature_python__keys_that_are_no_good__keep_the_default(world):
 
 def test_openfeature_python__an_experiment_starts__is_seen_within_a_second(world):
     client, context = world.client(), EvaluationContext(targeting_key="u")
-    assert client.get_string_details("draft", "?", context).error_code == ErrorCode.FLAG_NOT_FOUND
+    starting = builders.experiment(Project.objects.get(slug="shop"), "starting", status=Status.DRAFT)
+    assert client.get_string_details("starting", "?", context).error_code == ErrorCode.FLAG_NOT_FOUND
 
-    Experiment.objects.filter(key="draft").update(status=Status.RUNNING, started_at=builders.T0)
+    Experiment.objects.filter(pk=starting.pk).update(status=Status.RUNNING, started_at=builders.T0)
     announce()
 
-    assert wait_until(lambda: client.get_string_details("draft", "?", context).error_code is None) < 1
+    assert wait_until(lambda: client.get_string_details("starting", "?", context).error_code is None) < 1
 
 
 def test_http__what_only_a_server_can_get_wrong__is_right(world):
@@ -176,7 +192,9 @@ def test_http__what_only_a_server_can_get_wrong__is_right(world):
         assert http.post(FLAGS, json=body, headers={"Authorization": ""}).status_code == 401
 
         first = http.post(FLAGS, json=body)
-        assert [flag["key"] for flag in first.json()["flags"]] == sorted([*VALUES, "stopped", "tiny"])
+        flags = [flag["key"] for flag in first.json()["flags"]]
+        assert flags == sorted(flags)
+        assert set(flags) - {"starting"} == {*VALUES, "stopped", "tiny"}
         again = http.post(FLAGS, json=body, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
 

@@ -15,12 +15,12 @@ import pytest
 
 from assignment.ofrep import FLAGS
 from config import paths
-from config.stack import embedded
+from config.stack import embedded, processes
 from experiments.domain.changes import CHANNEL
 from experiments.keys import digest
 from tests.assignment.conftest import wait_until
 from tests.assignment.served import KEY
-from tests.server.conftest import RunningServer, start_server
+from tests.assignment.serving import Server, start_server
 
 PROJECT = (
     "INSERT INTO experiments_project (id, slug, name, currency, created_at) VALUES (1, 'shop', 'Shop', 'EUR', now())"
@@ -54,7 +54,7 @@ class Database:
 
     def kill(self) -> None:
         assert self.process is not None
-        embedded.stop(self.process, signal.SIGKILL)
+        processes.stop(self.process, signal.SIGKILL)
 
     def migrate(self) -> None:
         environment = {**os.environ, "TRUELIFT_HOME": str(self.home), "DATABASE_URL": self.url}
@@ -90,11 +90,11 @@ def database() -> Iterator[Database]:
         yield made
     finally:
         if made.process is not None:
-            embedded.stop(made.process, signal.SIGINT)
+            processes.stop(made.process, signal.SIGINT)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def split(server: RunningServer, flag: str = "ranker", units: int = 40) -> list[str]:
+def split(server: Server, flag: str = "ranker", units: int = 40) -> list[str]:
     """Return the variants of some units, each answered with 200."""
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"}) as http:
         answers = [
@@ -104,7 +104,7 @@ def split(server: RunningServer, flag: str = "ranker", units: int = 40) -> list[
     return [str(answer.json()["variant"]) for answer in answers]
 
 
-def is_served(server: RunningServer, flag: str) -> bool:
+def is_served(server: Server, flag: str) -> bool:
     answer = httpx.post(
         f"{server.url}{FLAGS}/{flag}",
         json={"context": {"targetingKey": "u"}},
@@ -113,8 +113,8 @@ def is_served(server: RunningServer, flag: str) -> bool:
     return answer.status_code == 200
 
 
-def database_state(server: RunningServer) -> str:
-    return str(httpx.get(f"{server.url}/readyz").json()["database"])
+def database_state(server: Server) -> str:
+    return str(server.readiness()["database"])
 
 
 def test_assignment__the_database_is_killed__goes_on_also_after_a_restart_and_catches_up(database):
