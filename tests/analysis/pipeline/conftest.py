@@ -4,6 +4,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
+from django.test import TransactionTestCase
 
 KEPT = ("contenttypes", "auth")
 
@@ -15,17 +16,16 @@ def collected_static_files():
 
 
 @pytest.fixture
-def log(django_db_setup, django_db_blocker):
-    """An empty event log whose rows are really committed: the fold reads no row of a transaction under way.
+def quick_flush():
+    """Delete a test's few rows afterwards, event log included: ten times faster than truncating every table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: empty_tables())
+        yield
 
-    Deleting the few rows of a test is ten times faster than truncating every table, as ``transactional_db`` does.
-    """
-    with django_db_blocker.unblock():
-        try:
-            yield
-        finally:
-            empty_tables()
-            connection.close()
+
+@pytest.fixture
+def log(quick_flush, transactional_db):
+    """An event log whose rows are really committed: the fold reads no row of a transaction under way."""
 
 
 def empty_tables() -> None:
