@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from experiments.pages import catalogue, edit, home, keys, models, setup, sign_in, styleguide
+from experiments.pages import catalogue, edit, home, keys, models, setup, sign_in, welcome
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("welcome/", welcome.welcome, name="welcome"),
     path("sign-in/", sign_in.sign_in, name="sign_in"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path(PROJECT + "experiments/new/", edit.new, name="experiment_new"),
@@ -22,5 +23,4 @@ urlpatterns = [
     path(PROJECT + "models/new/", models.model_new, name="model_new"),
     path(PROJECT + "keys/", keys.key_list, name="key_list"),
     path(PROJECT + "keys/<int:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
-    path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.conf import settings
 
 _HOME = Path(tempfile.mkdtemp(prefix="tl-test-"))
 _HOME.chmod(0o755)  # the unprivileged user that runs PostgreSQL under root must reach its directory
@@ -20,6 +21,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
 # After the environment and not from pytest's ini: the settings must see this home, never the running product's.
 django.setup()
+
+# Pages name their static files as they lie: nothing is collected for tests that run in this process.
+(_HOME / "static").mkdir()
+settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from experiments.models import User
-from experiments.pages import throttle
+from experiments.pages import throttle, welcome
 
 REFUSED = "This e-mail address and password do not match an account. Check both and try again."
 WAIT = f"Too many attempts. Wait {throttle.WAIT_SECONDS // 60} minutes, then try again."
@@ -53,6 +53,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Show the form, or sign in and go where the visitor wanted to go."""
     if request.user.is_authenticated:
         return redirect("home")
+    if welcome.is_empty():
+        return redirect("welcome")
     form = SignInForm(request.POST if request.method == "POST" else None, request=request)
     if form.is_bound and form.is_valid() and form.user is not None:
         login(request, form.user)

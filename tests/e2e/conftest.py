@@ -1,0 +1,120 @@
+"""The whole product for browser tests: its own stack, a real SMTP server on loopback, headless Chromium."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from config.stack.running import RunningStack, running_stack
+
+ARTEFACTS = Path(__file__).resolve().parents[2] / ".artefacts"
+CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not start
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
+
+
+class Mailbox:
+    """An SMTP server's memory: every message it took, parsed."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802
+        self.messages.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        return "250 Message accepted"
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    controller = Controller(box, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        assert controller.server is not None
+        yield box, controller.server.sockets[0].getsockname()[1]
+    finally:
+        controller.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(mailbox: tuple[Mailbox, int]) -> Iterator[RunningStack]:
+    """Start the product, empty, with its mail going to the tests' SMTP server."""
+    home = Path(tempfile.mkdtemp(prefix="tl-e2e-"))
+    home.chmod(0o755)
+    try:
+        with running_stack(home, env={"EMAIL_URL": f"smtp://127.0.0.1:{mailbox[1]}"}) as running:
+            yield running
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+class Watched:
+    """A page whose console is listened to: an error there fails the test."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, kind: str, text: str) -> None:
+        # Chromium reports every 4xx answer as a console error; the tests look at those answers themselves.
+        if kind == "error" and "Failed to load resource" not in text:
+            self.errors.append(text)
+
+
+@pytest.fixture
+def watched(browser: Browser, stack: RunningStack) -> Iterator[Watched]:
+    context = browser.new_context(base_url=stack.base_url, **LOOKS["light"])
+    seen = Watched(context.new_page())
+    seen.page.set_default_timeout(15_000)
+    yield seen
+    context.close()
+    assert seen.errors == []
+
+
+@pytest.fixture
+def photograph(browser: Browser, stack: RunningStack) -> Callable[[BrowserContext, str, str], None]:
+    """Take a page's picture in every look, with the visitor's session, and keep it in ``.artefacts``."""
+
+    def take(visitor: BrowserContext, address: str, name: str) -> None:
+        ARTEFACTS.mkdir(exist_ok=True)
+        for look, options in LOOKS.items():
+            context = browser.new_context(base_url=stack.base_url, storage_state=visitor.storage_state(), **options)
+            page = context.new_page()
+            page.goto(address, wait_until="networkidle")
+            page.screenshot(path=ARTEFACTS / f"{name}-{look}.png", full_page=True)
+            context.close()
+
+    return take
