@@ -29,6 +29,7 @@ class Service:
     title: str
     start: Callable[[], subprocess.Popen[bytes]]
     log: Path
+    command: tuple[str, ...] = ()  # of a Python child, after the interpreter
     stop_signal: signal.Signals = signal.SIGTERM
     force_signal: signal.Signals = signal.SIGKILL
     patience: float = 10  # seconds from the polite signal to the forceful one
@@ -117,12 +118,13 @@ def start_command(options: Options, log: Path | None, command: str, *arguments: 
 
 def _python(options: Options, name: str, title: str, command: Sequence[str | Path], patience: float = 10) -> Service:
     log = options.home / "logs" / f"{name}.log"
-    line = command if isinstance(command[0], Path) else ["-m", *command]
+    line = tuple(str(part) for part in (command if isinstance(command[0], Path) else ["-m", *command]))
     return Service(
         name=name,
         title=title,
         start=lambda: spawn([sys.executable, *line], log, env=children_environment(options), cwd=paths.REPOSITORY),
         log=log,
+        command=line,
         patience=patience,
     )
 
