@@ -1,7 +1,6 @@
 """A snapshot laid out for the hot path: look a key up, look a flag up, send bytes that are ready."""
 
 import difflib
-import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -10,6 +9,7 @@ from assignment.engine.bucketing import OUTSIDE
 from assignment.engine.evaluation import Evaluation, Evaluator, Reason, ServedExperiment
 from assignment.snapshot import Snapshot
 from experiments.domain.access import KeyGrant
+from experiments.domain.keys import digest
 
 # OFREP's schema has no DEFAULT. STATIC (nothing was decided for this unit) is the nearest that it allows, and the
 # metadata's outcome says precisely what happened.
@@ -65,7 +65,7 @@ class Table:
     def __init__(self, snapshot: Snapshot, previous: "Table | None" = None) -> None:
         self.version = snapshot.version
         self._nearest: dict[tuple[int, str], str | None] = {}
-        self._grants = {bytes.fromhex(digest): grant for digest, grant in snapshot.content.keys.items()}
+        self._grants = snapshot.content.keys
         self._slugs = {project.id: project.slug for project in snapshot.content.projects}
         self._flags = {
             project.id: {
@@ -78,7 +78,7 @@ class Table:
     def grant(self, plain_key: str) -> KeyGrant | None:
         """Return what an API key opens, or None for one that is unknown or revoked."""
         # The digest is looked up and not the key, so the time taken says nothing about any stored key.
-        return self._grants.get(hashlib.sha256(plain_key.encode("utf-8", "surrogatepass")).digest())
+        return self._grants.get(digest(plain_key))
 
     def flag(self, project_id: int, key: str) -> Flag | None:
         """Return a project's flag by its key."""

@@ -1,6 +1,5 @@
 """API keys: made once, shown once, kept as a digest, revoked for good."""
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 
@@ -9,7 +8,10 @@ from django.utils import timezone
 
 from experiments.changes import announce
 from experiments.domain.access import Scope
+from experiments.domain.keys import digest
 from experiments.models import ApiKey, AuditEntry, Project, User
+
+__all__ = ["KeyScopeError", "digest", "issue_key", "revoke"]
 
 KEY_PREFIX = "tl_"
 RANDOM_BYTES = 32
@@ -19,11 +21,6 @@ VISIBLE_CHARACTERS = 10
 
 class KeyScopeError(ValueError):
     """A key cannot be made as asked; the message says what is allowed."""
-
-
-def digest(plain: str) -> str:
-    """Return what is stored of a key: 256 random bits need no salt and no slow hash, so SHA-256 in hex."""
-    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 @transaction.atomic

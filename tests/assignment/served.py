@@ -5,7 +5,7 @@ from typing import Any
 from assignment.engine.evaluation import ServedExperiment, ServedVariant
 from assignment.snapshot import Content, ServedProject
 from experiments.domain.access import KeyGrant, Scope
-from experiments.keys import digest
+from experiments.domain.keys import digest
 
 KEY = "tl_" + "k" * 43
 

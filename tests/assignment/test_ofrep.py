@@ -9,7 +9,7 @@ from assignment.edge import Edge
 from assignment.engine.evaluation import Evaluator
 from assignment.ofrep import FLAGS, LARGEST_BODY
 from assignment.table import Flag
-from experiments.keys import digest
+from experiments.domain.keys import digest
 from tests.assignment import served
 from tests.assignment.asking import ask, ask_all, send
 from tests.assignment.served import KEY, experiment, grant, project, variant

@@ -17,7 +17,7 @@ from assignment.ofrep import FLAGS
 from config import paths
 from config.stack import embedded, processes
 from experiments.domain.changes import CHANNEL
-from experiments.keys import digest
+from experiments.domain.keys import digest
 from tests.assignment.conftest import wait_until
 from tests.assignment.served import KEY
 from tests.assignment.serving import Server, start_server
