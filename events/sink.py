@@ -25,8 +25,9 @@ ANSWER_SECONDS = 10.0
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STORE_ATTEMPTS = 4
-# Lost a race for the same events against another writer; trying again settles it.
-LOST_RACE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+# Lost a race against another writer for the same events, or against a partition that was made after the rows had been
+# routed past it (events/partitions.py): trying again settles it.
+LOST_RACE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.CheckViolation)
 
 
 class LogUnavailableError(Exception):

@@ -1,14 +1,18 @@
+import asyncio
 import json
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from events import log, partitions, tasks
 from events.models import LoggedEvent
 from events.row import encode
 from events.segment.message import accept
+from events.sink import Entry, Sink
 from tests.events.builders import arrival, track
 
 DAY = date(2024, 5, 17)
@@ -113,3 +117,35 @@ def test_task__run_twice__covers_the_days_around_today():
     assert partitions.partition_name(today) in first
     assert partitions.partition_name(today + timedelta(days=partitions.DAYS_AHEAD)) in first
     assert len(first) == partitions.DAYS_BEHIND + partitions.DAYS_AHEAD + 2
+
+
+def test_event__routed_before_its_partition_was_made__is_kept_in_the_partition(address):
+    message = json.dumps(track(timestamp="2024-05-17T12:00:00Z")).encode()
+    entry = Entry(dated=[encode(accept(message, arrival()))])
+
+    async def put():
+        sink = Sink(address, writers=1)
+        sink.start(asyncio.get_running_loop())
+        try:
+            await sink.put(entry)
+        finally:
+            await sink.stop()
+
+    writing = threading.Thread(target=lambda: asyncio.run(put()))
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE events_log_other IN ACCESS EXCLUSIVE MODE")
+        writing.start()
+        wait_for_a_blocked_copy(address)
+        partitions.ensure(DAY, DAY)
+    writing.join(20)
+    assert [place[0] for place in places()] == ["events_log_20240517"]
+
+
+def wait_for_a_blocked_copy(address: str) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY events_log%' AND wait_event_type = 'Lock'"
+    with psycopg.connect(address, autocommit=True) as observer:
+        deadline = time.monotonic() + 20
+        while observer.execute(waiting).fetchone() != (1,):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
