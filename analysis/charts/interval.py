@@ -14,6 +14,7 @@ MOST_TICKS = 5
 # A metric that is known only vaguely would press all others into dots: its interval is cut at this many times the
 # usual reach. Estimates and margins stay in view much longer.
 CUT_ENDS, CUT_POINTS = 2.0, 8.0
+CUT_SLACK = 1.5  # an end just beyond is shown rather than cut
 SMALLEST_REACH = 0.005
 
 
@@ -69,7 +70,7 @@ def scale_for(intervals: Sequence[Interval], points: Iterable[float] = ()) -> Sc
     usual = max(median(reaches) if reaches else 0.0, SMALLEST_REACH)
     kept = [_held(point, CUT_POINTS * usual) for point in points]
     reach = max([CUT_ENDS * usual, *(abs(point) for point in kept)])
-    shown = [*kept, *(_held(end, reach) for end in ends)]
+    shown = [*kept, *(end if abs(end) <= CUT_SLACK * reach else _held(end, reach) for end in ends)]
     low, high = min([*shown, -usual / 4]), max([*shown, usual / 4])
     room = (high - low) * PADDING
     return Scale(low=low - room, high=high + room, step=_step(high - low))

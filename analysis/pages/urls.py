@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages import project, refreshing, results
+from analysis.pages import project, refreshing, results, styleguide
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern] = [
     path(EXPERIMENT + "results.csv", results.results_csv, name="results_csv"),
     path(EXPERIMENT + "refresh/", refreshing.refresh, name="experiment_refresh"),
     path(EXPERIMENT + "refresh/<int:run_id>/", refreshing.progress, name="refresh_progress"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]
