@@ -18,6 +18,7 @@ PIXELS_PER_INCH = 200
 ROW_HEIGHT = 36
 MOST_MARKS = 20
 LABEL_SIZE = 10.5
+LONGEST_LABEL = 26
 MOST_DAY_LABELS = 5
 # One wide interval must not flatten the others: the axis ends at this many times the middle one's reach.
 WIDEST = 4.0
@@ -68,7 +69,7 @@ def marks_of(shown: Table) -> list[Mark]:
     """Return a mark for each row whose lift can be computed, those that decide first; a phone shows about twenty."""
     marks = [
         Mark(
-            label=f"{row.metric.name}, {row.treatment}" if shown.several else row.metric.name,
+            label=f"{row.metric.name}\n{row.treatment}" if shown.several else row.metric.name,
             estimate=row.comparison.lift,
             low=row.comparison.lift_interval[0],
             high=row.comparison.lift_interval[1],
@@ -90,7 +91,7 @@ def draw_intervals(marks: list[Mark], theme: Theme) -> bytes:
     axes.axvline(0, color=theme.muted, linewidth=1)
     for position, mark in enumerate(marks):
         _draw_mark(axes, mark, position, theme)
-    axes.set_yticks(range(len(marks)), [_short(mark.label) for mark in marks])
+    axes.set_yticks(range(len(marks)), [_short(mark.label) for mark in marks], linespacing=1.0)
     axes.tick_params(axis="y", colors=theme.text, length=0)
     _percent_axis(axes.xaxis)
     axes.grid(axis="x", color=theme.line, linewidth=0.6)
@@ -185,7 +186,10 @@ def _tick(fraction: float) -> str:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 26 else label[:25].rstrip() + "…"
+    lines = [
+        line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1].rstrip() + "…" for line in label.split("\n")
+    ]
+    return "\n".join(lines)
 
 
 def _png(figure: "Figure") -> bytes:

@@ -77,8 +77,6 @@ def render_result(digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn
         "story": story,
         "preheader": story.explanation,
         "table": _text_table(story.table),
-        "explanation": _wrapped(story.explanation),
-        "problems": [_wrapped(f"! {problem}") for problem in story.problems],
         "url": links.snapshot_url(snapshot.experiment, snapshot.pk),
         "as_of": wording.moment(snapshot.as_of, digest.time_zone),
     }

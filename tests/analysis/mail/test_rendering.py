@@ -24,6 +24,10 @@ def mail(ranker: Experiment, results: Results | None = None, **fields: Any) -> R
     return rendering.render(digest(ranker, **fields), NOW)
 
 
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
 def facts(**fields: Any) -> Results:
     made = builders.results()
     return structs.replace(made, experiment=structs.replace(made.experiment, **fields))
@@ -72,7 +76,7 @@ def test_subject__very_long__is_cut(ranker):
 @pytest.mark.parametrize("part", ["text", "html"])
 def test_both_parts__without_pictures__hold_the_whole_answer(ranker, part: str):
     rendered = mail(ranker)
-    said = getattr(rendered, part)
+    said = unwrapped(getattr(rendered, part))
     for words in (
         "Click-through rate is up, but pages are slower and revenue did not move.",
         "Make the pages faster before you ship.",
@@ -98,6 +102,11 @@ def test_text__columns_are_aligned(ranker):
     assert len(lines) == 3
     assert len({line.index("(") for line in lines}) == 1
     assert len({re.search(r"[✓!–] ", line).start() for line in lines}) == 1
+
+
+def test_text__sentences_are_wrapped(ranker):
+    lines = mail(ranker, builders.broken_results()).text.splitlines()
+    assert max(len(line) for line in lines if "http" not in line) <= rendering.TEXT_WIDTH
 
 
 def test_times__are_on_the_recipients_clock(ranker):
@@ -132,14 +141,14 @@ def test_html__twenty_metrics_and_three_treatments__is_not_clipped(ranker):
 
 def test_intervals__that_share_the_risk__are_named_with_their_level(ranker):
     wider = builders.metric_result("click-through-rate", builders.comparison(alpha=0.025), name="Click-through rate")
-    assert "97.5% for Click-through rate" in mail(ranker, builders.results(metrics=[wider])).text
+    assert "97.5% for Click-through rate" in unwrapped(mail(ranker, builders.results(metrics=[wider])).text)
 
 
 def test_untrustworthy__withholds_every_reading_and_says_why(ranker):
     rendered = mail(ranker, builders.broken_results())
     assert rendered.subject == "New ranker: The traffic split is broken: do not read these results."
     assert rendered.pictures == {}
-    for said in (rendered.text, rendered.html):
+    for said in (unwrapped(rendered.text), unwrapped(rendered.html)):
         assert "The readings are withheld" in said
         assert "51.1 / 48.9 where 50 / 50 was designed" in said
         assert "88,001" in said
@@ -203,7 +212,7 @@ def test_project__lists_running_and_recently_stopped_with_their_sentences(shop, 
     builders.experiment(shop, "draft", name="Draft idea", status=Status.DRAFT)
     builders.experiment(shop, "fresh", name="Fresh start")
     rendered = project_mail(shop)
-    for said in (rendered.text, rendered.html):
+    for said in (unwrapped(rendered.text), unwrapped(rendered.html)):
         assert "Click-through rate is up, but pages are slower" in said
         assert "All done." in said
         assert "Fresh start" in said
