@@ -60,6 +60,7 @@ class Edge:
         self._poll_seconds = poll_seconds
         self._read = read
         self._state: tuple[Snapshot, Table] | None = None
+        self._offered: Content | None = None
         self._confirmed_at: float | None = None
         self._problems: dict[str, str] = {}
         self._stopping = threading.Event()
@@ -120,16 +121,21 @@ class Edge:
 
     def offer(self, content: Content) -> None:
         """Serve what can be served of ``content``, and keep it on disk when it differs from the last."""
-        last = self._state
-        accepted, refusals = snapshots.accept(content, last[0].content if last else None)
+        if content != self._offered:
+            self._adopt(content)
+        self._confirmed_at = time.time()
+        if "disk" in self._problems and self.snapshot is not None:
+            self._keep(self.snapshot)
+
+    def _adopt(self, content: Content) -> None:
+        last = self.snapshot
+        accepted, refusals = snapshots.accept(content, last.content if last else None)
         self._note("content", " ".join(refusals))
         taken = snapshots.seal(accepted, datetime.now(UTC))
-        changed = last is None or last[0].version != taken.version
-        if changed:
+        if last is None or last.version != taken.version:
             self._serve(taken)
-        self._confirmed_at = time.time()
-        if changed or "disk" in self._problems:
             self._keep(taken)
+        self._offered = content
 
     def _serve(self, snapshot: Snapshot) -> None:
         self._state = (snapshot, Table(snapshot, self.table))
