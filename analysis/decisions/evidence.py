@@ -11,10 +11,11 @@ from experiments.domain.metrics import MetricRole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One metric of one treatment."""
+    """One metric of one treatment. ``denominator_moved``: a ratio whose denominator the treatment changed."""
 
     plan: MetricPlan
     comparison: Comparison
+    denominator_moved: bool = False
 
     @property
     def reading(self) -> Reading:
@@ -73,8 +74,13 @@ class Evidence:
 
     @property
     def side_damage(self) -> list[Judged]:
-        """Return the secondary metrics that are worse."""
-        return self.having(MetricRole.SECONDARY, Reading.WORSE)
+        """Return the secondary metrics that are worse.
+
+        A ratio whose denominator moved is none of them: more clicks with as many purchases lower purchases per click,
+        and nobody is worse off.
+        """
+        worse = self.having(MetricRole.SECONDARY, Reading.WORSE)
+        return [one for one in worse if not one.denominator_moved]
 
 
 def subject(variant: VariantFact, experiment_name: str, *, alone: bool) -> str:

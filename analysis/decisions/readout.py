@@ -55,15 +55,15 @@ def read_out(
     treatments = [fact for fact in facts if not fact.is_control]
     share = primary_alpha(alpha, [metric.plan for metric in metrics], len(treatments))
     judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules)
-    results = [judge.metric(metric, treatments) for metric in metrics]
+    judged = [[judge.judged(metric, treatment.key) for treatment in treatments] for metric in metrics]
+    results = [
+        metric_result(metric.plan, [one.comparison for one in row]) for metric, row in zip(metrics, judged, strict=True)
+    ]
     evidence = [
         Evidence(
             variant=fact,
             subject=subject(fact, situation.experiment_name, alone=len(treatments) == 1),
-            judged=tuple(
-                Judged(plan=metric.plan, comparison=result.comparisons[index])
-                for metric, result in zip(metrics, results, strict=True)
-            ),
+            judged=tuple(row[index] for row in judged),
         )
         for index, fact in enumerate(treatments)
     ]
@@ -83,27 +83,22 @@ class _Judge:
     primary_alpha: float
     rules: Rules
 
-    def metric(self, metric: MetricInput, treatments: Sequence[VariantFact]) -> MetricResult:
-        """Return a metric's result with one comparison a treatment."""
-        plan = metric.plan
-        return MetricResult(
-            key=plan.key,
-            name=plan.name,
-            description=plan.description,
-            kind=plan.kind.value,
-            role=plan.role.value,
-            direction=plan.direction.value,
-            display_unit=plan.display_unit.value,
-            margin=plan.margin,
-            comparisons=[self.comparison(metric, treatment.key) for treatment in treatments],
-        )
-
-    def comparison(self, metric: MetricInput, treatment: str) -> Comparison:
-        """Return one comparison with its reading."""
+    def judged(self, metric: MetricInput, treatment: str) -> Judged:
+        """Compare one treatment with the control and read the result."""
         plan = metric.plan
         own = self.primary_alpha if plan.role is MetricRole.PRIMARY else self.alpha
-        control, treated = metric_moments(metric, self.control), metric_moments(metric, treatment)
-        numbers = compare_metric(plan.kind, control, treated, own)
+        numbers = compare_metric(
+            plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own
+        )
+        return Judged(
+            plan=plan,
+            comparison=self.comparison(metric, treatment, numbers),
+            denominator_moved=numbers.denominator_moved,
+        )
+
+    def comparison(self, metric: MetricInput, treatment: str, numbers: ComparisonNumbers) -> Comparison:
+        """Return the numbers of one comparison with their reading."""
+        plan = metric.plan
         said = readings.read(
             plan,
             numbers,
@@ -119,8 +114,8 @@ class _Judge:
         return Comparison(
             variant=treatment,
             control=self.control,
-            n=treated.n,
-            control_n=control.n,
+            n=metric_moments(metric, treatment).n,
+            control_n=metric_moments(metric, self.control).n,
             value=numbers.treatment.value if isinstance(numbers.treatment, Estimate) else None,
             control_value=numbers.control.value if isinstance(numbers.control, Estimate) else None,
             difference=found.value if found else None,
@@ -133,8 +128,8 @@ class _Judge:
             reading=said.reading,
             margin_crossed=crossed,
             warnings=[*said.reasons, *numbers.notes],
-            alpha=own,
-            adjusted_p_value=min(1.0, found.p_value * self.alpha / own) if found else None,
+            alpha=numbers.alpha,
+            adjusted_p_value=min(1.0, found.p_value * self.alpha / numbers.alpha) if found else None,
         )
 
 
@@ -157,6 +152,21 @@ def variant_facts(variants: Sequence[VariantCount]) -> list[VariantFact]:
         )
         for variant in variants
     ]
+
+
+def metric_result(plan: MetricPlan, comparisons: list[Comparison]) -> MetricResult:
+    """Return a metric's result with one comparison a treatment."""
+    return MetricResult(
+        key=plan.key,
+        name=plan.name,
+        description=plan.description,
+        kind=plan.kind.value,
+        role=plan.role.value,
+        direction=plan.direction.value,
+        display_unit=plan.display_unit.value,
+        margin=plan.margin,
+        comparisons=comparisons,
+    )
 
 
 def primary_alpha(alpha: float, plans: Sequence[MetricPlan], treatments: int) -> float:

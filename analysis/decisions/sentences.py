@@ -108,7 +108,7 @@ def guardrails(evidence: Evidence, currency: str) -> str:
 def story_headline(story: Story, currency: str) -> str:
     """Return the one sentence for a proxy's gain that did not become a business gain."""
     gain = wording.opening(did(story.proxy, currency))
-    business = list(story.business)
+    business = list(story.business)[:2]
     if story.ending is Ending.REVERSED:
         return f"{gain}, but {did(business[0], currency)}: the gain in {story.stage} cost business."
     if story.ending is Ending.UNCERTAIN:

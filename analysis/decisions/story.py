@@ -7,7 +7,7 @@ from enum import StrEnum
 from analysis.decisions.evidence import Evidence, Judged
 from analysis.decisions.inputs import MetricPlan
 from analysis.results.schema import Reading
-from experiments.domain.metrics import Direction, DisplayUnit, MetricRole
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
 
 _PROXY = re.compile(
     r"\b(?:(?P<clicks>clicks?|clicked|ctr|taps?|tapped)|(?P<views>views?|viewed|impressions?|plays?|dwell|scrolls?)|"
@@ -20,6 +20,10 @@ _BUSINESS = re.compile(
     r"gmv|profit|margin|bookings?|booked|checkouts?|retention|renewals?|spend)\b",
     re.IGNORECASE,
 )
+
+
+_PER_UNIT = (MetricKind.PROPORTION, MetricKind.COUNT, MetricKind.SUM)
+_FORMED_OF_EVENTS = (MetricKind.PROPORTION, MetricKind.COUNT, MetricKind.RATIO)
 
 
 class Ending(StrEnum):
@@ -67,7 +71,7 @@ def tell(evidence: Evidence) -> Story | None:
     """Return the story of a proxy's gain, or None where no proxy gained.
 
     The business metrics are the primaries that are no proxies; where there are none, the secondary metrics that are
-    money or purchases.
+    money or purchases a unit. Secondary ratios are left out: purchases per click fall when clicks rise for nothing.
     """
     proxies = [one for one in evidence.judged if one.reading is Reading.BETTER and is_proxy(one.plan)]
     proxies = [one for one in proxies if one.plan.role is not MetricRole.GUARDRAIL]
@@ -75,7 +79,8 @@ def tell(evidence: Evidence) -> Story | None:
         return None
     business = [one for one in evidence.primaries if not is_proxy(one.plan)]
     if not business:
-        business = [one for one in evidence.having(MetricRole.SECONDARY) if is_business(one.plan)]
+        secondary = evidence.having(MetricRole.SECONDARY)
+        business = [one for one in secondary if is_business(one.plan) and one.plan.kind in _PER_UNIT]
     ending, about = _ending(proxies[0], business)
     return Story(ending=ending, proxy=proxies[0], business=tuple(about), stage=stage(proxies[0].plan))
 
@@ -106,4 +111,6 @@ def _ruled_out(proxy: Judged, business: Judged) -> bool:
 
 
 def _words(plan: MetricPlan) -> str:
-    return " ".join((plan.name, plan.key, plan.event)).replace("-", " ").replace("_", " ")
+    # The event names what is counted; of a property that is added up (a latency), it is only the occasion.
+    event = plan.event if plan.kind in _FORMED_OF_EVENTS else ""
+    return " ".join((plan.name, plan.key, event)).replace("-", " ").replace("_", " ")

@@ -57,6 +57,12 @@ class ComparisonNumbers:
     denominator: "ComparisonNumbers | None" = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def denominator_moved(self) -> bool:
+        """Say whether the treatment changed a ratio's denominator, so that the ratios are not over alike things."""
+        below = self.denominator.difference if self.denominator is not None else None
+        return isinstance(below, Difference) and below.p_value < self.alpha
+
 
 def compare(
     form: Form, control: Moments, treatment: Moments, alpha: float = DEFAULTS.alpha, settings: Settings = DEFAULTS
@@ -124,8 +130,7 @@ def _complete(
     top = bottom = None
     if form is Form.RATIO:
         top, bottom = (_part(control, treatment, i, alpha, settings) for i in (0, 1))
-    guards = _guard_notes(form, few, skew, bottom, min(c.n, t.n), settings)
-    return replace(
+    full = replace(
         bare,
         lift=lift,
         lift_interval=lift_interval,
@@ -133,8 +138,9 @@ def _complete(
         skewness=None if isinstance(skew, NotComputable) else skew,
         numerator=top,
         denominator=bottom,
-        notes=(*lift_notes, *guards),
     )
+    guards = _guard_notes(form, few, skew, full.denominator_moved, min(c.n, t.n), settings)
+    return replace(full, notes=(*lift_notes, *guards))
 
 
 def _relative(
@@ -158,7 +164,7 @@ def _guard_notes(
     form: Form,
     few: SmallCounts | None,
     skew: float | NotComputable,
-    bottom: ComparisonNumbers | None,
+    moved: bool,
     smallest_n: int,
     settings: Settings,
 ) -> list[str]:
@@ -179,7 +185,7 @@ def _guard_notes(
             f"Only {smallest_n} units in a variant: the interval of a ratio is too narrow below "
             f"{settings.few_clusters}."
         )
-    if bottom is not None and isinstance(bottom.difference, Difference) and bottom.difference.p_value < bottom.alpha:
+    if moved:
         notes.append(
             "The denominator itself changed, so the two ratios are not over alike things; "
             "read the change of numerator and denominator per unit beside it."

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from analysis.decisions.inputs import MetricInput
+from analysis.decisions.inputs import MetricInput, MetricPlan
 from analysis.results.schema import Reading, Tone
-from analysis.stats.moments import proportion_moments
-from experiments.domain.metrics import DisplayUnit, MetricRole
+from analysis.stats.moments import Moments, proportion_moments
+from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
 from tests.analysis.decisions.scenes import (
     N,
     Scene,
@@ -162,6 +163,33 @@ def test_story__business_metric_with_too_few_purchases__is_not_read_as_flat():
     verdict = Scene(metrics=metrics).read().verdict
     assert verdict.decision == "look before you ship"
     assert verdict.headline == "Clicks rose 10%, but purchase rate did not clearly follow."
+
+
+def clicked_orders() -> MetricInput:
+    """Orders per click, where the treatment brings a tenth more clicks and no more orders: it falls."""
+    plan = MetricPlan(
+        key="orders-per-click",
+        name="Orders per click",
+        kind=MetricKind.RATIO,
+        role=MetricRole.SECONDARY,
+        event="Order Completed",
+    )
+
+    def pair(clicks_per_user: float) -> Moments:
+        comoment = np.diag([0.05 * N, 0.5 * N])
+        return Moments(n=N, mean=np.array([0.05, clicks_per_user]), comoment=comoment)
+
+    return MetricInput(plan=plan, moments={"control": pair(0.30), "treatment": pair(0.36)})
+
+
+def test_story__orders_per_click_fall_because_clicks_rose__is_no_loss_of_business():
+    metrics = [clicks(role=MetricRole.PRIMARY), purchases(treatment=0.05, role=MetricRole.SECONDARY), clicked_orders()]
+    readout = Scene(metrics=metrics).read()
+    assert comparison(readout, "orders-per-click").reading is Reading.WORSE
+    assert any("denominator itself changed" in note for note in comparison(readout, "orders-per-click").warnings)
+    assert readout.verdict.headline == "Clicks rose 10%, purchase rate did not follow: the gain stopped at clicks."
+    shipped = Scene(metrics=[revenue(), clicks(), clicked_orders()]).read().verdict
+    assert shipped.decision == "ship"
 
 
 # --- before the planned end -------------------------------------------------------------------------------------------

@@ -98,6 +98,17 @@ def test_business__money_and_purchases__are_recognised(metric):
     assert not is_proxy(metric)
 
 
+def test_latency_of_a_list_that_was_viewed__is_no_proxy():
+    latency = MetricPlan(
+        key="page-latency",
+        name="Result page latency",
+        event="Product List Viewed",
+        kind=MetricKind.AVERAGE,
+        role=MetricRole.SECONDARY,
+    )
+    assert not is_proxy(latency)
+
+
 @pytest.mark.parametrize("name", ["Latency", "Errors per session", "Likelihood", "Reviewed"])
 def test_other_metrics__are_neither(name):
     assert not is_business(plan(name))
