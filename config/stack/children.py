@@ -15,6 +15,7 @@ from config.stack.screen import Screen
 from config.stack.services import STOP_ORDER, Pause, Service
 
 SHORTEST_BACK_OFF, LONGEST_BACK_OFF = 0.5, 30.0  # seconds
+SAY_AFTER = 3  # seconds of silence while a child stops
 STEADY_SECONDS = 60  # a child that ran this long has its failures forgotten
 
 
@@ -99,7 +100,7 @@ class Children:
             if (child := self._children.pop(name, None)) is None:
                 continue
             began = time.monotonic()
-            forced = child.process.poll() is None and not _stop(child, hurry)
+            forced = child.process.poll() is None and not self._ask_and_force(child, hurry)
             end_group(child.process.pid)
             self.forget(child.process)
             how = "killed" if forced else "stopped"
@@ -108,23 +109,28 @@ class Children:
             self._watcher.stdin.close()
         self._watcher.wait()
 
+    def _ask_and_force(self, child: Child, hurry: Callable[[], bool]) -> bool:
+        """Ask a child to stop, say so when it takes long, and force it; return whether asking was enough."""
+        service, process = child.service, child.process
+        process.send_signal(service.stop_signal)
+        if _ended(process, SAY_AFTER, hurry):
+            return True
+        if not hurry():
+            rest = service.patience - SAY_AFTER
+            self._screen.line("·", f"{service.title} finishes what it does, for {rest:g} s at most; Ctrl-C hurries")
+            if _ended(process, rest, hurry):
+                return True
+        process.send_signal(service.force_signal)
+        if not _ended(process, 5, lambda: False):
+            process.kill()
+            process.wait()
+        return False
+
 
 def _how_it_ended(status: int) -> str:
     if status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"
-
-
-def _stop(child: Child, hurry: Callable[[], bool]) -> bool:
-    """Ask, wait, and force; return whether asking was enough."""
-    child.process.send_signal(child.service.stop_signal)
-    if _ended(child.process, child.service.patience, hurry):
-        return True
-    child.process.send_signal(child.service.force_signal)
-    if not _ended(child.process, 5, lambda: False):
-        child.process.kill()
-        child.process.wait()
-    return False
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float, hurry: Callable[[], bool]) -> bool:

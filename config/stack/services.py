@@ -80,7 +80,7 @@ def worker(options: Options) -> Service:
     """Describe the Celery worker; it may finish a task before it stops."""
     command = ["celery", "-A", "config.celery", "worker", "-l", "INFO", "-c", str(options.workers),
                "--without-mingle", "--without-gossip"]  # fmt: skip
-    return _python(options, "worker", "Worker", command, patience=30)
+    return _python(options, "worker", "Worker", command, patience=20)
 
 
 def beat(options: Options) -> Service:

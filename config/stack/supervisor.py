@@ -14,7 +14,7 @@ from config.stack.screen import Screen
 from config.stack.services import Service
 
 READY_SECONDS = 90
-STEPS = 7
+STEPS = 5  # PostgreSQL, Valkey, tables, server, worker
 
 
 class Stopped(Exception):  # noqa: N818  (a request, not an error)
@@ -26,7 +26,7 @@ class Supervisor:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.screen = Screen(STEPS)
+        self.screen = Screen(STEPS + bool(os.environ.get("EMAIL_URL")))
         self.state = home.State(pid=os.getpid(), url=options.local_url)
         self.stop_requests = 0
         self.began = time.monotonic()

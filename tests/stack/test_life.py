@@ -26,6 +26,7 @@ class Life:
     had: set[int] = field(default_factory=set)
     left_after_kill: set[int] = field(default_factory=set)
     warm_seconds: float = 0
+    load_per_core: float = 0
     kept: object = None
     stopped_status: int | None = None
     stopped_left: set[int] = field(default_factory=set)
@@ -43,6 +44,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     began = time.monotonic()
     with running_stack(home) as stack:
         seen.warm_seconds = time.monotonic() - began
+        seen.load_per_core = os.getloadavg()[0] / (os.cpu_count() or 1)
         with psycopg.connect(paths.embedded_database_url(home)) as connection:
             seen.kept = connection.execute("SELECT number FROM kept").fetchone()
         before = len(stack.output)
@@ -103,7 +105,7 @@ def test_hard_kill__of_supervisor_and_watcher__leaves_no_process(life: Life):
 
 def test_next_start__after_a_hard_kill__keeps_the_data_and_is_ready_in_ten_seconds(life: Life):
     assert life.kept == (42,)
-    assert life.warm_seconds < 10
+    assert life.warm_seconds < 10 * max(1.0, life.load_per_core), "10 s where nothing else runs"
 
 
 def test_interrupt__stops_every_part_in_order_and_says_so(life: Life):
