@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from email.message import EmailMessage
 
@@ -63,7 +64,7 @@ def make_first_account(page: Page) -> None:
     page.get_by_role("button", name="Create account").click()
     page.get_by_label("Name").fill("Corner shop")
     page.get_by_role("button", name="Create project").click()
-    expect(page).to_have_url(lambda_url(HOME))
+    expect(page).to_have_url(at(HOME))
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill("not the password")
@@ -71,12 +72,10 @@ def make_first_account(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("do not match")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(lambda_url(HOME))
+    expect(page).to_have_url(at(HOME))
 
 
-def lambda_url(path: str):
-    import re
-
+def at(path: str) -> re.Pattern[str]:
     return re.compile(rf"^http://127\.0\.0\.1:\d+{re.escape(path)}$")
 
 
@@ -126,7 +125,7 @@ def add_metric(
         page.get_by_label("Lower is better").check()
     page.get_by_label("Shown as").select_option(label=shown)
     page.locator("main form button.btn").click()
-    expect(page).to_have_url(lambda_url(f"{HOME}metrics/"))
+    expect(page).to_have_url(at(f"{HOME}metrics/"))
     expect(page.get_by_role("rowheader", name=name)).to_be_visible()
 
 
@@ -142,7 +141,8 @@ def set_up_and_start(page: Page) -> None:
         variants.nth(row).get_by_label("Weight").fill(weight)
         variants.nth(row).get_by_label("Model version").select_option(label=version)
     page.get_by_label("Primary metric").select_option(label="Purchase rate")
-    guardrail = page.locator("#guardrails [data-row]").first
+    page.get_by_role("button", name="Add a guardrail").click()
+    guardrail = page.locator("#guardrails [data-row]:visible")
     guardrail.locator("select").select_option(label="Page latency")
     guardrail.locator("input[type=number]").fill("5")
     page.get_by_label("Revenue per shopper").check()
@@ -151,7 +151,7 @@ def set_up_and_start(page: Page) -> None:
     expect(page.locator("[data-error-summary]")).to_be_focused()
     page.locator("#variants [data-row]").nth(1).get_by_label("Weight").fill("50")
     page.get_by_role("button", name="Create experiment").click()
-    expect(page).to_have_url(lambda_url(EXPERIMENT))
+    expect(page).to_have_url(at(EXPERIMENT))
     page.get_by_role("button", name="Start").dblclick()
     expect(page.get_by_text("Running, day 1 of 14").first).to_be_visible()
 
