@@ -17,6 +17,7 @@ STALE_AFTER = timedelta(hours=24)
 FRESHNESS = "exposure-data"  # the check that says the same when the snapshot itself was stale
 SUBJECT_LIMIT = 180
 MOST_TREATMENTS = 3
+MOST_MARKS = 20  # about what a phone shows at once
 GLYPHS = {Tone.GOOD: "✓", Tone.BAD: "!", Tone.WARN: "!", Tone.FLAT: "–"}
 
 
@@ -127,9 +128,11 @@ def pictures_of(results: Results) -> list[Picture]:
     if not results.health.trustworthy:
         return []
     pictures = []
-    if any(c.lift is not None and c.lift_interval is not None for m in results.metrics for c in m.comparisons):
+    comparisons = [comparison for metric in results.metrics for comparison in metric.comparisons]
+    if drawn := sum(c.lift is not None and c.lift_interval is not None for c in comparisons):
+        which = "Every change" if drawn <= MOST_MARKS else f"The first {MOST_MARKS} changes"
         sentence = "Chart of the intervals in the table above, under each other."
-        pictures.append(Picture(name="intervals", title="Every change on one zero line", sentence=sentence))
+        pictures.append(Picture(name="intervals", title=f"{which} on one zero line", sentence=sentence))
     primary, lines = primary_metric(results), effect_lines(results)
     if primary is not None and lines:
         sentence = " ".join(_course(name, points) for name, points in lines.items())

@@ -5,6 +5,7 @@ from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from analysis.mail.contents import MOST_MARKS
 from analysis.pages.table import Table
 from analysis.results.schema import EffectPoint, Tone
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 WIDTH = 536
 PIXELS_PER_INCH = 200
 ROW_HEIGHT = 36
-MOST_MARKS = 20
 LABEL_SIZE = 10.5
 LONGEST_LABEL = 26
 MOST_DAY_LABELS = 5
@@ -66,7 +66,7 @@ class Mark:
 
 
 def marks_of(shown: Table) -> list[Mark]:
-    """Return a mark for each row whose lift can be computed, those that decide first; a phone shows about twenty."""
+    """Return a mark for each row whose lift can be computed, those that decide first."""
     marks = [
         Mark(
             label=f"{row.metric.name}\n{row.treatment}" if shown.several else row.metric.name,

@@ -70,8 +70,14 @@ def deliver_waiting(now: datetime) -> int:
     if not settings.EMAIL_URL:
         waiting.update(state=State.KEPT)
         return 0
+    sent = 0
     with smtp.Line() as line:
-        return sum(deliver(primary_key, line, now) for primary_key in primary_keys)
+        for primary_key in primary_keys:
+            sent += deliver(primary_key, line, now)
+            if line.dead:
+                # One message found the server out of reach; the others need not wait for their own time-outs.
+                break
+    return sent
 
 
 def deliver(primary_key: int, line: smtp.Line, now: datetime) -> bool:

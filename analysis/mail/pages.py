@@ -1,5 +1,6 @@
 """Pages about digests: who gets them, add, remove, send one now."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -37,6 +38,7 @@ def digest_list(request: SignedInRequest, project_slug: str, key: str | None = N
         "form": form,
         "errors": summary([form]) if form.is_bound else [],
         "zones": zone_names(),
+        "keeps": settings.DEVELOPMENT and not settings.EMAIL_URL,
         "may_edit": may(held, Role.ANALYST),
     }
     return render(request, "digests/list.html", context, status=400 if form.is_bound else 200)
@@ -59,7 +61,8 @@ def send_now(request: SignedInRequest, project_slug: str, digest_id: int) -> Htt
     digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST)
     outbox.queue_now(digest, timezone.now())
     tasks.deliver_soon()
-    messages.success(request, f"An e-mail to {digest.email} is on its way.")
+    where = "on its way" if settings.EMAIL_URL else "in the outbox; no mail server is set (EMAIL_URL)"
+    messages.success(request, f"An e-mail to {digest.email} is {where}.")
     return redirect(list_address(digest))
 
 

@@ -70,10 +70,14 @@ class PicturedMail(EmailMultiAlternatives):
 
 
 class Line:
-    """One connection to the SMTP server, opened on first use and checked before each message."""
+    """One connection to the SMTP server, opened on first use and checked before each message.
+
+    ``dead`` says that the server could not be reached, so that whoever has more to send can wait with it.
+    """
 
     def __init__(self) -> None:
         self._backend = get_connection()
+        self.dead = False
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +110,7 @@ class Line:
                 self._hang_up()
                 self._backend.open()
         except (OSError, smtplib.SMTPException) as error:
+            self.dead = True
             raise TryLater(
                 f"The SMTP server {settings.EMAIL_HOST}:{settings.EMAIL_PORT} cannot be reached: {error}"
             ) from error

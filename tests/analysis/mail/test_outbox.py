@@ -198,6 +198,16 @@ def test_deliver__server_down__waits_longer_each_time_and_then_arrives(ranker, m
     assert (message.state, message.error, len(sink.arrived)) == (State.SENT, "", 1)
 
 
+def test_deliver__server_down__is_found_out_by_one_message_and_not_by_each(ranker, mail_server):
+    mail_server(free_port())
+    builders.snapshot(ranker)
+    for name in ("ada", "bob", "cleo"):
+        digest(ranker, f"{name}@example.com")
+    outbox.queue_due(NOW)
+    outbox.deliver_waiting(NOW)
+    assert sorted(OutboxMessage.objects.values_list("attempts", flat=True)) == [0, 0, 1]
+
+
 def test_deliver__server_down_for_good__is_given_up_and_says_so(ranker, mail_server):
     mail_server(free_port())
     message = queued(ranker)

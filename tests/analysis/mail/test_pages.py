@@ -147,6 +147,11 @@ def test_send_now__writes_a_message(alice, ranker):
     made = digest(ranker)
     response = signed_in(alice).post(reverse("digest_send", args=["shop", made.pk]), follow=True)
     assert OutboxMessage.objects.get().recipient == "ada@example.com"
+    assert "An e-mail to ada@example.com is in the outbox" in response.content.decode()
+
+
+def test_send_now__with_a_mail_server__says_that_it_is_on_its_way(alice, ranker, sink):
+    response = signed_in(alice).post(reverse("digest_send", args=["shop", digest(ranker).pk]), follow=True)
     assert "An e-mail to ada@example.com is on its way." in response.content.decode()
 
 

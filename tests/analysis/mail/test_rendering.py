@@ -137,6 +137,7 @@ def test_html__twenty_metrics_and_three_treatments__is_not_clipped(ranker):
     rendered = mail(ranker, many_metrics(20, 3))
     assert len(rendered.html.encode()) < GMAIL_CLIPS_AT
     assert "Metric number 19, Treatment-2" in rendered.text
+    assert "The first 20 changes on one zero line" in rendered.html
 
 
 def test_intervals__that_share_the_risk__are_named_with_their_level(ranker):
