@@ -218,6 +218,9 @@ def main() -> None:
         bare = copied(address, given.seconds)
         emptied(address)
         print(f"{'bare COPY, one connection':<34}{bare:>9,.0f} events/s")
+        empty = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        idle = over_http(port, empty, given.connections * 4, given.seconds)["per_second"]
+        print(f"{'an answer without an event':<34}{idle:>9,.0f} requests/s")
         batch = request("/v1/batch", key, json.dumps({"batch": [message(n) for n in range(BATCH)]}).encode())
         single = request("/v1/track", key, json.dumps(message(0)).encode())
         for name, template, size, connections, repeat in (
