@@ -111,7 +111,7 @@ class Supervisor:
             logs = [self.options.home / "logs" / f"{name}.log" for name in names]
             before = log_size(logs[0])
             jobs = [
-                services.start_command(self.options, log, name, "--no-input")
+                services.start_command(self.options, log, name, "--no-input", "--skip-checks")
                 for name, log in zip(names, logs, strict=True)
             ]
             for name, log, status in zip(names, logs, finish(jobs, self.children, self.pause), strict=True):
@@ -121,17 +121,18 @@ class Supervisor:
             step.text = f"Tables up to date ({applied} migrations applied), static files gathered"
 
     def _start_processes(self, address: str) -> None:
-        """Start server, worker and schedule together; each takes seconds, mostly of imports."""
+        """Start server and worker together, then the schedule: each takes seconds of processor, mostly of imports."""
         web, worker = services.web(self.options, address), services.worker(self.options)
         start_of_log = log_size(worker.log)
-        for service in (web, worker, services.beat(self.options)):
+        for service in (web, worker):
             self.children.start(service)
         with self.screen.step("Starting the server") as step:
             self._wait_for(web, lambda: services.server_answers(self.options))
             step.text = f"Server ready at {self.options.local_url}"
         with self.screen.step("Starting worker and schedule") as step:
             self._wait_for(worker, lambda: services.WORKER_IS_READY in added_to(worker.log, start_of_log))
-            step.text = f"Worker ({self.options.workers} processes) and schedule ready"
+            self.children.start(services.beat(self.options))
+            step.text = f"Worker ready ({self.options.workers} processes), schedule started"
 
     def _wait_for(self, service: Service, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
