@@ -86,7 +86,7 @@ class AppClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         while not self._idle.empty():
-            self._idle.get_nowait().close()
+            await self._idle.get_nowait().aclose()
 
     async def evaluate(self, flag: str, unit: str, attributes: Mapping[str, object] | None = None) -> Evaluation:
         """Ask which variant of ``flag`` this unit gets."""
@@ -94,6 +94,14 @@ class AppClient:
         path = f"/ofrep/v1/evaluate/flags/{quote(flag, safe='')}"
         answer = await self._persist("POST", path, self._ask, lambda: body)
         return msgspec.json.decode(answer.body, type=Evaluation)
+
+    async def meet(self, seconds: float = 5.0) -> None:
+        """Make sure that a server listens, without the patience that a long run has for one that restarts."""
+        patience, self._patience = self._patience, min(seconds, self._patience)
+        try:
+            await self._persist("GET", "/healthz", "", lambda: b"")
+        finally:
+            self._patience = patience
 
     async def wait_for_key(self, seconds: float = 30.0) -> None:
         """Wait until the server has heard of a key that was made a moment ago."""

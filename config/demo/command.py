@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from config.demo.client import ShopError
+from config.demo.connection import Address
 from config.demo.progress import Reporter
 from config.demo.shop import ParameterError
 
@@ -30,6 +31,7 @@ class DemoCommand(BaseCommand):
         if not 1 <= options["connections"] <= 256:
             raise CommandError(f"--connections is {options['connections']}; it must lie between 1 and 256.")
         try:
+            Address.from_url(options["base_url"])
             self.work(options, Reporter(self._say, terminal=self.stdout.isatty()))
         except (ShopError, ParameterError, ValueError) as error:
             raise CommandError(str(error)) from error

@@ -7,6 +7,7 @@ tool must not be what is measured.
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -91,6 +92,14 @@ class Connection:
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
+
+    async def aclose(self) -> None:
+        """Drop the connection, and return when it is gone."""
+        if self._streams is not None:
+            writer = self._streams[1]
+            self.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> Answer:

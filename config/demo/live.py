@@ -75,7 +75,6 @@ def running_experiments(project: Project, prefix: str) -> tuple[Running, ...]:
 
     An experiment that started before it was created was filled by ``simulate_shop``; the feed would blur its truth.
     """
-    close_old_connections()
     found = Experiment.objects.filter(
         project=project, status=Status.RUNNING, unit_type=UnitType.USER, started_at__gte=F("created_at")
     )
@@ -130,10 +129,15 @@ async def _for_ever(feed: Feed, rate: float, reporter: Reporter) -> None:
 
 async def _look(feed: Feed, reporter: Reporter) -> None:
     try:
-        feed.running = await sync_to_async(running_experiments)(feed.project, feed.prefix)
+        feed.running = await sync_to_async(_look_anew)(feed)
     except Error as error:
         # Shoppers do not stay away because a database does: go on with what ran a moment ago.
         reporter.say(f"The database is away ({str(error).strip().splitlines()[0]}); feeding on.")
+
+
+def _look_anew(feed: Feed) -> tuple[Running, ...]:
+    close_old_connections()  # one that a restarted database has dropped would fail for ever
+    return running_experiments(feed.project, feed.prefix)
 
 
 async def _one_second(

@@ -256,13 +256,18 @@ def _by_shopper(variant: Integers, value: Mapping[int, float]) -> Floats:
 LARGEST_LOSS = 0.25
 
 
+def check_loss(share: float) -> None:
+    """Refuse a share of lost exposures that the model cannot lose."""
+    if not 0 <= share <= LARGEST_LOSS:
+        raise ParameterError(f"--lost-exposures is {share:g}; it must lie between 0 and {LARGEST_LOSS:g}.")
+
+
 def lost_exposures(shoppers: Shoppers, treated: Booleans, share: float) -> Booleans:
     """Say whose exposure a broken treatment loses: ``share`` of the treated, more often those who click little.
 
     Losing the less interested makes a treatment without any effect look like a gain; that is the trap to show.
     """
-    if not 0 <= share <= LARGEST_LOSS:
-        raise ParameterError(f"--lost-exposures is {share:g}; it must lie between 0 and {LARGEST_LOSS:g}.")
+    check_loss(share)
     rank = np.argsort(np.argsort(shoppers.click_share)) / max(1, shoppers.count - 1)
     # The mean of 4 (1 − rank)³ over all shoppers is 1.
     return treated & (shoppers.lost_draw < share * 4 * (1 - rank) ** 3)

@@ -49,6 +49,7 @@ class Command(DemoCommand):
 
 async def _send(options: dict[str, Any], key: str, experiments: dict[str, Experiment], reporter: Reporter) -> None:
     async with AppClient(options["base_url"], key, connections=options["connections"]) as client:
+        await client.meet()
         await client.wait_for_key()
         for campaign, experiment in experiments.items():
             await replay.send(client, experiment.name, campaign, reporter)

@@ -21,12 +21,12 @@ from config.demo.project import (
     start_in_the_past,
     truths,
 )
-from config.demo.shop import Effects, true_lifts
+from config.demo.shop import Effects, ParameterError, check_loss, true_lifts
 from experiments.domain.lifecycle import Status
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Project, User
 
-MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200.0
+MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200
 BROKEN_SPLIT_LOSES = 0.15
 
 
@@ -66,16 +66,18 @@ class Command(DemoCommand):
     def work(self, options: dict[str, Any], reporter: Reporter) -> None:
         """Simulate the past, or feed the present."""
         _check(options)
+        plan = story_of(options)
         user = ensure_user()
         project = _project(options["project"], user)
         key = options["api_key"] or ensure_key(project, user)
         if options["live"]:
             asyncio.run(_feed(options, project, key, reporter))
         else:
-            self._simulate(options, project, user, key, reporter)
+            self._simulate(options, plan, project, user, key, reporter)
 
-    def _simulate(self, options: dict[str, Any], project: Project, user: User, key: str, reporter: Reporter) -> None:
-        plan = story_of(options)
+    def _simulate(
+        self, options: dict[str, Any], plan: Story, project: Project, user: User, key: str, reporter: Reporter
+    ) -> None:
         experiment = ensure_experiment(project, user, plan)
         _refuse_unsuitable(experiment)
         start = datetime.combine(datetime.now(UTC).date() - timedelta(days=plan.days), time(), UTC)
@@ -91,6 +93,7 @@ async def _drive(
     options: dict[str, Any], key: str, run: drive.Drive, truth_of: dict[str, str], reporter: Reporter
 ) -> list[report.Finding]:
     async with AppClient(options["base_url"], key, connections=options["connections"]) as client:
+        await client.meet()
         await drive.run(client, run, reporter)
         if not (options["report"] or options["check"]):
             reporter.say(f"Sent. Add --report to see the results of {run.story.key} beside the truth.")
@@ -142,9 +145,10 @@ def _check(options: dict[str, Any]) -> None:
     limits = {"shoppers": (1, MOST_SHOPPERS), "days": (1, MOST_DAYS), "seed": (0, 2**32 - 1), "rate": (0.01, FASTEST)}
     for name, (least, most) in limits.items():
         if not least <= options[name] <= most:
-            raise CommandError(f"--{name} is {options[name]:g}; it must lie between {least:g} and {most:,g}.")
+            raise ParameterError(f"--{name} is {options[name]:g}; it must lie between {least:,} and {most:,}.")
     if options["lost_exposures"] is not None and options["split"] != "broken":
-        raise CommandError("--lost-exposures is for a broken split; add --split broken.")
+        raise ParameterError("--lost-exposures is for a broken split; add --split broken.")
+    check_loss(options["lost_exposures"] or 0.0)
 
 
 def _project(slug: str, user: User) -> Project:
