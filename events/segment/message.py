@@ -1,6 +1,6 @@
 """Check one Segment message and turn it into an event of the log, or say what is wrong with it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ LONGEST_TEXT = 255
 DEEPEST = 64
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+# Longer than a request is under way, shorter than a clock that nobody sets right.
+CLOCK_TOLERANCE = timedelta(seconds=10)
 EXPOSURE = "Experiment Viewed"
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
 _UNIT_PROPERTIES = tuple(f"{unit}_id" for unit in UnitType if unit not in (UnitType.USER, UnitType.DEVICE))
@@ -227,15 +229,18 @@ def _text(field: str, value: str) -> str:
 def _moments(message: Message, arrival: Arrival) -> tuple[datetime | None, datetime]:
     """Return the client's own time stamp, if it sent one, and the moment corrected for its clock.
 
-    Segment's specification ("Common Fields", timestamps): receivedAt − (sentAt − timestamp). Nothing happens after it
-    has been received, so a clock that ran ahead between two stamps cannot push an event into the future.
+    Segment's specification ("Common Fields", timestamps): receivedAt − (sentAt − timestamp). Below
+    ``CLOCK_TOLERANCE`` the stamp is taken as it is: there, receivedAt − sentAt is mostly the time under way, which
+    differs from batch to batch and would put an order before the exposure that the same clock saw first. Nothing
+    happens after it has been received, so a clock that ran ahead cannot push an event into the future.
     """
     given = message.timestamp or message.original_timestamp
     if not given:
         return None, arrival.received_at
     stated = parse_time("timestamp", given)
     sent = parse_time("sentAt", message.sent_at) if message.sent_at else arrival.sent_at
-    at = stated if sent is None else arrival.received_at - (sent - stated)
+    offset = timedelta(0) if sent is None else arrival.received_at - sent
+    at = stated if abs(offset) <= CLOCK_TOLERANCE else stated + offset
     return stated, min(at, arrival.received_at)
 
 

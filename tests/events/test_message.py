@@ -37,6 +37,13 @@ def test_time__client_clock_an_hour_slow__is_corrected_but_ts_is_kept():
     assert event.ts == datetime(2026, 3, 2, 7, 59, 50, tzinfo=UTC)
 
 
+def test_time__slow_and_fast_requests_of_one_clock__keep_the_order_in_which_things_happened():
+    viewed, ordered = "2026-03-02T08:59:50.000001Z", "2026-03-02T08:59:50.000009Z"
+    slow = taken(exposure(timestamp=viewed), sent_at=NOW - timedelta(seconds=4))
+    fast = taken(track(timestamp=ordered), sent_at=NOW - timedelta(milliseconds=3))
+    assert slow.at < fast.at
+
+
 def test_time__no_sent_at__is_believed():
     assert taken(track(timestamp="2026-03-01T00:00:00+02:00")).at == datetime(2026, 2, 28, 22, 0, tzinfo=UTC)
 
