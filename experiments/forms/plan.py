@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
@@ -23,6 +23,8 @@ from experiments.setup import (
     VariantPlan,
     check,
 )
+
+Pickable = TypeVar("Pickable", bound=Metric | ModelVersion)
 
 ROWS_WITHOUT_SCRIPT = 4
 LONGEST_VALUE = 10_000
@@ -50,7 +52,13 @@ def pick_field(objects: Sequence[Metric] | Sequence[ModelVersion], nothing: str,
     """Return a field that picks one of objects already at hand, so that twenty rows cost no query each."""
     by_id = {str(item.pk): item for item in objects}
     choices = [("", nothing), *((key, str(item)) for key, item in by_id.items())]
-    return forms.TypedChoiceField(choices=choices, coerce=by_id.__getitem__, empty_value=None, **options)
+    return forms.TypedChoiceField(choices=choices, coerce=lambda key: _pick(by_id, key), empty_value=None, **options)
+
+
+def _pick(by_id: dict[str, Pickable], key: str) -> Pickable:
+    if key not in by_id:
+        raise ValueError(f"{key!r} is none of the choices.")
+    return by_id[key]
 
 
 def ten_thousandths(percent: Decimal) -> int:
@@ -153,7 +161,7 @@ class MetricsForm(forms.Form):
         by_id = {str(metric.pk): metric for metric in metrics}
         self.fields["secondary"] = forms.TypedMultipleChoiceField(
             choices=[(key, metric.name) for key, metric in by_id.items()],
-            coerce=by_id.__getitem__,
+            coerce=lambda key: _pick(by_id, key),
             required=False,
             label="Secondary metrics",
             widget=forms.CheckboxSelectMultiple,

@@ -1,0 +1,40 @@
+import json
+
+from analysis.charts.figures import effect_figure, exposures_figure
+from analysis.results.schema import EffectPoint, EffectSeries
+from tests import builders
+from tests.builders import T0
+
+
+def test_effect__draws_a_band_and_a_line_a_treatment():
+    series = [builders.effect_series(variant=key) for key in ("b", "c")]
+    figure = effect_figure(series, {"b": "Ranker B", "c": "Ranker C"})
+    assert [trace.get("name") for trace in figure["data"]] == [None, None, "Ranker B", None, None, "Ranker C"]
+    assert figure["data"][2]["line"]["color"] == "var(--series-1)"
+    assert figure["data"][5]["line"]["color"] == "var(--series-2)"
+
+
+def test_effect__days_that_cannot_be_computed__are_left_out():
+    empty = EffectPoint(
+        day=T0.date(), n=0, control_n=0, lift=None, lift_interval=None, difference=None, difference_interval=None
+    )
+    unbounded = EffectPoint(
+        day=T0.date(), n=5, control_n=5, lift=0.2, lift_interval=(None, None), difference=None, difference_interval=None
+    )
+    series = EffectSeries(metric="m", variant="b", points=[empty, unbounded, *builders.effect_series(days=3).points])
+    assert len(effect_figure([series], {})["data"][2]["x"]) == 3
+
+
+def test_exposures__the_control_is_the_first_and_neutral_stack():
+    made = builders.results()
+    figure = exposures_figure(made.exposures_per_day, made.variants)
+    assert [(bar["name"], bar["marker"]["color"]) for bar in figure["data"]] == [
+        ("Control", "var(--series-0)"), ("Treatment", "var(--series-1)"),
+    ]  # fmt: skip
+
+
+def test_figures__are_plain_json_without_colours_of_their_own():
+    made = builders.results()
+    text = json.dumps(exposures_figure(made.exposures_per_day, made.variants))
+    assert "NaN" not in text
+    assert "#" not in text
