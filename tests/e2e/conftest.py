@@ -1,5 +1,6 @@
 """The whole product for browser tests: its own stack, a real SMTP server on loopback, headless Chromium."""
 
+import logging
 import os
 import shutil
 import socket
@@ -16,6 +17,9 @@ from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config.stack.running import RunningStack, running_stack
+
+for _chatty in ("httpx", "mail.log"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)  # a failing test shows its own words first
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / ".artefacts"
 CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

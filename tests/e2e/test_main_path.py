@@ -177,7 +177,7 @@ def check_csv(page: Page, shop: Shop) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
-    purchase = next(row for row in rows if row["metric"] == "purchase-rate")
+    purchase = next(row for row in rows if row["metric"] == "Purchase rate")
     assert int(purchase["n"]) == shop.exposed["treatment"]
     assert int(purchase["control_n"]) == shop.exposed["control"]
 

@@ -39,7 +39,7 @@ def test_time__client_clock_an_hour_slow__is_corrected_but_ts_is_kept():
 
 def test_time__slow_and_fast_requests_of_one_clock__keep_the_order_in_which_things_happened():
     viewed, ordered = "2026-03-02T08:59:50.000001Z", "2026-03-02T08:59:50.000009Z"
-    slow = taken(exposure(timestamp=viewed), sent_at=NOW - timedelta(seconds=4))
+    slow = taken({**exposure(), "timestamp": viewed}, sent_at=NOW - timedelta(seconds=4))
     fast = taken(track(timestamp=ordered), sent_at=NOW - timedelta(milliseconds=3))
     assert slow.at < fast.at
 
