@@ -55,18 +55,31 @@ def refresh(experiment: Experiment, on_progress: Progress | None = None) -> Resu
 
 
 def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | None:
-    """Write a new snapshot of what is folded, if it would say anything new; the schedule's way.
-
-    A young experiment is looked at every minute, an old one every five: what a minute adds is then small.
-    """
+    """Write a new snapshot of what is folded, if it is time to and it says anything new: the schedule's way."""
     last = latest.latest(experiment)
-    if last is not None and not _is_due(experiment, last, now):
+    if last is not None and not is_due(experiment, last, now):
         return None
     results, changes = _results(experiment, _silent)
     if last is not None and _same(last, results):
         _mark_shown(experiment, changes)
         return None
     return write(experiment, results, changes)
+
+
+def is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
+    """Say whether the schedule should look at the experiment again.
+
+    A young experiment is looked at every minute, an old one every five: what a minute adds to it is small. One without
+    new events is looked at every hour, and one that stopped only when late events came.
+    """
+    shown = FoldedExperiment.objects.filter(pk=experiment.pk, shown_changes=F("changes")).exists()
+    waited = now - last.as_of
+    if shown:
+        return experiment.status == Status.RUNNING and waited >= LOOK_AGAIN
+    if experiment.stopped_at is not None or experiment.started_at is None:
+        return True
+    age = now - experiment.started_at
+    return waited >= min(max(age / 300, timedelta(minutes=1)), timedelta(minutes=5)) - timedelta(seconds=5)
 
 
 def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Results:
@@ -210,17 +223,6 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     sums = moments.collect(experiment)
     say(SUMMED_PERCENT, "Comparing the variants")
     return analyse(experiment, sums, as_of, newest), changes
-
-
-def _is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
-    shown = FoldedExperiment.objects.filter(pk=experiment.pk, shown_changes=F("changes")).exists()
-    waited = now - last.as_of
-    if shown:
-        return experiment.status == Status.RUNNING and waited >= LOOK_AGAIN
-    if experiment.stopped_at is not None or experiment.started_at is None:
-        return True
-    age = now - experiment.started_at
-    return waited >= min(max(age / 300, timedelta(minutes=1)), timedelta(minutes=5)) - timedelta(seconds=5)
 
 
 def _same(last: ResultSnapshot, results: Results) -> bool:

@@ -32,7 +32,7 @@ TRANSIENT = (OperationalError, InterfaceError)
 """What may be gone at the next attempt: a lost connection, a deadlock, a server that restarts."""
 
 UNDER_WAY = [RefreshRun.State.QUEUED, RefreshRun.State.RUNNING]
-_LOCKS = 0x7472  # keeps our advisory locks apart from anybody else's in the same database
+LOCKS = 0x7472  # keeps our advisory locks apart from anybody else's in the same database
 
 
 def request_refresh(experiment: Experiment, user: User | None) -> RefreshRun:
@@ -130,7 +130,7 @@ def _enqueue(run_id: int) -> None:
 @contextmanager
 def _held(run_id: int) -> Iterator[bool]:
     """Hold a run for this worker, and say whether that worked; a dead worker's connection lets go by itself."""
-    parameters: dict[str, sql.Parameter] = {"kind": _LOCKS, "run": run_id % 2**31}
+    parameters: dict[str, sql.Parameter] = {"kind": LOCKS, "run": run_id % 2**31}
     is_ours = bool(sql.number("SELECT pg_try_advisory_lock(%(kind)s, %(run)s)::int", parameters))
     try:
         yield is_ours

@@ -35,11 +35,12 @@ class Arrival:
 
 
 units = st.sampled_from(["a", "b", "c"])
-exposures = st.builds(Arrival, units, st.integers(-5, STOP + 5), st.sampled_from(["control", "treatment"]))
+hours = st.sampled_from(range(-10, STOP + 11, 10))  # few, so that events meet exposures, start and stop to the second
+exposures = st.builds(Arrival, units, hours, st.sampled_from(["control", "treatment"]))
 events = st.builds(
     Arrival,
     units,
-    st.integers(-5, STOP + 5),
+    hours,
     st.sampled_from(["Order", "Search"]),
     st.sampled_from([1, 2.5, -0.1, "3", "x", None]),
 )
