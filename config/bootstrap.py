@@ -18,12 +18,12 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 
 
-def say(text):
+def say(text: str) -> None:
     """Print one line with the time of day."""
     print("{} {}".format(time.strftime("%H:%M:%S"), text), flush=True)
 
 
-def use_new_enough_python():
+def use_new_enough_python() -> None:
     """Continue under a newer Python of this machine when this one is too old."""
     if sys.version_info >= NEEDED:
         return
@@ -37,19 +37,22 @@ def use_new_enough_python():
     )
 
 
-def environment_works():
+def environment_works() -> bool:
     """Return whether ``.venv`` has a new enough Python with pip, after giving it pip where it has none."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     if not os.path.exists(PYTHON):
         return False
-    if subprocess.call([PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {NEEDED})"], **quiet) != 0:
+    if not succeeds("-c", f"import sys; sys.exit(sys.version_info < {NEEDED})"):
         return False
-    if subprocess.call([PYTHON, "-c", "import pip"], **quiet) == 0:
-        return True
-    return subprocess.call([PYTHON, "-m", "ensurepip", "--default-pip"], **quiet) == 0
+    return succeeds("-c", "import pip") or succeeds("-m", "ensurepip", "--default-pip")
 
 
-def make_environment():
+def succeeds(*arguments: str) -> bool:
+    """Run the environment's Python in silence and return whether it succeeded."""
+    command = [PYTHON, *arguments]
+    return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+
+
+def make_environment() -> None:
     """Make ``.venv`` where it is missing or does not work."""
     if environment_works():
         return
@@ -66,14 +69,14 @@ def make_environment():
         sys.exit("✗ .venv could not be made; the lines above say why.")
 
 
-def stamp(extras):
+def stamp(extras: str) -> str:
     """Return what an installation depends on, in one line."""
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     return f"{digest} {extras} {ROOT}"
 
 
-def install(extras):
+def install(extras: str) -> None:
     """Install the project with pip's own progress, unless this pyproject.toml is installed already."""
     mark = os.path.join(VENV, "installed-" + (extras or "run"))
     wanted = stamp(extras)
@@ -93,7 +96,7 @@ def install(extras):
     say(f"✓ Installed ({time.time() - began:.0f} s)")
 
 
-def main():
+def main() -> None:
     """Bring ``.venv`` up to date."""
     use_new_enough_python()
     make_environment()
