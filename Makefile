@@ -1,17 +1,19 @@
 # Everything starts here. `make` lists the commands.
-# For example: make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift ARGS="--no-demo --no-live"
+# For example: make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift DEMO=no LIVE=no
 PYTHON ?= python3
 BIN := .venv/bin
 # Some shells export HOST as the machine's name: only one given to make counts.
-LISTEN := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT))
+NO := 0 no off false
+RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
+	$(if $(filter $(NO),$(DEMO)),--no-demo) $(if $(filter $(NO),$(LIVE)),--no-live)
 
-.PHONY: help run setup browser test test-slow check format
+.PHONY: help run setup browser test test-slow calibrate bench check format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: ## start everything, with live demo data; Ctrl-C stops it
 	@$(PYTHON) -I config/bootstrap.py
-	@exec $(BIN)/python -m config.stack $(LISTEN) $(ARGS)
+	@exec $(BIN)/python -m config.stack $(RUN_OPTIONS) $(ARGS)
 
 setup: ## make .venv with everything that tests and checks need
 	@$(PYTHON) -I config/bootstrap.py --dev
@@ -24,6 +26,13 @@ test: setup browser ## run the tests on servers of their own
 
 test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
+
+calibrate: setup ## check the statistics' error rates and coverage by long simulations
+	$(BIN)/pytest -m slow tests/analysis $(ARGS)
+
+bench: setup ## measure evaluation and ingest on this machine
+	$(BIN)/python -m benchmarks.evaluate
+	$(BIN)/python -m benchmarks.ingest
 
 check: setup browser ## lint, types, imports, tests
 	$(BIN)/ruff format --check .
