@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
@@ -51,18 +52,11 @@ class Scope(Protocol):
     headers: HeaderItems
 
 
-class Transport(Protocol):
-    """The body of a response that is sent in pieces."""
-
-    async def send_bytes(self, data: bytes) -> None: ...  # noqa: D102
-
-
 class Exchange(Protocol):
     """Granian's side of one request: its body and the way to answer."""
 
     def __aiter__(self) -> Any: ...
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...  # noqa: D102
-    def response_stream(self, status: int, headers: Headers) -> Transport: ...  # noqa: D102
 
 
 async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
@@ -100,17 +94,13 @@ class WsgiBridge:
             text = f"The request is larger than {MOST_BODY_BYTES} bytes.\n".encode()
             exchange.response_bytes(413, [("content-type", "text/plain; charset=utf-8"), identity], text)
             return
-        loop = asyncio.get_running_loop()
-        run = _Run(self._application, environ(scope, body, request_id), exchange, identity, loop)
+        call = partial(_run, self._application, environ(scope, body, request_id))
         try:
-            whole = await loop.run_in_executor(self._threads, run)
+            status, headers, whole = await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except Exception:
             logger.exception("Django could not answer %s %s (request %s)", scope.method, scope.path, request_id)
-            if run.streaming:
-                return
-            run.status, run.headers, whole = 500, [("content-type", "text/plain; charset=utf-8"), identity], _FAILURE
-        if whole is not None:
-            exchange.response_bytes(run.status, run.headers, whole)
+            status, headers, whole = 500, [("content-type", "text/plain; charset=utf-8")], _FAILURE
+        exchange.response_bytes(status, [*headers, identity], whole)
 
     def stop(self) -> None:
         """Let the running requests finish and end the threads."""
@@ -120,56 +110,28 @@ class WsgiBridge:
 _FAILURE = b"Something failed here, and it has been logged. Please try again.\n"
 
 
-class _Run:
-    """One call of the application, made in a thread of the pool."""
+def _run(application: WsgiApplication, environ: Environ) -> tuple[int, Headers, bytes]:
+    """Call the application and gather its whole answer, as one thread does it.
 
-    def __init__(
-        self,
-        application: WsgiApplication,
-        environ: Environ,
-        exchange: Exchange,
-        identity: tuple[str, str],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._application = application
-        self._environ = environ
-        self._exchange = exchange
-        self._identity = identity
-        self._loop = loop
-        self.status = 500
-        self.headers: Headers = []
-        self.streaming = False
+    A streamed body is gathered too: granian ends a stream that fails midway like one that is complete, and half a table
+    must not pass for a whole one.
+    """
+    started: list[tuple[int, Headers]] = []
 
-    def __call__(self) -> bytes | None:
-        """Return the whole body, or None when it has been sent in pieces."""
-        result = self._application(self._environ, self._start_response)
-        try:
-            if getattr(result, "streaming", False) and not hasattr(result, "file_to_stream"):
-                return self._send_in_pieces(result)
-            return b"".join(result)
-        finally:
-            # Django ends the request here: request_finished, which gives back its database connection.
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+    def start_response(status: str, headers: Headers, error: object = None) -> None:
+        del error  # nothing has been sent yet, so a later status simply replaces an earlier one
+        started.append((int(status[:3]), [(name.lower(), value) for name, value in headers]))
 
-    def _start_response(self, status: str, headers: Headers, error: object = None) -> None:
-        del error  # nothing is sent before the application is done, so a later status simply replaces this one
-        self.status = int(status[:3])
-        self.headers = [*((name.lower(), value) for name, value in headers), self._identity]
-
-    def _send_in_pieces(self, pieces: Iterable[bytes]) -> bytes | None:
-        transport: Transport | None = None
-        for piece in pieces:
-            transport = asyncio.run_coroutine_threadsafe(self._send_piece(transport, piece), self._loop).result()
-        return b"" if transport is None else None
-
-    async def _send_piece(self, transport: Transport | None, piece: bytes) -> Transport:
-        if transport is None:
-            self.streaming = True
-            transport = self._exchange.response_stream(self.status, self.headers)
-        await transport.send_bytes(piece)
-        return transport
+    result = application(environ, start_response)
+    try:
+        body = b"".join(result)
+    finally:
+        # Django ends the request here: request_finished, which gives back its database connection.
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    status, headers = started[-1]
+    return status, headers, body
 
 
 def environ(scope: Scope, body: bytes, request_id: str) -> Environ:

@@ -41,7 +41,6 @@ class Exchange:
         self.chunks = chunks
         self.read = 0
         self.sent: tuple = ()
-        self.pieces: list[bytes] = []
 
     async def __aiter__(self):
         for chunk in self.chunks:
@@ -51,13 +50,6 @@ class Exchange:
     def response_bytes(self, status, headers, body):
         assert not self.sent
         self.sent = (status, headers, body)
-
-    def response_stream(self, status, headers):
-        self.response_bytes(status, headers, b"")
-        return self
-
-    async def send_bytes(self, data):
-        self.pieces.append(data)
 
 
 def answer(application, scope=None, *chunks: bytes) -> Exchange:
@@ -151,38 +143,28 @@ def test_application__fails__is_a_500_and_is_logged_with_its_request(caplog):
 
 class Closing(list):
     closed = 0
-    streaming = False
 
     def close(self):
-        type(self).closed += 1
+        self.closed += 1
 
 
-def test_result__is_closed_once_even_when_it_fails():
-    class Failing(Closing):
-        def __iter__(self):
-            raise RuntimeError
-
-    for made in (Closing([b"x"]), Failing()):
-        answer(lambda _, start, made=made: (start("200 OK", []), made)[1])
-    assert (Closing.closed, Failing.closed) == (1, 2)
+class Failing(Closing):
+    def __iter__(self):
+        yield b"half"
+        raise RuntimeError("midway")
 
 
-def test_result__streaming__is_sent_piece_by_piece():
-    class Streaming(Closing):
-        streaming = True
-
-    exchange = answer(lambda _, start: (start("200 OK", []), Streaming([b"one", b"two"]))[1])
-    assert (exchange.sent[0], exchange.pieces) == (200, [b"one", b"two"])
-    assert answer(lambda _, start: (start("200 OK", []), Streaming())[1]).sent[2] == b""
+def returning(result):
+    return lambda _, start_response: (start_response("200 OK", []), result)[1]
 
 
-def test_result__that_fails_midway__is_not_answered_twice():
-    class Breaking(Closing):
-        streaming = True
+def test_result__in_pieces__is_sent_whole_and_closed_once():
+    result = Closing([b"one", b"two"])
+    status, _, body = answer(returning(result)).sent
+    assert (status, body, result.closed) == (200, b"onetwo", 1)
 
-        def __iter__(self):
-            yield b"one"
-            raise RuntimeError
 
-    exchange = answer(lambda _, start: (start("200 OK", []), Breaking())[1])
-    assert (exchange.sent[0], exchange.pieces) == (200, [b"one"])
+def test_result__that_fails_midway__is_a_500_and_no_half_answer():
+    result = Failing()
+    status, _, body = answer(returning(result)).sent
+    assert (status, b"half" in body, result.closed) == (500, False, 1)

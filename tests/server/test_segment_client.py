@@ -78,7 +78,7 @@ class ForgetfulProxy:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 outer.seen += 1
                 outer.retries_seen += "x-retry-count" in self.headers
-                answer = httpx.post(target + self.path, content=body, headers=dict(self.headers))
+                answer = httpx.post(target + self.path, content=body, headers=dict(self.headers), timeout=60)
                 self.close_connection = True
                 if outer.seen <= 2:
                     return

@@ -11,7 +11,7 @@ from tests.events.builders import track
 
 
 def post(server, path: str, key: str, **options) -> httpx.Response:
-    return httpx.post(server.url + path, headers={"x-api-key": key, **options.pop("headers", {})}, **options)
+    return httpx.post(server.url + path, headers={"x-api-key": key}, timeout=60, **options)
 
 
 def get(server, path: str, **headers: str) -> httpx.Response:
@@ -34,8 +34,8 @@ def raw(server, request: bytes, *, closing: bool = False) -> bytes:
 
 
 def test_server__each_door__answers_at_its_addresses(server, write_key):
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
-    ready = httpx.get(f"{server.url}/readyz").json()
+    assert get(server, "/healthz").json() == {"status": "ok"}
+    ready = get(server, "/readyz").json()
     assert (ready["status"], ready["event_log"]) == ("ready", "available")
     for prefix in ("", "/production"):
         answer = post(server, f"{prefix}/ofrep/v1/evaluate/flags/x", write_key, json={"context": {}})
@@ -47,7 +47,7 @@ def test_server__each_door__answers_at_its_addresses(server, write_key):
 
 def test_server__browser__may_ask_from_any_origin(server, write_key):
     for path in ("/v1/t", "/ofrep/v1/evaluate/flags"):
-        preflight = httpx.options(server.url + path, headers={"origin": "https://shop.example"})
+        preflight = httpx.options(server.url + path, timeout=60, headers={"origin": "https://shop.example"})
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == "*"
         assert "POST" in preflight.headers["access-control-allow-methods"]
@@ -98,7 +98,7 @@ def test_server__unknown_page__is_djangos_404(server):
 def test_server__client_that_leaves_midway__harms_nobody(server, write_key):
     head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nX-API-Key: {write_key}\r\nContent-Length: 5000\r\n\r\n".encode()
     parts = urlsplit(server.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(head + b'{"batch":[')
     assert post(server, "/v1/batch", write_key, json={"batch": [track()]}).status_code == 200
     assert LoggedEvent.objects.count() == 1
@@ -111,7 +111,7 @@ def test_server__key_without_the_scope__is_403_in_segments_shape(server, read_ke
 
 def test_server__stopped__has_written_all_it_acknowledged(server, write_key):
     acknowledged = 0
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         for _ in range(50):
             body = json.dumps({"batch": [track(), track()]})
             answer = client.post(f"{server.url}/v1/batch", content=body, headers={"x-api-key": write_key})
