@@ -2,31 +2,39 @@
 
 import json
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 
 import plotly.graph_objects as go
 
+from analysis.charts.interval import SMALLEST_REACH, nice_step
 from analysis.results.schema import EffectSeries, ExposurePoint, VariantFact
+from experiments.pages.formats import tick
 
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 SERIES_COLOURS = 5
-WIDE = 0.05
+SPIKE = {"spikecolor": "var(--edge)", "spikethickness": 1, "spikedash": "solid"}
+DAYS = {"tickformat": "%-d %b", "hoverformat": "%-d %b %Y"}
 
 
 def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict[str, Any]:
     """Draw the effect of each treatment as it stood at the end of each day, with its 95 % band."""
     figure = go.Figure()
     for position, one in enumerate(series, start=1):
-        _add_effect(figure, one, names.get(one.variant, one.variant), _colour(position))
+        _add_effect(figure, one, _text(names.get(one.variant, one.variant)), _colour(position))
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**_layout(legend=len(series) > 1), yaxis_tickformat=_percent_format(series))
+    figure.update_layout(**_layout(legend=len(series) > 1))
+    figure.update_yaxes(**_ticks(series))
     return _json(figure)
 
 
-def _percent_format(series: Sequence[EffectSeries]) -> str:
-    """Return whole percents unless the band is so narrow that grid lines would share a label."""
-    ends = [abs(end) for one in series for p in one.points for end in p.lift_interval or () if end is not None]
-    return "+.0%" if max(ends, default=0.0) > WIDE else "+.1%"
+def _ticks(series: Sequence[EffectSeries]) -> dict[str, Any]:
+    """Return grid lines with labels like the metric table's: a sign on every change, none on 0."""
+    ends = [end for one in series for p in one.points for end in p.lift_interval or () if end is not None]
+    low, high = min([*ends, 0.0]), max([*ends, 0.0])
+    step = nice_step((high - low) or SMALLEST_REACH)
+    values = [i * step for i in range(floor(low / step), ceil(high / step) + 1)]
+    return {"tickvals": values, "ticktext": [tick(value) if value else "0" for value in values]}
 
 
 def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str) -> None:
@@ -46,9 +54,9 @@ def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str)
         line={"color": colour, "width": 2.5},
         marker={"color": colour, "size": 6},
         customdata=[[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
+        # No markup in hover texts: plotly.js would set inline styles for it, which the pages' policy forbids.
         hovertemplate=(
-            "%{x|%-d %b}: <b>%{y:+.1%}</b><br>95% interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}"
-            "<br>%{customdata[2]:,} units<extra></extra>"
+            "%{y:+.1%}, 95% interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
         ),
     )
 
@@ -61,12 +69,17 @@ def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[Variant
         figure.add_bar(
             x=[p.day for p in own],
             y=[p.units for p in own],
-            name=variant.name,
+            name=_text(variant.name),
             marker={"color": _colour(position), "line": {"width": 0}},
-            hovertemplate=f"%{{x|%-d %b}}: <b>%{{y:,}}</b> {variant.name}<extra></extra>",
+            hovertemplate="%{y:,}",
         )
     figure.update_layout(**_layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
     return _json(figure)
+
+
+def _text(name: str) -> str:
+    """Return a name that plotly.js will not read as markup."""
+    return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _colour(position: int) -> str:
@@ -90,10 +103,17 @@ def _layout(*, legend: bool) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": "var(--text)"},
         "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--edge)", "font": {"color": "var(--text)"}},
-        "hovermode": "closest",
+        "hovermode": "x unified",
         "showlegend": legend,
         "legend": {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {**axis, "showgrid": False, "type": "date", "tickformat": "%-d %b", "nticks": 8},
+        "xaxis": {
+            **axis,
+            "showgrid": False,
+            "type": "date",
+            "tickformat": "%-d %b",
+            "hoverformat": "%-d %b %Y",
+            "nticks": 8,
+        },
         "yaxis": {**axis, "nticks": 6},
     }
 

@@ -73,14 +73,14 @@ def scale_for(intervals: Sequence[Interval], points: Iterable[float] = ()) -> Sc
     shown = [*kept, *(end if abs(end) <= CUT_SLACK * reach else _held(end, reach) for end in ends)]
     low, high = min([*shown, -usual / 4]), max([*shown, usual / 4])
     room = (high - low) * PADDING
-    return Scale(low=low - room, high=high + room, step=_step(high - low))
+    return Scale(low=low - room, high=high + room, step=nice_step(high - low))
 
 
 def _held(value: float, reach: float) -> float:
     return min(max(value, -reach), reach)
 
 
-def _step(reach: float) -> float:
+def nice_step(reach: float) -> float:
     """Return the smallest of 1, 2, 5 times a power of ten that gives at most ``MOST_TICKS`` steps."""
     rough = reach / MOST_TICKS
     power = 10.0 ** math.floor(math.log10(rough))

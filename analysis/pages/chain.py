@@ -58,7 +58,7 @@ def _offline(control: VariantFact, treatment: VariantFact) -> Link:
     gain = _gain(control, treatment)
     if gain is None:
         return Link(stage="Offline", name=name, change="not recorded", detail=versions, tone="flat", sign="–")
-    values = f"{decimals(control.offline_value, 3)} to {decimals(treatment.offline_value, 3)}"
+    values = f"{decimals(control.offline_value, 4)} to {decimals(treatment.offline_value, 4)}"
     # An offline gain is a promise and has no interval here: it gets no colour.
     return Link(stage="Offline", name=name, change=lift(gain), detail=values, tone="flat", sign="")
 
@@ -102,16 +102,18 @@ def _sentence(
     gain = _gain(control, treatment)
     if not steps or gain is None or gain <= 0:
         return ""
-    reached = [metric.name for metric, c in steps if c.reading is Reading.BETTER]
-    worse = [metric.name for metric, c in steps if c.reading is Reading.WORSE]
-    last_metric, last = steps[-1]
-    if last.reading is Reading.BETTER:
-        return f"The offline gain reached {_listed(reached)}."
-    if last.reading is Reading.WORSE:
-        return f"The offline gain did not pay: {_listed(worse)} got worse."
-    if reached:
-        return f"The offline gain reached {_listed(reached)}. For {last_metric.name} there is no proof of a change."
-    return "So far there is no proof that the offline gain reached anything that people do."
+    names = {reading: [metric.name for metric, c in steps if c.reading is reading] for reading in Reading}
+    reached, worse = names[Reading.BETTER], names[Reading.WORSE]
+    unclear = [metric.name for metric, c in steps if c.reading not in TONES]
+    if not reached and not worse:
+        return "So far there is no proof that the offline gain reached anything that people do."
+    said = [f"The offline gain reached {_listed(reached)}."] if reached else []
+    if worse:
+        paid = ", so it did not pay" if steps[-1][0].name in worse else ""
+        said.append(f"{_listed(worse)} got worse{paid}.")
+    if unclear:
+        said.append(f"For {_listed(unclear)} there is no proof of a change.")
+    return " ".join(said)
 
 
 def _listed(names: list[str]) -> str:

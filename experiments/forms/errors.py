@@ -14,15 +14,16 @@ class FormError:
     anchor: str
 
 
-def summary(forms: Iterable[BaseForm]) -> list[FormError]:
-    """Return every error of several forms, in the order of their fields."""
-    return [error for form in forms for error in _of(form)]
+def summary(forms: Iterable[BaseForm], row: str = "") -> list[FormError]:
+    """Return every error of several forms in the order of their fields; ``row`` names forms that are rows of a list."""
+    return [
+        error for number, form in enumerate(forms, start=1) for error in _of(form, f"{row} {number}, " if row else "")
+    ]
 
 
-def _of(form: BaseForm) -> Iterator[FormError]:
+def _of(form: BaseForm, where: str) -> Iterator[FormError]:
     for message in form.non_field_errors():
-        yield FormError(str(message), "main")
+        yield FormError(f"{where}{message}", "main")
     for bound in form:
         for message in bound.errors:
-            text = str(message) if bound.label is None else f"{bound.label}: {message}"
-            yield FormError(text, bound.id_for_label or bound.auto_id)
+            yield FormError(f"{where}{bound.label}: {message}", bound.id_for_label or bound.auto_id)

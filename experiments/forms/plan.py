@@ -133,10 +133,7 @@ class VariantForm(forms.Form):
         try:
             return json.loads(text)
         except ValueError as error:
-            raise forms.ValidationError(
-                f'This is not JSON ({error}). Write "text" in quotes, a number, true, false or an object; '
-                "leave it empty to serve the variant's key."
-            ) from error
+            raise forms.ValidationError("This is not JSON: write text in quotes, or leave it empty.") from error
 
     def to_plan(self) -> VariantPlan:
         """Return the row as a variant."""
@@ -230,8 +227,14 @@ class PlanForm:
         """Return the page's error summary."""
         if not self.basics.is_bound:
             return []
-        rows = [*self.variants.forms, self.metrics, *self.guardrails.forms]
-        return [*summary([self.basics]), *self.problems, *summary(rows), *self._row_counts()]
+        return [
+            *summary([self.basics]),
+            *self.problems,
+            *summary(self.variants.forms, "Variant"),
+            *summary([self.metrics]),
+            *summary(self.guardrails.forms, "Guardrail"),
+            *self._row_counts(),
+        ]
 
     def _row_counts(self) -> list[FormError]:
         found = [("variants", self.variants.non_form_errors()), ("guardrails", self.guardrails.non_form_errors())]

@@ -1,7 +1,7 @@
 // The plan form: a key from the name, rows that come and go, and the sum of the weights. Without it, four rows are there.
 (() => {
   "use strict";
-  const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 80);
+  const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replaceAll("ß", "ss").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 80);
 
   function follow(source, target) {
     let own = target.value !== "" && target.value !== slug(source.value);

@@ -38,3 +38,10 @@ def test_figures__are_plain_json_without_colours_of_their_own():
     text = json.dumps(exposures_figure(made.exposures_per_day, made.variants))
     assert "NaN" not in text
     assert "#" not in text
+
+
+def test_figures__names_and_hover_texts__carry_no_markup_that_needs_inline_styles():
+    figure = effect_figure([builders.effect_series(variant="b")], {"b": "<b>Bold & new</b>"})
+    texts = [trace.get(part, "") for trace in figure["data"] for part in ("name", "hovertemplate")]
+    assert "&lt;b>Bold &amp; new&lt;/b>" in texts
+    assert not any("<" in text for text in texts)

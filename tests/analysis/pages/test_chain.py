@@ -33,12 +33,24 @@ def test_chain__runs_from_offline_over_clicks_to_money():
 
 def test_chain__clicks_rose_and_money_did_not__claims_no_business_gain():
     chain = chain_of(Reading.BETTER, Reading.NO_CLEAR_CHANGE, Reading.NO_CLEAR_CHANGE)
-    assert chain.sentence == ("The offline gain reached Clicks per user. For Revenue there is no proof of a change.")
+    assert chain.sentence == (
+        "The offline gain reached Clicks per user. For Purchases and Revenue there is no proof of a change."
+    )
+
+
+def test_chain__money_rose_without_the_primary__says_what_is_open():
+    chain = chain_of(Reading.BETTER, Reading.TOO_EARLY, Reading.BETTER)
+    assert chain.sentence == (
+        "The offline gain reached Clicks per user and Revenue. For Purchases there is no proof of a change."
+    )
 
 
 def test_chain__money_fell__says_that_the_gain_did_not_pay():
     chain = chain_of(Reading.BETTER, Reading.NO_CLEAR_CHANGE, Reading.WORSE)
-    assert chain.sentence == "The offline gain did not pay: Revenue got worse."
+    assert chain.sentence == (
+        "The offline gain reached Clicks per user. Revenue got worse, so it did not pay. "
+        "For Purchases there is no proof of a change."
+    )
 
 
 def test_chain__nothing_moved__says_so():
