@@ -48,7 +48,7 @@ class Loader:
 
     def conclude(self, experiment: Experiment) -> None:
         """Compute the results now, in this process: a first start should not wait for the schedule."""
-        with self.reporter.step(f"{experiment.key}: results", 100) as advance:
+        with self.reporter.step(f"{experiment.key}: results", 100, " %") as advance:
             done = 0
 
             def follow(percent: int, _step: str) -> None:

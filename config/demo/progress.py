@@ -23,7 +23,7 @@ class Reporter:
         self._say(line)
 
     @contextmanager
-    def step(self, name: str, total: int) -> Iterator[Advance]:
+    def step(self, name: str, total: int, unit: str = "") -> Iterator[Advance]:
         """Follow a step of ``total`` parts; call what this yields with the number of parts just done."""
         if self._terminal:
             columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -31,9 +31,9 @@ class Reporter:
                 task = bar.add_task(name, total=total)
                 yield lambda parts: bar.advance(task, parts)
         else:
-            yield from self._lines(name, total)
+            yield from self._lines(name, total, unit)
 
-    def _lines(self, name: str, total: int) -> Iterator[Advance]:
+    def _lines(self, name: str, total: int, unit: str) -> Iterator[Advance]:
         began = spoke = time.monotonic()
         done = 0
 
@@ -42,7 +42,7 @@ class Reporter:
             done += parts
             if time.monotonic() - spoke >= SECONDS_BETWEEN_LINES and done < total:
                 spoke = time.monotonic()
-                self.say(f"  {name}: {done:,} of {total:,}")
+                self.say(f"  {name}: {done:,} of {total:,}{unit}")
 
         yield advance
-        self.say(f"  {name}: {done:,} in {time.monotonic() - began:.1f} s")
+        self.say(f"  {name}: {done:,}{unit} in {time.monotonic() - began:.1f} s")
