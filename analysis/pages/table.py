@@ -138,7 +138,7 @@ def _limit(metric: MetricResult) -> float | None:
 
 
 def _note(metric: MetricResult, *, crossed: bool) -> str:
-    parts = [metric.description] if metric.description else []
+    parts = [metric.description.rstrip(".")] if metric.description else []
     if metric.direction == Direction.DECREASE:
         parts.append("lower is better")
     if (limit := _limit(metric)) is not None:

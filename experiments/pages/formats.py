@@ -161,3 +161,9 @@ def tick(value: float) -> str:
     """Write a label of an axis of relative changes, with no more decimals than it needs."""
     digits = next((d for d in (0, 1) if abs(value * 100 - round(value * 100, d)) < 1e-9), 2)
     return lift(value, digits)
+
+
+@register.filter
+def sentence(text: str) -> str:
+    """End a text with a full stop, so that another sentence can follow."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

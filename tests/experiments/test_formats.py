@@ -85,3 +85,8 @@ def test_day__is_written_without_a_leading_zero():
 @pytest.mark.parametrize(("value", "words"), [(0.05, "+5%"), (-0.1, "−10%"), (0.025, "+2.5%"), (0.0025, "+0.25%")])
 def test_tick__has_no_more_decimals_than_it_needs(value, words):
     assert formats.tick(value) == words
+
+
+@pytest.mark.parametrize("text", ["It stops", "It stops."])
+def test_sentence__ends_with_one_full_stop(text):
+    assert formats.sentence(text) == "It stops."

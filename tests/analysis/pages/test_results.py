@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from analysis import refreshing
 from analysis.models import RefreshRun, ResultSnapshot
-from analysis.results.schema import Reading, VariantFact
+from analysis.results.schema import Check, Reading, VariantFact
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -275,3 +275,14 @@ def test_results__after_a_failed_refresh__say_why_until_a_good_one_follows(clien
     builders.snapshot(ranker)
     ResultSnapshot.objects.latest("pk")
     assert "The database did not answer." not in page(client_of_alice)
+
+
+def test_results__past_the_planned_days__do_not_count_beyond_them(client_of_alice, ranker):
+    builders.snapshot(ranker)
+    assert re.search(r"Running, day \d+, planned 14", words(page(client_of_alice)))
+
+
+def test_results__a_failed_check__says_what_to_do_in_a_sentence_of_its_own(client_of_alice, ranker):
+    failed = Check(key="flow", name="Exposure data", ok=False, summary="stops at 06:00", what_to_do="See the worker.")
+    builders.snapshot(ranker, builders.results(ranker, health=builders.health(checks=[failed])))
+    assert "! Exposure data stops at 06:00. See the worker." in words(page(client_of_alice))
