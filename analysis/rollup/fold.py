@@ -14,6 +14,9 @@ from experiments.models import Experiment
 CHUNK_EVENTS = 200_000
 """Rows a chunk (and the rest of the last row's transaction): about a second of work, and a few hundred MB at most."""
 
+ROWS_A_LOOK_UP = 300
+"""Rows of the log that can be read in the time of looking up one unit in some fifty daily partitions (measured)."""
+
 Progress = Callable[[int, int], None]
 """Told after every chunk how many rows are folded, of how many that waited when the fold began."""
 
@@ -79,9 +82,10 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     Runs inside the caller's transaction, with the watermark locked.
     """
     prepare()
-    sql.run(statements.LEAVE_OUT_THE_PAST, bounds.as_parameters())
+    sql.run(statements.FILL_EVENTS, bounds.as_parameters())
+    sql.run(statements.LEAVE_OUT_THE_PAST)
     sql.run(statements.LEAVE_OUT_THEIR_TERMS)
-    sql.run("ANALYZE fold_term, fold_experiment")
+    sql.run("ANALYZE fold_event, fold_term, fold_experiment")
     return _fold_prepared(bounds)
 
 
@@ -94,7 +98,8 @@ def prepare() -> None:
 
 def compute_stale(bounds: Bounds, tables: Tables) -> None:
     """Write the state of the experiments marked stale from the whole log below ``hi`` into empty tables."""
-    sql.run(_units(statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
+    sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
+    sql.run("ANALYZE fold_unit")
     sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
     _add_moved(bounds, tables)
 
@@ -106,38 +111,50 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
             sql.run(statements.FORGET_STALE.format(table=table))
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit")
-    events = _fold_new(bounds) if bounds.hi > bounds.lo else 0
-    sql.run(statements.REMEMBER_EXPERIMENTS, bounds.as_parameters())
+    events = sql.number("SELECT count(*) FROM fold_event")
+    if events:
+        _fold_new(bounds)
+    sql.run(statements.REMEMBER_EXPERIMENTS)
     return events, rebuilt
 
 
-def _fold_new(bounds: Bounds) -> int:
+def _fold_new(bounds: Bounds) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
-    parameters = bounds.as_parameters()
-    sql.run(_units(statements.NEW_EXPOSURES, STATE), parameters)
+    sql.run(_units("fold_event", statements.NEW_EXPOSURES, STATE))
     sql.run("ANALYZE fold_unit")
-    sql.run(statements.ENROL.format(enrolment=STATE.enrolment), parameters)
+    sql.run(statements.ENROL.format(enrolment=STATE.enrolment), bounds.as_parameters())
     sql.run(statements.FORGET_MOVED.format(unitday=STATE.unitday))
-    new_events = statements.NEW_EVENTS.format(unit=statements.ANY_UNIT, enrolment=STATE.enrolment)
-    sql.run(statements.ADD_TOTALS.format(unitday=STATE.unitday, source=new_events), parameters)
+    for unit_type in _unit_types("NOT x.stale"):
+        new_events = statements.NEW_EVENTS.format(
+            unit_type=unit_type.value, unit=statements.unit_of(unit_type), enrolment=STATE.enrolment
+        )
+        sql.run(statements.ADD_TOTALS.format(unitday=STATE.unitday, source=new_events))
     _add_moved(bounds, STATE)
-    sql.run(statements.COUNT_STRAYS.format(unit=statements.ANY_UNIT), parameters)
-    sql.run(statements.REMEMBER_PROJECTS, parameters)
-    return sql.number("SELECT count(*) FROM events_log WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8", parameters)
+    sql.run(statements.COUNT_STRAYS.format(unit=statements.ANY_UNIT))
+    sql.run(statements.REMEMBER_PROJECTS)
 
 
 def _add_moved(bounds: Bounds, tables: Tables) -> None:
     """Total the units in ``fold_unit`` that moved from the whole log, one statement a unit type that occurs."""
-    found = sql.rows(
-        "SELECT DISTINCT x.unit_type FROM fold_experiment x"
-        " WHERE EXISTS (SELECT FROM fold_unit u WHERE u.moved AND u.experiment_id = x.experiment_id)"
-    )
-    for unit_type in (UnitType(name) for (name,) in found):
-        source = statements.ALL_EVENTS_OF_MOVED.format(
+    moved = sql.number("SELECT count(*) FROM fold_unit WHERE moved")
+    if not moved:
+        return
+    scan = moved * ROWS_A_LOOK_UP > sql.number(statements.LOG_ROWS)
+    sql.run(statements.SCAN if scan else statements.NO_SCAN)
+    events = statements.MOVED_BY_SCAN if scan else statements.MOVED_BY_INDEX
+    for unit_type in _unit_types("true"):
+        source = events.format(
             unit_type=unit_type.value, unit=statements.unit_of(unit_type), indexed=statements.indexed(unit_type)
         )
         sql.run(statements.ADD_TOTALS.format(unitday=tables.unitday, source=source), bounds.as_parameters())
+    sql.run(statements.NO_SCAN)
 
 
-def _units(rows: str, tables: Tables) -> str:
-    return statements.FILL_UNITS.format(rows=rows, unit=statements.ANY_UNIT, enrolment=tables.enrolment)
+def _unit_types(condition: str) -> list[UnitType]:
+    """Return the unit types of the experiments that meet a condition: seldom more than two."""
+    found = sql.rows(f"SELECT DISTINCT x.unit_type FROM fold_experiment x WHERE {condition}")  # noqa: S608
+    return [UnitType(name) for (name,) in found]
+
+
+def _units(log: str, rows: str, tables: Tables) -> str:
+    return statements.FILL_UNITS.format(log=log, rows=rows, unit=statements.ANY_UNIT, enrolment=tables.enrolment)

@@ -16,12 +16,16 @@ CREATE TEMP TABLE IF NOT EXISTS fold_experiment (
     experiment_id bigint PRIMARY KEY, project_id bigint NOT NULL, key text NOT NULL, unit_type text NOT NULL,
     started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS fold_event (
+    project_id bigint NOT NULL, at timestamptz NOT NULL, received_at timestamptz NOT NULL, name text NOT NULL,
+    user_id text, anonymous_id text, experiment text, variant text, props jsonb
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     experiment_id bigint NOT NULL, unit text NOT NULL, variant_id bigint NOT NULL, first_at timestamptz NOT NULL,
     quarantined boolean NOT NULL, known boolean NOT NULL, moved boolean NOT NULL,
     PRIMARY KEY (experiment_id, unit)
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_term, fold_experiment, fold_unit;
+TRUNCATE fold_term, fold_experiment, fold_event, fold_unit;
 """
 
 # A term is one event name that one metric listens to. It counts towards the numerator (1 an event, or the property),
@@ -57,13 +61,20 @@ LEFT JOIN (
 WHERE x.started_at IS NOT NULL
 """
 
+# The chunk is read once, out of many partitions, and then known to the planner by its own statistics. Properties that
+# no metric asks for stay behind.
+FILL_EVENTS = """
+INSERT INTO fold_event
+SELECT project_id, at, received_at, name, user_id, anonymous_id, experiment, variant,
+       CASE WHEN experiment IS NOT NULL OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END
+FROM events_log
+WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8
+"""
+
 # Experiments that stopped before anything in the chunk happened have nothing to gain from it: years of them must not
 # be joined with every new event.
 LEAVE_OUT_THE_PAST = """
-WITH happened AS (
-    SELECT project_id, min(at) AS oldest FROM events_log l
-    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 GROUP BY project_id
-)
+WITH happened AS (SELECT project_id, min(at) AS oldest FROM fold_event GROUP BY project_id)
 DELETE FROM fold_experiment x USING analysis_foldedexperiment f
 WHERE f.experiment_id = x.experiment_id AND NOT x.stale AND x.stopped_at = f.stopped_at
   AND NOT EXISTS (SELECT FROM happened h WHERE h.project_id = x.project_id AND h.oldest <= x.stopped_at)
@@ -84,7 +95,7 @@ FROM (
     SELECT x.experiment_id, u.unit, (array_agg(v.id ORDER BY l.at, v.id))[1] AS variant_id, min(l.at) AS first_at,
            min(v.id) <> max(v.id) AS quarantined
     FROM fold_experiment x
-    JOIN events_log l ON l.project_id = x.project_id AND l.experiment = x.key
+    JOIN {log} l ON l.project_id = x.project_id AND l.experiment = x.key
     JOIN experiments_variant v ON v.experiment_id = x.experiment_id AND v.key = l.variant
     CROSS JOIN LATERAL (SELECT {unit} AS unit) u
     WHERE {rows} AND char_length(u.unit) BETWEEN 1 AND 255
@@ -136,19 +147,31 @@ ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
 
 # Units whose first exposure stands: their new events add.
 NEW_EVENTS = """
-    FROM events_log l
+    FROM fold_event l
     JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
-    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale
-    CROSS JOIN LATERAL (SELECT {unit} AS unit) u
-    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = u.unit
-    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
-      AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND x.unit_type = '{unit_type}'
+    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = {unit}
+    WHERE l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
       AND NOT EXISTS (
           SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
 """
 
-# Units that are new, or whose first exposure moved: all their events, from the whole log, by the unit's index.
-ALL_EVENTS_OF_MOVED = """
+# Units that are new, or whose first exposure moved: all their events, from the whole log. Few units are looked up by
+# their index, in a subquery that the planner may not turn round: today's partition has no statistics in the morning,
+# and without them it would read the whole log for every unit. Many units are cheaper met in one pass (``SCAN``).
+MOVED_BY_INDEX = """
+    FROM fold_unit e
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
+    CROSS JOIN LATERAL (
+        SELECT l.name, l.at, l.props FROM events_log l
+        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at
+          AND l.xid < %(hi)s::xid8
+        OFFSET 0
+    ) l
+    JOIN fold_term t ON t.experiment_id = e.experiment_id AND t.name = l.name
+    WHERE e.moved AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+"""
+MOVED_BY_SCAN = """
     FROM fold_unit e
     JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
     JOIN fold_term t ON t.experiment_id = e.experiment_id
@@ -156,17 +179,18 @@ ALL_EVENTS_OF_MOVED = """
     WHERE e.moved AND l.xid < %(hi)s::xid8
       AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
 """
+SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
+LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_partition_tree('events_log') WHERE isleaf"
 
-NEW_EXPOSURES = "NOT x.stale AND l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8"
+NEW_EXPOSURES = "NOT x.stale"
 # The length is what lets the index on exposures be used (no experiment's key is longer).
 ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND char_length(l.experiment) <= 80"
 
 REMEMBER_PROJECTS = """
 INSERT INTO analysis_foldedproject AS p (project_id, data_up_to, newest_at, events)
 SELECT project_id, max(least(at, received_at)), max(at), count(*)
-FROM events_log l
-WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
-  AND EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
+FROM fold_event l
+WHERE EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
 GROUP BY project_id
 ON CONFLICT (project_id) DO UPDATE SET
     data_up_to = greatest(p.data_up_to, excluded.data_up_to),
@@ -177,8 +201,7 @@ ON CONFLICT (project_id) DO UPDATE SET
 # An experiment changed when the chunk held, of its own time, an exposure to it or an event that a metric of it counts.
 REMEMBER_EXPERIMENTS = """
 WITH seen AS (
-    SELECT project_id, name, experiment, min(at) AS oldest, max(at) AS newest FROM events_log l
-    WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
+    SELECT project_id, name, experiment, min(at) AS oldest, max(at) AS newest FROM fold_event
     GROUP BY project_id, name, experiment
 ), changed AS (
     SELECT x.experiment_id
@@ -202,7 +225,7 @@ ON CONFLICT (experiment_id) DO UPDATE SET
 COUNT_STRAYS = """
 INSERT INTO analysis_strayexposure AS s (project_id, experiment, variant, reason, exposures, newest_at)
 SELECT l.project_id, left(l.experiment, 80), left(l.variant, 80), r.reason, count(*), max(l.at)
-FROM events_log l
+FROM fold_event l
 JOIN experiments_project h ON h.id = l.project_id
 LEFT JOIN experiments_experiment x ON x.project_id = l.project_id AND x.key = l.experiment
 LEFT JOIN experiments_variant v ON v.experiment_id = x.id AND v.key = l.variant
@@ -211,7 +234,7 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN x.id IS NULL THEN 'no experiment' WHEN v.id IS NULL THEN 'no variant'
                 WHEN coalesce(char_length(u.unit), 0) NOT BETWEEN 1 AND 255 THEN 'no unit' END AS reason
 ) r
-WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 AND l.experiment IS NOT NULL AND r.reason IS NOT NULL
+WHERE l.experiment IS NOT NULL AND r.reason IS NOT NULL
 GROUP BY l.project_id, left(l.experiment, 80), left(l.variant, 80), r.reason
 ON CONFLICT (project_id, experiment, variant, reason) DO UPDATE SET
     exposures = s.exposures + excluded.exposures, newest_at = greatest(s.newest_at, excluded.newest_at)
