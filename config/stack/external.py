@@ -71,7 +71,7 @@ CHECKS: dict[str, tuple[str, Callable[[str], str]]] = {
 
 
 def _unreachable(name: str, url: str, error: Exception) -> SettingError:
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
     if password := urlsplit(url).password:
         said = said.replace(password, "…")
     return SettingError(
