@@ -104,6 +104,7 @@ def _layout(*, legend: bool) -> dict[str, Any]:
         "font": {"family": FONT, "size": 12, "color": "var(--text)"},
         "hoverlabel": {"bgcolor": "var(--surface)", "bordercolor": "var(--edge)", "font": {"color": "var(--text)"}},
         "hovermode": "x unified",
+        "hoverdistance": 200,
         "showlegend": legend,
         "legend": {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {

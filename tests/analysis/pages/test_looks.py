@@ -1,0 +1,92 @@
+"""The pages as a browser draws them: both themes, wide and narrow, under the policy that the server sends."""
+
+import mimetypes
+import os
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.http import HttpResponse
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from config.paths import REPOSITORY
+from experiments.domain.lifecycle import Status
+from tests import builders
+from tests.analysis.pages.test_chain import variant
+
+pytestmark = pytest.mark.browser
+
+STATIC = REPOSITORY / "templates" / "static"
+CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+HOST = "http://truelift.localhost"
+
+
+@pytest.fixture
+def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
+    """Fetch every page first: Django refuses its database beside Playwright's event loop."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
+    ranker = builders.experiment(shop, primary=purchase)
+    models = [variant("control", 0.4), variant("treatment", 0.42)]
+    builders.snapshot(ranker, builders.results(ranker, variants=models))
+    broken = builders.experiment(shop, "broken", primary=purchase)
+    builders.snapshot(broken, builders.broken_results(broken))
+    builders.experiment(shop, "draft", status=Status.DRAFT, primary=purchase)
+    builders.experiment(shop, "waiting", primary=purchase)
+    project = [reverse(name, args=["shop"]) for name in ("project_home", "experiment_new", "metric_new", "key_list")]
+    results = [reverse("experiment_results", args=["shop", key]) for key in ("new-ranker", "broken", "waiting")]
+    paths = [*project, *results, reverse("experiment_detail", args=["shop", "draft"]), reverse("styleguide")]
+    return {path: client_of_alice.get(path) for path in paths}
+
+
+def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width: int) -> Page:
+    page = browser.new_page(color_scheme=theme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+
+    def answer(route: Route) -> None:
+        path = route.request.url.removeprefix(HOST).split("?")[0]
+        if path in answers:
+            kept = answers[path]
+            route.fulfill(status=kept.status_code, headers=dict(kept.headers), body=kept.content)
+        else:
+            file = STATIC / path.removeprefix("/static/")
+            route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
+
+    page.route("**/*", answer)
+    return page
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = opened(browser, answers, theme, width)
+        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+        for path in answers:
+            page.goto(HOST + path, wait_until="load")
+            wrong += [f"{path}: {v['id']}" for v in Axe().run(page).response["violations"]]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong.append(f"{path}: is wider than {width} px")
+        browser.close()
+    assert wrong == []
+
+
+def test_results__charts__are_drawn_and_follow_the_theme(answers):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = opened(browser, answers, "light", 1280)
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(HOST + reverse("experiment_results", args=["shop", "new-ranker"]))
+        bar = page.locator(".bars path").first
+        light = bar.evaluate("bar => getComputedStyle(bar).fill")
+        page.get_by_role("button", name="Switch to the dark theme").click()
+        dark = page.locator(".bars path").first.evaluate("bar => getComputedStyle(bar).fill")
+        page.locator("#effect .nsewdrag").hover()
+        page.locator("#effect .hoverlayer text").first.wait_for(timeout=5000)
+        assert (light, dark) == ("rgb(122, 133, 147)", "rgb(138, 149, 163)")
+        assert page.locator(".js-plotly-plot").count() == 2
+        browser.close()
+    assert complaints == []
