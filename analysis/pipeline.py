@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analysis import moments
+from analysis import data_quality, moments
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, effect_point, read_out
 from analysis.models import FoldedExperiment, FoldedProject, ResultSnapshot
@@ -86,20 +86,12 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
     """Turn sums into results: no writing, no reading of the log."""
     variants = list(experiment.variants.select_related("model_version"))
     plan = list(experiment.plan.select_related("metric"))
-    situation = Situation(
-        experiment_name=experiment.name,
-        unit_type=experiment.unit_type,
-        started_at=experiment.started_at,
-        stopped_at=experiment.stopped_at,
-        planned_days=experiment.planned_days,
-        as_of=as_of,
-        data_up_to=data_up_to,
-        quarantined_units=sums.quarantined,
-        currency=experiment.project.currency,
-        exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
+    readout = read_out(
+        situation(experiment, sums, as_of, data_up_to),
+        [variant_count(variant, sums) for variant in variants],
+        [metric_input(use, variants, sums) for use in plan],
+        DEFAULTS.alpha,
     )
-    inputs = [metric_input(use, variants, sums) for use in plan]
-    readout = read_out(situation, [variant_count(variant, sums) for variant in variants], inputs, DEFAULTS.alpha)
     return Results(
         schema=SCHEMA_VERSION,
         engine_version=ENGINE_VERSION,
@@ -108,9 +100,14 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
         alpha=DEFAULTS.alpha,
         experiment=facts(experiment, readout),
         variants=readout.variants,
-        health=readout.health,
+        health=msgspec.structs.replace(
+            readout.health, checks=[*readout.health.checks, *data_quality.stray_checks(experiment, as_of)]
+        ),
         verdict=readout.verdict,
-        metrics=readout.metrics,
+        metrics=[
+            data_quality.with_missing_values(result, use.metric, sums.missing.get(use.metric_id, 0))
+            for use, result in zip(plan, readout.metrics, strict=True)
+        ],
         effect_over_time=[series for use in plan for series in effect_series(use, variants, sums)],
         exposures_per_day=[
             ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
@@ -131,6 +128,22 @@ def write(experiment: Experiment, results: Results, changes: int | None) -> Resu
     )
     _mark_shown(experiment, changes)
     return snapshot
+
+
+def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Situation:
+    """Return the circumstances of the reading."""
+    return Situation(
+        experiment_name=experiment.name,
+        unit_type=experiment.unit_type,
+        started_at=experiment.started_at,
+        stopped_at=experiment.stopped_at,
+        planned_days=experiment.planned_days,
+        as_of=as_of,
+        data_up_to=data_up_to,
+        quarantined_units=sums.quarantined,
+        currency=experiment.project.currency,
+        exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
+    )
 
 
 def metric_input(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> MetricInput:
