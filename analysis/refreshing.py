@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from analysis import pipeline
 from analysis.models import RefreshRun
 from analysis.rollup import sql
+from analysis.rollup.watermark import RestoredError
 from experiments.models import Experiment, User
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,10 @@ def perform(run_id: int) -> None:
     with _held(run_id) as is_ours:
         if is_ours and RefreshRun.objects.filter(pk=run_id, state__in=UNDER_WAY).update(state=RefreshRun.State.RUNNING):
             run = RefreshRun.objects.select_related("experiment__project").get(pk=run_id)
-            _refresh(run)
+            # A run that takes its worker down with it would otherwise be handed out for ever.
+            give_up_old(run.experiment, timezone.now())
+            if RefreshRun.objects.filter(pk=run_id, state=RefreshRun.State.RUNNING).exists():
+                _refresh(run)
 
 
 def fail(run_id: int, why: str) -> None:
@@ -78,7 +82,6 @@ def give_up_old(experiment: Experiment, now: datetime) -> None:
 def take_over_left_lying(now: datetime) -> None:
     """Do the runs whose worker died or whose task was lost; give up on those too old."""
     for run in RefreshRun.objects.filter(state__in=UNDER_WAY, created_at__lt=now - LEFT_LYING_AFTER):
-        give_up_old(run.experiment, now)
         perform(run.pk)
 
 
@@ -104,7 +107,7 @@ def _refresh(run: RefreshRun) -> None:
         raise
     except SoftTimeLimitExceeded:
         fail(run.pk, f"The refresh took longer than {SOFT_LIMIT // 60} minutes and was stopped; what it read is kept.")
-    except pipeline.NotStartedError as error:
+    except (pipeline.NotStartedError, RestoredError) as error:
         fail(run.pk, str(error))
     except Exception as error:
         logger.exception("refresh run %s of experiment %s failed", run.pk, run.experiment_id)

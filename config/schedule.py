@@ -2,9 +2,15 @@
 
 from typing import Any
 
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """Start ``task`` every so many seconds; one that no worker took by the next turn is dropped, not piled up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 SCHEDULE: dict[str, dict[str, Any]] = {
-    "keep-partitions-ahead": {"task": "events.keep_partitions", "schedule": 3600.0},
-    "refresh-running-experiments": {"task": "analysis.refresh_running", "schedule": 60.0},
-    "queue-due-digests": {"task": "analysis.queue_due_digests", "schedule": 60.0},
-    "deliver-outbox": {"task": "analysis.deliver_outbox", "schedule": 60.0},
+    "keep-partitions-ahead": every(3600.0, "events.keep_partitions"),
+    "refresh-running-experiments": every(60.0, "analysis.refresh_running"),
+    "queue-due-digests": every(60.0, "analysis.queue_due_digests"),
+    "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

@@ -4,17 +4,22 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from analysis.models import Watermark
+from analysis.models import FoldedExperiment, FoldedProject, StrayExposure, Watermark
 from analysis.rollup import sql
 
 NAME = "results"
 
+NEXT_XID = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 SNAPSHOT_XMIN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 LAST_OF_CHUNK = """
 SELECT xid::text::bigint FROM events_log WHERE xid >= %(lo)s::xid8 AND xid < %(target)s::xid8
 ORDER BY xid OFFSET %(skip)s LIMIT 1
 """
 PENDING = "SELECT count(*) FROM events_log WHERE xid >= %(lo)s::xid8 AND xid < %(target)s::xid8"
+
+
+class RestoredError(Exception):
+    """The log comes from another PostgreSQL cluster, whose transaction ids mean nothing in this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +45,32 @@ def make() -> None:
 
 
 def lock() -> Watermark:
-    """Wait until no other worker folds, and keep others out until this transaction ends."""
+    """Wait until no other worker folds, and keep others out until this transaction ends.
+
+    Raises:
+        RestoredError: the watermark lies above every transaction there has been, so new events would wait for years.
+    """
     assert_in_transaction()
-    return Watermark.objects.select_for_update().get(name=NAME)
+    mark = Watermark.objects.select_for_update().get(name=NAME)
+    if mark.xid > sql.number(NEXT_XID):
+        raise RestoredError(
+            "The database was restored from a dump: its events carry transaction ids of another server. "
+            "Run manage.py recompute --restored once."
+        )
+    return mark
+
+
+@transaction.atomic
+def begin_anew() -> int:
+    """Give restored events a transaction of this cluster and fold from nothing; return how many there were."""
+    make()
+    Watermark.objects.select_for_update().get(name=NAME)
+    moved = sql.number("SELECT count(*) FROM events_log")
+    sql.run("UPDATE events_log SET xid = DEFAULT")
+    for table in (FoldedExperiment, FoldedProject, StrayExposure):
+        table.objects.all().delete()
+    Watermark.objects.filter(name=NAME).update(xid=0)
+    return moved
 
 
 def next_chunk(lo: int, events: int) -> Bounds:

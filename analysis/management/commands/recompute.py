@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from analysis.rollup.check import check
-from analysis.rollup.fold import rebuild
+from analysis.rollup.fold import fold, rebuild
+from analysis.rollup.watermark import begin_anew
 from experiments.models import Experiment
 
 
@@ -18,10 +19,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--check", action="store_true", help="change nothing; print differences, exit 1 on any")
+        parser.add_argument(
+            "--restored",
+            action="store_true",
+            help="after restoring a dump into another PostgreSQL: fold everything anew",
+        )
         parser.add_argument("--experiment", action="append", metavar="KEY", help="only this experiment (repeatable)")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the check, or the rebuild."""
+        if options["restored"]:
+            events = begin_anew()
+            fold()
+            self.stdout.write(f"{events} events folded anew.")
+            return
         experiments = self._chosen(options["experiment"])
         if options["check"]:
             self._check(experiments)

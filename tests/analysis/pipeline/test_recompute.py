@@ -3,9 +3,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from analysis.models import Enrolment, UnitDay
+from analysis.models import Enrolment, FoldedProject, UnitDay, Watermark
 from analysis.rollup.fold import fold
+from analysis.rollup.watermark import RestoredError
 from experiments.domain.metrics import MetricKind
 from experiments.domain.units import UnitType
 from tests import builders
@@ -91,3 +93,20 @@ def test_check__units_named_in_properties__are_recomputed_too():
     builders.log(home, "Order Completed", "someone", at=T0 + HOUR, session_id="s1")
     fold()
     assert recompute("--check") == "1 experiments, 2 rows, 0 differences."
+
+
+def test_fold__in_a_database_restored_elsewhere__stops_and_says_what_to_run(experiment):
+    Watermark.objects.update(xid=2**40)
+    with pytest.raises(RestoredError, match="recompute --restored"):
+        fold()
+
+
+def test_recompute__after_a_restore__folds_everything_anew_and_counts_it_once(experiment):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE events_log SET xid = '1099511627000'")
+    Watermark.objects.update(xid=2**40)
+    assert recompute("--restored") == "10 events folded anew."
+    assert FoldedProject.objects.get().events == 10
+    assert recompute("--check") == "1 experiments, 10 rows, 0 differences."
+    builders.log(experiment.project, "Order Completed", "u1", at=T0 + HOUR, revenue=5)
+    assert fold().events == 1

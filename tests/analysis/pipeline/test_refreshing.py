@@ -150,6 +150,13 @@ def test_schedule__a_run_whose_worker_died__is_taken_over(experiment):
     assert fresh(run).state == State.DONE
 
 
+def test_schedule__a_run_that_takes_every_worker_down__is_given_up(experiment):
+    run = queued(experiment, minutes_ago=16, state=State.RUNNING)
+    take_over_left_lying(timezone.now())
+    assert fresh(run).state == State.FAILED
+    assert not ResultSnapshot.objects.exists()
+
+
 def test_schedule__a_run_just_queued__is_left_to_its_worker(experiment):
     run = queued(experiment)
     take_over_left_lying(timezone.now())
