@@ -117,6 +117,16 @@ def test_fold__two_variants_in_one_chunk__quarantine_the_unit():
     assert enrolled(experiment) == [("u1", "control", T0, True)]
 
 
+@pytest.mark.parametrize("order", [("control", "treatment"), ("treatment", "control")])
+def test_fold__two_variants_at_the_same_moment__give_the_same_row_in_either_order(order):
+    experiment = running()
+    fold()
+    for variant in order:
+        builders.expose(experiment, "u1", variant)
+        fold()
+    assert enrolled(experiment) == [("u1", "control", T0, True)]
+
+
 def test_fold__after_the_stop__neither_exposures_nor_events_count():
     experiment = running(status=Status.STOPPED, stopped_at=T0 + DAY)
     builders.expose(experiment, "u1", "control")
