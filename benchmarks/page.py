@@ -1,0 +1,92 @@
+"""How long a person waits for a page: the whole product, a shop with results, one signed-in visitor.
+
+    .venv/bin/python -m benchmarks.page [--requests 100]
+
+Starts a stack of its own in a temporary directory, fills it with simulated shoppers, and asks for each page over HTTP.
+Takes a minute or two and leaves nothing behind. The sign-in page, which asks the database next to nothing, is
+the measure beside which the others are read.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD, PROJECT_SLUG
+from config.stack.running import running_stack
+
+EXPERIMENTS = 4
+SHOPPERS = 1500
+HIDDEN_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=100, help="requests a page (default 100)")
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="tl-bench-"))
+    home.chmod(0o755)
+    try:
+        with running_stack(home) as stack:
+            for number in range(EXPERIMENTS):
+                arguments = ["--experiment", f"ranker-{number}", "--shoppers", str(SHOPPERS), "--seed", str(number)]
+                stack.manage("simulate_shop", "--base-url", stack.base_url, *arguments, "--report")
+            measure(stack.base_url, options.requests)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def measure(base_url: str, requests: int) -> None:
+    load = os.getloadavg()[0]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}")
+    print(f"{EXPERIMENTS} experiments of {SHOPPERS} shoppers, {requests} requests a page, one after the other")
+    experiment = f"/p/{PROJECT_SLUG}/experiments/ranker-0/"
+    with httpx.Client(base_url=base_url, follow_redirects=True) as visitor:
+        floor = ask(visitor, "/sign-in/", requests)
+        show("sign-in (the plainest page)", floor, floor)
+        sign_in(visitor)
+        for name, path in {
+            "all experiments": f"/p/{PROJECT_SLUG}/",
+            "results": f"{experiment}results/",
+            "set-up": experiment,
+            "new experiment": f"/p/{PROJECT_SLUG}/experiments/new/",
+        }.items():
+            show(name, ask(visitor, path, requests), floor)
+
+
+def sign_in(visitor: httpx.Client) -> None:
+    token = HIDDEN_TOKEN.search(visitor.get("/sign-in/").text)
+    assert token is not None
+    answer = visitor.post(
+        "/sign-in/",
+        data={"email": DEMO_EMAIL, "password": DEMO_PASSWORD, "csrfmiddlewaretoken": token[1]},
+        headers={"Referer": str(visitor.base_url)},
+    )
+    assert "Sign out" in answer.text, "the demo's sign-in does not work"
+
+
+def ask(visitor: httpx.Client, path: str, requests: int) -> tuple[list[float], int]:
+    size, times = len(visitor.get(path).raise_for_status().content), []
+    for _ in range(requests):
+        began = time.perf_counter()
+        visitor.get(path)
+        times.append((time.perf_counter() - began) * 1000)
+    return sorted(times), size
+
+
+def show(name: str, measured: tuple[list[float], int], floor: tuple[list[float], int]) -> None:
+    times, size = measured
+    p50, p99 = statistics.median(times), times[int(len(times) * 0.99) - 1]
+    ratio = p50 / statistics.median(floor[0])
+    print(f"{name:28s} p50 {p50:6.1f} ms   p99 {p99:6.1f} ms   {ratio:4.1f} times the plainest   {size / 1024:5.0f} KB")
+
+
+if __name__ == "__main__":
+    main()
