@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from math import ceil, floor
 from typing import Any
 
@@ -13,6 +14,7 @@ from experiments.pages.formats import tick
 
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 SERIES_COLOURS = 5
+FEW_DAYS = 6
 SPIKE = {"spikecolor": "var(--edge)", "spikethickness": 1, "spikedash": "solid"}
 DAYS = {"tickformat": "%-d %b", "hoverformat": "%-d %b %Y"}
 
@@ -25,6 +27,7 @@ def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
     figure.update_layout(**_layout(legend=len(series) > 1))
     figure.update_yaxes(**_ticks(series))
+    figure.update_xaxes(**_day_ticks([p.day for one in series for p in one.points]))
     return _json(figure)
 
 
@@ -40,25 +43,38 @@ def _ticks(series: Sequence[EffectSeries]) -> dict[str, Any]:
 def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str) -> None:
     points = [p for p in series.points if p.lift is not None and p.lift_interval and None not in p.lift_interval]
     days = [p.day for p in points]
-    lows = [p.lift_interval[0] for p in points if p.lift_interval]
-    highs = [p.lift_interval[1] for p in points if p.lift_interval]
+    lifts = [p.lift for p in points if p.lift is not None]
+    lows = [p.lift_interval[0] for p in points if p.lift_interval and p.lift_interval[0] is not None]
+    highs = [p.lift_interval[1] for p in points if p.lift_interval and p.lift_interval[1] is not None]
     quiet = {"hoverinfo": "skip", "showlegend": False, "legendgroup": name, "mode": "lines", "line": {"width": 0}}
     figure.add_scatter(x=days, y=lows, **quiet)
     figure.add_scatter(x=days, y=highs, fill="tonexty", fillcolor=colour, opacity=0.18, **quiet)
     figure.add_scatter(
         x=days,
-        y=[p.lift for p in points],
+        y=lifts,
         name=name,
         legendgroup=name,
         mode="lines+markers",
         line={"color": colour, "width": 2.5},
         marker={"color": colour, "size": 6},
+        # A band needs two days; a single day shows its interval as a bar.
+        error_y=_bar(lifts[0], lows[0], highs[0], colour) if len(points) == 1 else None,
         customdata=[[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
         # No markup in hover texts: plotly.js would set inline styles for it, which the pages' policy forbids.
         hovertemplate=(
             "%{y:+.1%}, 95% interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
         ),
     )
+
+
+def _bar(lift: float, low: float, high: float, colour: str) -> dict[str, Any]:
+    return {"type": "data", "array": [high - lift], "arrayminus": [lift - low], "color": colour, "width": 6}
+
+
+def _day_ticks(days: Sequence[date]) -> dict[str, Any]:
+    """Return a label for each of a few days; plotly.js would repeat the same day at several hours."""
+    shown = sorted(set(days))
+    return {"tickmode": "array", "tickvals": shown} if 0 < len(shown) <= FEW_DAYS else {}
 
 
 def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[VariantFact]) -> dict[str, Any]:
@@ -74,6 +90,7 @@ def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[Variant
             hovertemplate="%{y:,}",
         )
     figure.update_layout(**_layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
+    figure.update_xaxes(**_day_ticks([p.day for p in points]))
     return _json(figure)
 
 

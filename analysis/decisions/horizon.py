@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.decisions.rules import DEFAULTS, Rules
+from experiments.domain.lifecycle import day_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def horizon(
     end = as_of if stopped_at is None else min(stopped_at, as_of)
     elapsed = max(timedelta(0), end - started_at)
     return Horizon(
-        day=max(1, -(-elapsed // timedelta(days=1))),
+        day=day_of(started_at, stopped_at, as_of),
         planned_days=planned_days,
         running=running,
         reached=elapsed + rules.horizon_grace >= timedelta(days=planned_days),

@@ -16,8 +16,8 @@ def new_token() -> str:
 class Digest(models.Model):
     """One recipient's schedule for one experiment's results, or for the whole project (``experiment`` empty).
 
-    The recipient needs no account. ``hour`` is on the clock of ``time_zone``; ``weekday`` (0 is Monday) counts for weekly
-    digests alone. ``next_due_at`` is kept in UTC so that one index finds what is due.
+    The recipient needs no account. ``hour`` is on the clock of ``time_zone``; ``weekday`` (0 is Monday) counts for
+    weekly digests alone. ``next_due_at`` is kept in UTC so that one index finds what is due.
     """
 
     class Cadence(models.TextChoices):

@@ -7,7 +7,7 @@ from experiments.models import Experiment, User
 
 
 class ResultSnapshot(models.Model):
-    """An immutable result (a database trigger refuses any change). ``payload`` is ``analysis.results.schema.Results``."""
+    """An immutable result (a database trigger refuses any change); ``payload`` is ``results.schema.Results``."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="snapshots")
     created_at = models.DateTimeField(default=timezone.now)

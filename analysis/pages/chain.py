@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.results.schema import Comparison, MetricResult, Reading, Results, VariantFact
-from experiments.domain.metrics import DisplayUnit, MetricRole
+from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
 from experiments.pages.formats import GLYPHS, bounds, decimals, lift
 
 TONES = {Reading.BETTER: "good", Reading.WORSE: "bad"}
@@ -75,8 +75,11 @@ def _steps(results: Results, treatment: VariantFact) -> Iterator[tuple[str, Metr
     candidates = [m for m in results.metrics if m.role != MetricRole.GUARDRAIL]
     clicks = [m for m in candidates if "click" in f"{m.key} {m.name}".lower()][:1]
     primary = [m for m in candidates if m.role == MetricRole.PRIMARY and m not in clicks][:1]
-    money = [m for m in candidates if m.display_unit == DisplayUnit.CURRENCY and m not in primary][:1]
-    staged = [("Behaviour", clicks), ("Primary metric", primary), ("Business", money)]
+    # Money a unit spends, the primary metric before others; an average order says nothing about how many there are.
+    money = [m for m in candidates if m.display_unit == DisplayUnit.CURRENCY and m.kind == MetricKind.SUM]
+    business = sorted(money, key=lambda m: m.role != MetricRole.PRIMARY)[:1]
+    primary = [m for m in primary if m not in business]
+    staged = [("Behaviour", clicks), ("Primary metric", primary), ("Business", business)]
     for stage, metrics in staged:
         for metric in metrics:
             for comparison in metric.comparisons:

@@ -7,15 +7,16 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analysis.models import ResultSnapshot
 from analysis.results.schema import Comparison, Health, MetricResult, Verdict
 from experiments.access import SignedInRequest, get_project, may
 from experiments.domain.access import Role
+from experiments.domain.lifecycle import day_of
 from experiments.domain.metrics import MetricRole
 from experiments.models import Experiment, Project
-from experiments.pages.setup import day_of
 
 STATUS_ORDER = {"running": 0, "draft": 1, "stopped": 2}
 
@@ -65,7 +66,10 @@ def _rows(project: Project) -> list[Row]:
     experiments = list(Experiment.objects.filter(project=project).annotate(newest_snapshot=Subquery(newest)))
     glimpses = _glimpses([e.newest_snapshot for e in experiments if e.newest_snapshot])
     experiments.sort(key=lambda e: STATUS_ORDER[e.status])
-    return [Row(experiment=e, day=day_of(e), glimpse=glimpses.get(e.pk)) for e in experiments]
+    now = timezone.now()
+    return [
+        Row(experiment=e, day=day_of(e.started_at, e.stopped_at, now), glimpse=glimpses.get(e.pk)) for e in experiments
+    ]
 
 
 def _glimpses(snapshots: list[int]) -> dict[int, Glimpse]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analysis.models import RefreshRun, ResultSnapshot
@@ -17,10 +18,9 @@ from analysis.refreshing import UNDER_WAY
 from analysis.results.schema import Check, Results, VariantFact, from_payload
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role
-from experiments.domain.lifecycle import Status
+from experiments.domain.lifecycle import Status, day_of
 from experiments.models import Experiment
 from experiments.pages.formats import percent
-from experiments.pages.setup import day_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def _render(
         "project": experiment.project,
         "experiment": experiment,
         "page": page,
-        "day": day_of(experiment),
+        "day": day_of(experiment.started_at, experiment.stopped_at, timezone.now()),
         "run": run,
         "is_active": run is not None and run.state in UNDER_WAY,
         "may_edit": may(role, Role.EDITOR),

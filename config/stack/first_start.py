@@ -20,11 +20,18 @@ def has_demo(options: Options) -> bool:
     return _exists(options, "SELECT 1 FROM experiments_user WHERE email = %s", DEMO_EMAIL)
 
 
+def is_empty(options: Options) -> bool:
+    """Return whether nobody has an account yet."""
+    return not _exists(options, "SELECT 1 FROM experiments_user LIMIT 1")
+
+
 def sign_in_lines(options: Options) -> list[str]:
     """Return how to sign in, and a warning where strangers could do so too."""
     if not has_demo(options):
         return [
-            f"sign in     make a person first: TRUELIFT_HOME={options.home} .venv/bin/python manage.py createsuperuser"
+            "sign in     open the address: the first visitor makes the first account"
+            if is_empty(options)
+            else "sign in     with your own account"
         ]
     lines = [f"sign in     {DEMO_EMAIL}   password  {DEMO_PASSWORD}"]
     if not _is_loopback(options.host):

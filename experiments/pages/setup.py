@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from experiments import lifecycle
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role, Scope
-from experiments.domain.lifecycle import Status
+from experiments.domain.lifecycle import Status, day_of
 from experiments.models import Experiment, ExperimentMetric, Variant
 from experiments.pages.calls import Calls, calls
 from experiments.setup import MetricPlan, missing_for_start, plan_of
@@ -62,7 +62,7 @@ def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
         calls=calls(settings.BASE_URL, experiment, variants[0].key if variants else "control", plan),
         readiness=_readiness(experiment) if experiment.status == Status.DRAFT else [],
         may_edit=may(role, Role.EDITOR),
-        day=day_of(experiment),
+        day=day_of(experiment.started_at, experiment.stopped_at, timezone.now()),
     )
     return render(request, "experiments/detail.html", {"project": experiment.project, "page": page})
 
@@ -93,14 +93,6 @@ def stop(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
     elif lifecycle.stop(experiment, user, why):
         messages.success(request, f"{experiment.name} is stopped. Every unit gets the control from now on.")
     return redirect("experiment_detail", project_slug, key)
-
-
-def day_of(experiment: Experiment) -> int:
-    """Return which day of the experiment it is (1 is the first), or was when it stopped; 0 for a draft."""
-    if experiment.started_at is None:
-        return 0
-    end = experiment.stopped_at or timezone.now()
-    return max((end - experiment.started_at).days + 1, 1)
 
 
 def _readiness(experiment: Experiment) -> list[Readiness]:

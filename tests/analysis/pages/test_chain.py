@@ -2,7 +2,10 @@ from analysis.pages.chain import chains
 from analysis.results.schema import Reading, VariantFact
 from tests import builders
 
-CLICKS, MONEY = {"name": "Clicks per user", "role": "secondary"}, {"role": "secondary", "display_unit": "currency"}
+CLICKS, MONEY = (
+    {"name": "Clicks per user", "role": "secondary"},
+    {"role": "secondary", "display_unit": "currency", "kind": "sum"},
+)
 
 
 def variant(key: str, value: float | None, **fields) -> VariantFact:
@@ -29,6 +32,25 @@ def test_chain__runs_from_offline_over_clicks_to_money():
     assert [link.name for link in chain.links] == ["NDCG@10", "Clicks per user", "Purchases", "Revenue"]
     assert chain.links[0].change == "+5.0%"
     assert chain.sentence == "The offline gain reached Clicks per user, Purchases and Revenue."
+
+
+def test_chain__money_as_primary_metric__is_the_business_and_an_average_order_is_not():
+    metrics = [
+        builders.metric_result(
+            "revenue", builders.comparison(), name="Revenue", role="primary", display_unit="currency", kind="sum"
+        ),
+        builders.metric_result(
+            "order-value",
+            builders.comparison(),
+            name="Order",
+            role="secondary",
+            display_unit="currency",
+            kind="average",
+        ),
+    ]
+    variants = [variant("control", 0.4), variant("treatment", 0.42)]
+    links = chains(builders.results(variants=variants, metrics=metrics))[0].links
+    assert [(link.stage, link.name) for link in links] == [("Offline", "NDCG@10"), ("Business", "Revenue")]
 
 
 def test_chain__clicks_rose_and_money_did_not__claims_no_business_gain():
