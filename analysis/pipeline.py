@@ -108,7 +108,11 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
             data_quality.with_missing_values(result, use.metric, sums.missing.get(use.metric_id, 0))
             for use, result in zip(plan, readout.metrics, strict=True)
         ],
-        effect_over_time=[series for use in plan for series in effect_series(use, variants, sums)],
+        effect_over_time=[
+            series
+            for use, result in zip(plan, readout.metrics, strict=True)
+            for series in effect_series(use, variants, sums, {c.variant: c.alpha for c in result.comparisons})
+        ],
         exposures_per_day=[
             ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
             for day in sums.days()
@@ -180,8 +184,10 @@ def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
     )
 
 
-def effect_series(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> list[EffectSeries]:
-    """Return a metric's effect at the end of each day, one series a treatment."""
+def effect_series(
+    use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums, alphas: dict[str, float]
+) -> list[EffectSeries]:
+    """Return a metric's effect at the end of each day, one series a treatment, at the level of its table row."""
     kind = MetricKind(use.metric.kind)
     by_day = {variant.pk: list(sums.by_day(use.metric_id, kind, variant.pk)) for variant in variants}
     control = next(variant for variant in variants if variant.is_control)
@@ -189,8 +195,9 @@ def effect_series(use: ExperimentMetric, variants: list[Variant], sums: Experime
         EffectSeries(
             metric=use.metric.key,
             variant=variant.key,
+            alpha=alphas[variant.key],
             points=[
-                effect_point(day, kind, before, after, DEFAULTS.alpha)
+                effect_point(day, kind, before, after, alphas[variant.key])
                 for (day, before), (_, after) in zip(by_day[control.pk], by_day[variant.pk], strict=True)
             ],
         )

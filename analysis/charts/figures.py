@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from analysis.charts.interval import SMALLEST_REACH, nice_step
 from analysis.results.schema import EffectSeries, ExposurePoint, VariantFact
-from experiments.pages.formats import tick
+from experiments.pages.formats import level, tick
 
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 SERIES_COLOURS = 5
@@ -20,7 +20,7 @@ DAYS = {"tickformat": "%-d %b", "hoverformat": "%-d %b %Y"}
 
 
 def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict[str, Any]:
-    """Draw the effect of each treatment as it stood at the end of each day, with its 95 % band."""
+    """Draw the effect of each treatment as it stood at the end of each day, with its interval as a band."""
     figure = go.Figure()
     for position, one in enumerate(series, start=1):
         _add_effect(figure, one, _text(names.get(one.variant, one.variant)), _colour(position))
@@ -62,7 +62,9 @@ def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str)
         customdata=[[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
         # No markup in hover texts: plotly.js would set inline styles for it, which the pages' policy forbids.
         hovertemplate=(
-            "%{y:+.1%}, 95% interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
+            "%{y:+.1%}, "
+            + level(series.alpha)
+            + " interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
         ),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.mail import wording
-from analysis.pages.table import Table, table
+from analysis.pages.table import Table, intervals, table
 from analysis.results.schema import Check, EffectPoint, MetricResult, Results, Tone
 from experiments.pages import formats
 
@@ -79,7 +79,7 @@ def tell(results: Results, time_zone: str, now: datetime) -> Story:
         facts=_facts(results, time_zone),
         problems=problems_of(results, time_zone, now),
         table=table(results) if results.health.trustworthy else None,
-        intervals=_intervals(results),
+        intervals=intervals(results),
         split=_split(results),
         pictures=pictures_of(results),
     )
@@ -173,25 +173,6 @@ def _stale(results: Results, time_zone: str, now: datetime) -> list[str]:
     if results.experiment.stopped_at is not None or now - latest < STALE_AFTER:
         return []
     return [f"No data since {wording.moment(latest, time_zone)}. Check that the app still sends events."]
-
-
-def _intervals(results: Results) -> str:
-    """Say what the intervals are; comparisons that share the risk of several have wider ones."""
-    plain = f"Change is treatment against control, with its {_level(results.alpha)} interval"
-    shared = {
-        metric.name: comparison.alpha
-        for metric in results.metrics
-        for comparison in metric.comparisons
-        if comparison.alpha != results.alpha
-    }
-    if not shared:
-        return f"{plain}."
-    wider = ", ".join(f"{_level(alpha)} for {name}" for name, alpha in shared.items())
-    return f"{plain} ({wider}, because several comparisons share the risk)."
-
-
-def _level(alpha: float) -> str:
-    return f"{100 * (1 - alpha):.4g}%"
 
 
 def _split(results: Results) -> list[SplitRow]:

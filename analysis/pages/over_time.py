@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.charts.figures import effect_figure, exposures_figure
 from analysis.results.schema import EffectPoint, ExposurePoint, Results
-from experiments.pages.formats import bounds, day, lift, number
+from experiments.pages.formats import bounds, day, level, lift, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class EffectChart:
     figure: dict[str, Any]
     sentences: list[str]
     rows: list[tuple[str, EffectPoint, int]]
+    level: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +47,19 @@ def effect_chart(results: Results, wanted: str) -> EffectChart | None:
         name=name,
         choices=choices,
         figure=effect_figure(series, names),
-        sentences=[_effect_sentence(name, names.get(s.variant, s.variant), s.points[-1]) for s in series],
+        sentences=[_effect_sentence(name, names.get(s.variant, s.variant), s.points[-1], s.alpha) for s in series],
         rows=[(names.get(s.variant, s.variant), p, p.n + p.control_n) for s in series for p in s.points],
+        level=level(series[0].alpha),
     )
 
 
-def _effect_sentence(metric: str, treatment: str, last: EffectPoint) -> str:
+def _effect_sentence(metric: str, treatment: str, last: EffectPoint, alpha: float) -> str:
     if last.lift is None:
         return f"{treatment}: {metric} cannot be computed yet."
     units = number(last.n + last.control_n)
     interval = bounds(last.lift_interval) or "not known"
-    return f"{treatment}: {metric} {lift(last.lift)} by {day(last.day)} (95% interval {interval}), over {units} units."
+    change = f"{lift(last.lift)} by {day(last.day)} ({level(alpha)} interval {interval})"
+    return f"{treatment}: {metric} {change}, over {units} units."
 
 
 def exposures_chart(results: Results) -> ExposuresChart | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.results.schema import Comparison, MetricResult, Reading, Results
 from experiments.domain.metrics import Direction, MetricRole
-from experiments.pages.formats import bounds, change, lift, quantity
+from experiments.pages.formats import bounds, change, level, lift, quantity
 
 GROUPS = {MetricRole.PRIMARY: "Primary", MetricRole.GUARDRAIL: "Guardrails", MetricRole.SECONDARY: "Secondary"}
 TONES = {Reading.BETTER: "good", Reading.WORSE: "bad"}
@@ -48,6 +48,7 @@ class Table:
     scale: Scale
     withheld: bool
     several: bool
+    intervals: str
 
     @property
     def warnings(self) -> list[str]:
@@ -73,7 +74,22 @@ def table(results: Results) -> Table:
         for role, title in GROUPS.items()
         if (rows := list(_rows(results, role, names, scale, withheld=withheld)))
     ]
-    return Table(groups=groups, scale=scale, withheld=withheld, several=several)
+    return Table(groups=groups, scale=scale, withheld=withheld, several=several, intervals=intervals(results))
+
+
+def intervals(results: Results) -> str:
+    """Say what the intervals are; comparisons that share the risk of several have wider ones."""
+    plain = f"Change is treatment against control, with its {level(results.alpha)} interval"
+    shared = {
+        metric.name: comparison.alpha
+        for metric in results.metrics
+        for comparison in metric.comparisons
+        if comparison.alpha != results.alpha
+    }
+    if not shared:
+        return f"{plain}."
+    wider = ", ".join(f"{level(alpha)} for {name}" for name, alpha in shared.items())
+    return f"{plain} ({wider}, because several comparisons share the risk)."
 
 
 def _rows(results: Results, role: MetricRole, names: dict[str, str], scale: Scale, *, withheld: bool) -> Iterator[Row]:
@@ -126,7 +142,7 @@ def _interval(metric: MetricResult, comparison: Comparison, currency: str) -> st
 def _label(metric: MetricResult, comparison: Comparison, treatment: str) -> str:
     return (
         f"{metric.name}, {treatment}: {lift(comparison.lift)}, "
-        f"95% interval {bounds(comparison.lift_interval) or 'not known'}"
+        f"{level(comparison.alpha)} interval {bounds(comparison.lift_interval) or 'not known'}"
     )
 
 

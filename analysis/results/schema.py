@@ -148,6 +148,7 @@ class EffectSeries(Struct, frozen=True, kw_only=True):
     metric: str
     variant: str
     points: list[EffectPoint]
+    alpha: float = 0.05
 
 
 class ExposurePoint(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,12 @@ def lift(change: float | None, digits: int = 1) -> str:
 
 
 @register.filter
+def level(alpha: float) -> str:
+    """Write the level of an interval: 0.05 is 95%."""
+    return f"{100 * (1 - alpha):.4g}%"
+
+
+@register.filter
 def bounds(interval: tuple[float | None, float | None] | None, digits: int = 1) -> str:
     """Write an interval of relative changes: +2.1% to +9.2%; an open end in words."""
     if interval is None:
