@@ -9,10 +9,10 @@ def main() -> None:
     """Run one management command against the settings of this checkout."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        from django.core.management import execute_from_command_line
+        from config.commandline import run
     except ImportError:
         sys.exit("Django is not installed here. Run `make setup`, then use `.venv/bin/python manage.py ...`.")
-    execute_from_command_line(sys.argv)
+    sys.exit(run(sys.argv))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
+from config.commandline import unreachable
 from config.demo.client import ShopError
 from config.demo.connection import Address
 from config.demo.progress import Reporter
@@ -36,9 +37,7 @@ class DemoCommand(BaseCommand):
         except (ShopError, ParameterError, ValueError) as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
-            raise CommandError(
-                f"The database cannot be reached ({str(error).strip()}). Start it with make run."
-            ) from error
+            raise CommandError(unreachable(error)) from error
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
