@@ -1,0 +1,97 @@
+"""Regular expressions from outside: written for JavaScript, and never given more than a few milliseconds."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+
+import regex
+
+from assignment.engine.sdk.effort import Effort
+
+LONGEST_PATTERN = 2_000
+
+# JavaScript's digits and word characters are those of ASCII, and its $ never matches before a final line break.
+_OUTSIDE_CLASS = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]"}
+_INSIDE_CLASS = {"d": "0-9", "w": "A-Za-z0-9_"}
+
+
+class InvalidPatternError(ValueError):
+    """The text is no regular expression, or longer than one may be."""
+
+
+def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = False) -> bool | None:
+    """Say whether the pattern matches somewhere in the subject.
+
+    Parameters
+    ----------
+    pattern
+        A JavaScript regular expression.
+    subject
+        The text to search.
+    effort
+        Whose seconds the search uses up.
+    insensitive
+        Whether case does not count.
+
+    Returns
+    -------
+    bool or None
+        None when the time is up before the answer is known.
+
+    Raises
+    ------
+    InvalidPatternError
+        When the pattern cannot be compiled.
+    """
+    if effort.seconds <= 0:
+        return None
+    started = time.perf_counter()
+    try:
+        return _compiled(pattern, insensitive).search(subject, timeout=effort.seconds) is not None
+    except TimeoutError:
+        return None
+    finally:
+        effort.spend(started)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, insensitive: bool) -> "regex.Pattern[str]":
+    if len(pattern) > LONGEST_PATTERN:
+        raise InvalidPatternError(f"the pattern has {len(pattern)} characters; {LONGEST_PATTERN} are allowed.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return regex.compile("".join(_translated(pattern)), regex.IGNORECASE if insensitive else 0)
+        except (regex.error, ValueError, OverflowError, RecursionError, MemoryError, IndexError, KeyError) as problem:
+            raise InvalidPatternError(f"{pattern!r} is no regular expression: {problem}") from problem
+
+
+def _translated(pattern: str) -> Iterator[str]:
+    position, inside = 0, False
+    while position < len(pattern):
+        piece, step = _piece(pattern, position, inside=inside)
+        if not inside and pattern[position] == "[" and not piece.endswith(")"):
+            inside = True
+        elif inside and pattern[position] == "]":
+            inside = False
+        yield piece
+        position += step
+
+
+def _piece(pattern: str, position: int, *, inside: bool) -> tuple[str, int]:
+    """Return the translation at a position and how many characters it stands for."""
+    character = pattern[position]
+    if character == "\\" and position + 1 < len(pattern):
+        escaped = pattern[position + 1]
+        if escaped == "k" and not inside and (end := pattern.find(">", position)) > position + 2:
+            return f"(?P={pattern[position + 3 : end]})", end + 1 - position
+        table = _INSIDE_CLASS if inside else _OUTSIDE_CLASS
+        return table.get(escaped, character + escaped), 2
+    if not inside:
+        if pattern.startswith("[^]", position):
+            return "(?s:.)", 3
+        if pattern.startswith("[]", position):
+            return "(?!)", 2
+        return (r"\Z" if character == "$" else character), 1
+    return (r"\[" if character == "[" else character), 1
