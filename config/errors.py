@@ -1,0 +1,49 @@
+"""What is answered where no view answers: pages for people, JSON for programs under ``/api/``."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+API = "/api/"
+WHAT_THERE_IS = "GET /api/v1/experiments, GET …/<key>/results, POST …/<key>/refresh, GET …/<key>/refresh/<id>"
+
+
+class OddRequestMiddleware:
+    """Answer HEAD wherever GET is answered, and refuse addresses that the database cannot even be asked for."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Hand the request on; the server leaves the body of an answer to HEAD out."""
+        if request.method == "HEAD":
+            request.method = "GET"
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Answer for the view where PostgreSQL would refuse the question: it has no NUL character in its texts."""
+        return not_found(request, Http404()) if "\0" in request.path_info else None
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that there is nothing at this address."""
+    if request.path_info.startswith(API):
+        shown = request.path_info[:100].replace("\0", "%00")
+        message = f"There is nothing at {shown!r}. There is: {WHAT_THERE_IS}; no address ends with a slash."
+        return _refusal(HTTPStatus.NOT_FOUND, "not_found", message)
+    return defaults.page_not_found(request, exception)
+
+
+def failed(request: HttpRequest, *args: Any) -> HttpResponse:
+    """Say that something broke here."""
+    if request.path_info.startswith(API):
+        message = "Something failed here, and it has been logged. Try again in a moment."
+        return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
+    return defaults.server_error(request, *args)
+
+
+def _refusal(status: HTTPStatus, code: str, message: str) -> HttpResponse:
+    return JsonResponse({"error": {"code": code, "message": message}}, status=status)
