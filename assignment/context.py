@@ -51,8 +51,8 @@ def read_context(body: bytes) -> dict[str, Any]:
     if context is None:
         return {}
     if not isinstance(context, dict):
-        found = type(context).__name__
-        raise RequestError("INVALID_CONTEXT", f"The context is a {found}; it must be an object such as {EXAMPLE}.")
+        found = msgspec.json.encode(context).decode()
+        raise RequestError("INVALID_CONTEXT", f"The context is {found:.60}; it must be an object such as {EXAMPLE}.")
     return context
 
 
@@ -69,15 +69,16 @@ def unit_of(flag: Flag, context: dict[str, Any]) -> str | None:
     """
     for name in (flag.unit_property, TARGETING_KEY):
         unit = context.get(name)
-        if unit is None or unit == "":
-            continue
+        if unit is None or (type(unit) is str and not unit.strip()):
+            continue  # blanks name nobody, as at the doors for events
         if type(unit) is str:
             return unit
         if type(unit) is int:
             return str(unit)
+        found = msgspec.json.encode(unit).decode()
         raise RequestError(
             "INVALID_CONTEXT",
-            f"{name} is {unit!r:.60}; it must be a string or a whole number that names a {flag.unit_type}.",
+            f"{name} is {found:.60}; it must be a string or a whole number that names a {flag.unit_type}.",
         )
     return None
 

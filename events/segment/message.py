@@ -196,14 +196,17 @@ def _named_in(props: dict[str, Any], key: str, meaning: str) -> str:
 def _need_unit(props: dict[str, Any]) -> None:
     for key in _UNIT_PROPERTIES:
         value = props.get(key)
-        if isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT:
+        if isinstance(value, str | int) and not isinstance(value, bool) and 0 < len(str(value).strip()) <= LONGEST_TEXT:
             return
-    raise EventError("missing_unit", "The event names no unit; send userId or anonymousId.")
+    listed = ", ".join(_UNIT_PROPERTIES)
+    raise EventError(
+        "missing_unit", f"The event names no unit; send userId, anonymousId or one of the properties {listed}."
+    )
 
 
 def _identifier(field: str, value: str | int | None) -> str | None:
-    if value is None or value == "":
-        return None
+    if value is None or not str(value).strip():
+        return None  # blanks name nobody: all their senders would be one unit
     return _text(field, str(value))
 
 

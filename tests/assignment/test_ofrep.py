@@ -111,7 +111,9 @@ class TestUnit:
         variants = {ask(edge, KEY, "ranker", context).body["variant"]}
         assert variants == {Evaluator(experiment("ranker")).evaluate("42").variant}
 
-    @pytest.mark.parametrize("context", [{}, {"targetingKey": ""}, {"targetingKey": None}, {"country": "CA"}])
+    @pytest.mark.parametrize(
+        "context", [{}, {"targetingKey": ""}, {"targetingKey": "  "}, {"targetingKey": None}, {"a": "b"}]
+    )
     def test_single__no_unit_where_one_is_needed__is_targeting_key_missing(self, edge, context):
         answer = ask(edge, KEY, "ranker", context)
         assert (answer.status, answer.body["errorCode"], answer.body["key"]) == (400, "TARGETING_KEY_MISSING", "ranker")
@@ -122,7 +124,7 @@ class TestUnit:
     def test_single__an_id_that_is_none__is_an_invalid_context_that_names_it(self, edge, name, unit):
         answer = ask(edge, KEY, "ranker", {name: unit})
         assert (answer.status, answer.body["errorCode"], answer.body["key"]) == (400, "INVALID_CONTEXT", "ranker")
-        assert name in answer.body["errorDetails"]
+        assert f"{name} is {json.dumps(unit, separators=(',', ':'))};" in answer.body["errorDetails"]
         assert "string or a whole number" in answer.body["errorDetails"]
 
 

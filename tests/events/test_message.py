@@ -69,8 +69,9 @@ def test_user_id__a_number__is_kept_as_its_text():
 
 @pytest.mark.parametrize("unit", ["session_id", "account_id", "impression_id"])
 def test_unit__named_by_a_property__is_enough(unit):
-    event = taken(track(userId=..., properties={unit: "x-1"}))
-    assert (event.user_id, event.anonymous_id) == (None, None)
+    for named in ("x-1", 7):  # a whole number stands for its digits, as in an evaluation
+        event = taken(track(userId=..., properties={unit: named}))
+        assert (event.user_id, event.anonymous_id) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +100,21 @@ def test_context__beyond_the_librarys_name__is_kept():
 @pytest.mark.parametrize(
     ("message", "code", "says"),
     [
-        (track(userId=...), "missing_unit", "userId or anonymousId"),
-        (track(userId=""), "missing_unit", "userId or anonymousId"),
-        (track(userId=..., properties={"session_id": 5}), "missing_unit", "userId or anonymousId"),
-        (track(userId=..., properties={"session_id": "s" * 256}), "missing_unit", "userId or anonymousId"),
+        (track(userId=...), "missing_unit", "send userId, anonymousId or one of the properties session_id"),
+        (track(userId=""), "missing_unit", "send userId, anonymousId or one of the properties session_id"),
+        (track(userId="  "), "missing_unit", "names no unit"),
+        (track(userId=..., properties={"session_id": " "}), "missing_unit", "names no unit"),
+        (track(userId=..., properties={"session_id": True}), "missing_unit", "names no unit"),
+        (
+            track(userId=..., properties={"session_id": 5.5}),
+            "missing_unit",
+            "send userId, anonymousId or one of the properties session_id",
+        ),
+        (
+            track(userId=..., properties={"session_id": "s" * 256}),
+            "missing_unit",
+            "send userId, anonymousId or one of the properties session_id",
+        ),
         (track(userId=True), "invalid_event", "userId"),
         (track(userId={}), "invalid_event", "userId"),
         (track(userId="u" * 256), "too_long", "userId has 256"),

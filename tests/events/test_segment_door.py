@@ -24,7 +24,10 @@ def test_batch__one_bad_event__costs_only_itself():
             "index": 1,
             "message_id": "bad-1",
             "code": "missing_unit",
-            "message": "The event names no unit; send userId or anonymousId.",
+            "message": (
+                "The event names no unit; send userId, anonymousId or one of the properties "
+                "session_id, account_id, impression_id."
+            ),
         }
     ]
 
