@@ -121,7 +121,7 @@ def test_server__stopped__has_written_all_it_acknowledged(server, write_key):
 
 
 def test_server__head__is_answered_without_a_body(server):
-    request = b"HEAD /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    request = b"HEAD /welcome/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     head, _, body = raw(server, request).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert body == b""
