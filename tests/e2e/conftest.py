@@ -1,7 +1,6 @@
 """The whole product for browser tests: its own stack, a real SMTP server on loopback, headless Chromium."""
 
 import logging
-import os
 import shutil
 import socket
 import tempfile
@@ -14,24 +13,15 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from config.stack.running import RunningStack, running_stack
+from tests import chromium
 
 for _chatty in ("httpx", "mail.log"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)  # a failing test shows its own words first
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / ".artefacts"
-CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not start
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
@@ -76,14 +66,10 @@ def stack(mailbox: tuple[Mailbox, int]) -> Iterator[RunningStack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        yield launched
-        launched.close()
+    with chromium.launched() as browser:
+        yield browser
 
 
 class Watched:

@@ -94,7 +94,8 @@ def static_root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def server(transactional_db, tmp_path, static_root) -> Iterator[RunningServer]:
+def server(transactional_db, tmp_path, static_root, write_key, read_key) -> Iterator[RunningServer]:
+    """Start a server that knows both keys from its first snapshot; how soon it hears of others is tested elsewhere."""
     running = start_server(tmp_path, test_database_url(), static_root)
     yield running
     running.stop()

@@ -1,7 +1,5 @@
 """The e-mails as mail programs draw them: light, dark, on a phone, with pictures off."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache
@@ -9,21 +7,20 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from analysis.mail import inspection, rendering
 from analysis.mail.rendering import Rendered
 from analysis.models import Digest, ResultSnapshot
 from analysis.results.schema import Results, to_payload
 from experiments.models import Experiment, Project
-from tests import builders
+from tests import builders, chromium
 from tests.analysis.mail.test_rendering import many_metrics
 from tests.builders import T0
 
 pytestmark = pytest.mark.browser
 
 ARTEFACTS = Path(__file__).resolve().parents[3] / ".artefacts"
-CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (320, 390, 700)
 MAILS: dict[str, Callable[[], Results]] = {
     "result": builders.results,
@@ -34,12 +31,8 @@ MAILS: dict[str, Callable[[], Results]] = {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
+    with chromium.launched() as browser:
+        yield browser
 
 
 @cache

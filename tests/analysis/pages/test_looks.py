@@ -1,32 +1,27 @@
 """The pages as a browser draws them: both themes, wide and narrow, under the policy that the server sends."""
 
 import mimetypes
-import os
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from config.paths import REPOSITORY
 from experiments.domain.lifecycle import Status
-from tests import builders
+from tests import builders, chromium
 from tests.analysis.pages.test_chain import variant
 
 pytestmark = pytest.mark.browser
 
 STATIC = REPOSITORY / "templates" / "static"
-CHROMIUM = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 HOST = "http://truelift.localhost"
 
 
 @pytest.fixture
 def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
     """Fetch every page first: Django refuses its database beside Playwright's event loop."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
     ranker = builders.experiment(shop, primary=purchase)
     models = [variant("control", 0.4), variant("treatment", 0.42)]
     builders.snapshot(ranker, builders.results(ranker, variants=models))
@@ -59,8 +54,7 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
 def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
     wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium.launched() as browser:
         page = opened(browser, answers, theme, width)
         page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
@@ -69,13 +63,11 @@ def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, t
             wrong += [f"{path}: {v['id']}" for v in Axe().run(page).response["violations"]]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wrong.append(f"{path}: is wider than {width} px")
-        browser.close()
     assert wrong == []
 
 
 def test_results__charts__are_drawn_and_follow_the_theme(answers):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium.launched() as browser:
         page = opened(browser, answers, "light", 1280)
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -88,5 +80,4 @@ def test_results__charts__are_drawn_and_follow_the_theme(answers):
         page.locator("#effect .hoverlayer text").first.wait_for(timeout=5000)
         assert (light, dark) == ("rgb(122, 133, 147)", "rgb(138, 149, 163)")
         assert page.locator(".js-plotly-plot").count() == 2
-        browser.close()
     assert complaints == []
