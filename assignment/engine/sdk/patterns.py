@@ -46,7 +46,7 @@ def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = Fal
     """
     if effort.seconds <= 0:
         return None
-    started = time.perf_counter()
+    started = time.thread_time()
     try:
         return _compiled(pattern, insensitive).search(subject, timeout=effort.seconds) is not None
     except TimeoutError:
@@ -84,7 +84,7 @@ def _piece(pattern: str, position: int, *, inside: bool) -> tuple[str, int]:
     character = pattern[position]
     if character == "\\" and position + 1 < len(pattern):
         escaped = pattern[position + 1]
-        if escaped == "k" and not inside and (end := pattern.find(">", position)) > position + 2:
+        if not inside and pattern.startswith(r"\k<", position) and (end := pattern.find(">", position)) > 0:
             return f"(?P={pattern[position + 3 : end]})", end + 1 - position
         table = _INSIDE_CLASS if inside else _OUTSIDE_CLASS
         return table.get(escaped, character + escaped), 2
