@@ -1,6 +1,7 @@
 """The file as a relation: found out to be CSV or Parquet, or refused in one line. Reading streams."""
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _beginning(file: Path) -> tuple[bytes, str]:
     try:
         with gzip.open(file) as unpacked:
             return unpacked.read(_SNIFFED), "gzip"
-    except (OSError, EOFError) as problem:
+    except (OSError, EOFError, zlib.error) as problem:
         raise RefusalError(f"{file} is a damaged gzip file: {problem}") from None
 
 
