@@ -36,5 +36,5 @@ class Effort:
         self.depth -= 1
 
     def spend(self, started: float) -> None:
-        """Take the time since ``started`` (of ``time.thread_time``, so that a busy machine takes nothing off) off the seconds left."""
+        """Take the processor time since ``started`` off the seconds left; a busy machine's waiting does not count."""
         self.seconds -= time.thread_time() - started

@@ -1,19 +1,25 @@
 """Regular expressions from outside: written for JavaScript, and never given more than a few milliseconds."""
 
+import re
 import time
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import regex
 
 from assignment.engine.sdk.effort import Effort
 
 LONGEST_PATTERN = 2_000
+LONGEST_ALTERNATIVE = 500
+LARGEST_PROGRAM = 5_000
 
 # JavaScript's digits and word characters are those of ASCII, and its $ never matches before a final line break.
 _OUTSIDE_CLASS = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]"}
 _INSIDE_CLASS = {"d": "0-9", "w": "A-Za-z0-9_"}
+_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|(?P<repeat>\{[0-9]*,?[0-9]*\})|.", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]+")
 
 
 class InvalidPatternError(ValueError):
@@ -59,12 +65,45 @@ def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = Fal
 def _compiled(pattern: str, insensitive: bool) -> "regex.Pattern[str]":
     if len(pattern) > LONGEST_PATTERN:
         raise InvalidPatternError(f"the pattern has {len(pattern)} characters; {LONGEST_PATTERN} are allowed.")
+    if longest_alternative(pattern) > LONGEST_ALTERNATIVE:
+        raise InvalidPatternError(f"the pattern has more than {LONGEST_ALTERNATIVE} characters without a |.")
+    if program_size(pattern) > LARGEST_PROGRAM:
+        raise InvalidPatternError(f"the pattern's repetitions write out to more than {LARGEST_PROGRAM} pieces.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return regex.compile("".join(_translated(pattern)), regex.IGNORECASE if insensitive else 0)
         except (regex.error, ValueError, OverflowError, RecursionError, MemoryError, IndexError, KeyError) as problem:
             raise InvalidPatternError(f"{pattern!r} is no regular expression: {problem}") from problem
+
+
+def longest_alternative(pattern: str) -> int:
+    """Return the largest number of characters between two ``|``.
+
+    Preparing to search for a literal of n characters takes time that grows like n³: 2,000 of them take seconds.
+    """
+    bars = [token.start() for token in _TOKEN.finditer(pattern) if token[0] == "|"]
+    return max(end - start for start, end in pairwise([-1, *bars, len(pattern)])) - 1
+
+
+def program_size(pattern: str) -> int:
+    """Return about how many pieces the pattern has when its counted repetitions are written out.
+
+    Compiling writes them out: three nested ``{1000}`` would take all memory long before a search could time out.
+    """
+    sizes, last = [0], 0
+    for token in _TOKEN.finditer(pattern):
+        if token["repeat"] is not None:
+            times = max(map(int, _NUMBER.findall(token["repeat"])), default=1)
+            grown = last * max(times, 1)
+            sizes[-1] += grown - last
+            last = grown
+        elif token[0] == "(":
+            sizes.append(0)
+        else:
+            last = 1 + (sizes.pop() if token[0] == ")" and len(sizes) > 1 else 0)
+            sizes[-1] += last
+    return sum(sizes)
 
 
 def _translated(pattern: str) -> Iterator[str]:

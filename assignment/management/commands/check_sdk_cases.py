@@ -13,8 +13,8 @@ class Command(BaseCommand):
     """Answer a file of the open SDKs' shared cases and say where the engine disagrees."""
 
     help = (
-        "Answer every case of a file of the open SDKs' shared cases. Each failure is printed with its section, its name, "
-        "what was got and what was expected; the last line counts. Exit code 1 when a case failed or none was found."
+        "Answer every case of a file of the open SDKs' shared cases. Each failure is printed with its section, its "
+        "name, what was got and what was expected; the last line counts. Exit code 1 when one failed or none was found."
     )
     requires_system_checks = ()
 
