@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from analysis.tables import request as asked
 from analysis.tables.analysing import analyse
+from analysis.tables.page import to_html
 from analysis.tables.progress import Progress
 from analysis.tables.refusal import RefusalError
 from analysis.tables.report import Report, to_json
@@ -67,7 +68,7 @@ class Command(BaseCommand):
 
 def _shown(report: Report, options: dict[str, Any]) -> str:
     if options["format"] == "html":
-        raise RefusalError("--format html is not available yet: use text or json")
+        return to_html(report, options["file"].name)
     return to_json(report) if options["format"] == "json" else to_text(report)
 
 

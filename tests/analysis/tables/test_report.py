@@ -1,6 +1,8 @@
 """The report's shape, roles and verdict, from every kind of file."""
 
 import gzip
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -129,3 +131,18 @@ def test_text__says_the_verdict_first_and_the_level_of_every_interval(write: Wri
     assert said.startswith("SHIP: New raises revenue by ")
     assert "Better (95% interval)" in said
     assert "Planned duration: not known" in said
+
+
+def test_html__is_one_page_that_asks_for_nothing_and_escapes_names(write: Write):
+    rows = [
+        [f"u{i}", "<b>new</b>" if i % 2 else "old", i % 7, "</script><i>x" if i % 4 > 1 else "b"] for i in range(2000)
+    ]
+    file = write(("user", "variant", "x", "page"), rows)
+    page = text(file, *USUAL, "--metric", "x=x", "--segment", "page", "--format", "html")
+    assert page.startswith("<!doctype html>")
+    assert "<b>new" not in page
+    assert "</script><i>" not in page
+    assert not re.search(r"""<(?:link|img|iframe)\b|<script[^>]*\bsrc=|@import|url\(""", page.split("<script>")[0])
+    figures = json.loads(re.search(r'<script id="figures"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    assert set(figures) == {"lifts", "segment-0"}
+    assert all(figure["data"][0]["error_x"]["array"] for figure in figures.values())
