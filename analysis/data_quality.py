@@ -40,26 +40,32 @@ def with_missing_values(result: MetricResult, metric: Metric, missing: int) -> M
 
 
 def _unknown_variants(strays: list[StrayExposure]) -> Check:
+    said = _exposures(sum(stray.exposures for stray in strays), "names", "name")
     named = ", ".join(repr(stray.variant) for stray in strays[:3]) + (" and others" if len(strays) > 3 else "")
     return Check(
         key="unknown-variants",
         name="Variant names",
         ok=False,
-        summary=f"{sum(stray.exposures for stray in strays):,} exposures name no variant of this experiment: {named}",
+        summary=f"{said} no variant of this experiment: {named}",
         what_to_do="Have the app send as variation_id the variant that the evaluation returned.",
     )
 
 
 def _without_unit(experiment: Experiment, exposures: int) -> Check:
     unit_type = UnitType(experiment.unit_type)
+    said = _exposures(exposures, "carries", "carry")
     field = _FIELDS.get(unit_type, f"the property {unit_type.value}_id")
     return Check(
         key="exposures-without-unit",
         name="Units named",
         ok=False,
-        summary=f"{exposures:,} exposures carry no {unit_type.value}, or an id longer than 255 characters",
+        summary=f"{said} no {unit_type.value}, or an id longer than 255 characters",
         what_to_do=f"Send {field} with every event.",
     )
+
+
+def _exposures(count: int, one: str, many: str) -> str:
+    return f"1 exposure {one}" if count == 1 else f"{count:,} exposures {many}"
 
 
 def _warned(comparison: Comparison, warning: str) -> Comparison:

@@ -9,6 +9,10 @@ from analysis.decisions.horizon import Horizon
 from analysis.decisions.story import Ending, Story, tell
 from analysis.results.schema import Reading, Tone
 
+_AFTER_A_MIXED_RESULT = (
+    "Weigh the gain against the cost with those who own the other metric, or settle it in a larger experiment."
+)
+_AFTER_A_STOPPED_GAIN = "Do not ship it for the business's sake. Find out why the gain goes no further, then try again."
 _NOT_FOLLOWED = (Ending.STOPPED, Ending.UNCERTAIN, Ending.REVERSED)
 
 
@@ -84,7 +88,9 @@ def _look(evidence: Evidence, story: Story | None, problems: list[Judged], curre
         tone=Tone.WARN,
         headline=headline,
         explanation=sentences.joined(proof, damage, sentences.guardrails(evidence, currency), note),
-        next_step="Weigh the gain against the cost with those who own the other metric, or run longer to settle it.",
+        next_step=_AFTER_A_STOPPED_GAIN
+        if story is not None and story.ending is Ending.STOPPED and not problems
+        else _AFTER_A_MIXED_RESULT,
     )
 
 

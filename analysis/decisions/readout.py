@@ -127,7 +127,8 @@ class _Judge:
             degrees_of_freedom=found.df if found and math.isfinite(found.df) else None,
             reading=said.reading,
             margin_crossed=crossed,
-            warnings=[*said.reasons, *numbers.notes],
+            # Why there is no number is the reason why there is no reading: once is enough.
+            warnings=[*said.reasons, *(() if found is None and said.reasons else numbers.notes)],
             alpha=numbers.alpha,
             adjusted_p_value=min(1.0, found.p_value * self.alpha / numbers.alpha) if found else None,
         )

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from analysis.charts.figures import effect_figure, exposures_figure
+from analysis.decisions.wording import units as units_of
 from analysis.results.schema import EffectPoint, ExposurePoint, Results
 from experiments.pages.formats import bounds, day, level, lift, number
 
@@ -47,19 +48,22 @@ def effect_chart(results: Results, wanted: str) -> EffectChart | None:
         name=name,
         choices=choices,
         figure=effect_figure(series, names),
-        sentences=[_effect_sentence(name, names.get(s.variant, s.variant), s.points[-1], s.alpha) for s in series],
+        sentences=[
+            _effect_sentence(name, names.get(s.variant, s.variant), s.points[-1], s.alpha, results.experiment.unit_type)
+            for s in series
+        ],
         rows=[(names.get(s.variant, s.variant), p, p.n + p.control_n) for s in series for p in s.points],
         level=level(series[0].alpha),
     )
 
 
-def _effect_sentence(metric: str, treatment: str, last: EffectPoint, alpha: float) -> str:
+def _effect_sentence(metric: str, treatment: str, last: EffectPoint, alpha: float, unit_type: str) -> str:
     if last.lift is None:
         return f"{treatment}: {metric} cannot be computed yet."
-    units = number(last.n + last.control_n)
+    units = units_of(last.n + last.control_n, unit_type)
     interval = bounds(last.lift_interval) or "not known"
     change = f"{lift(last.lift)} by {day(last.day)} ({level(alpha)} interval {interval})"
-    return f"{treatment}: {metric} {change}, over {units} units."
+    return f"{treatment}: {metric} {change}, over {units}."
 
 
 def exposures_chart(results: Results) -> ExposuresChart | None:
@@ -75,18 +79,19 @@ def exposures_chart(results: Results) -> ExposuresChart | None:
     ]
     return ExposuresChart(
         figure=exposures_figure(full, results.variants),
-        sentence=_exposures_sentence({on: sum(units) for on, units in rows}),
+        sentence=_exposures_sentence({on: sum(units) for on, units in rows}, results.experiment.unit_type),
         names=[variant.name for variant in results.variants],
         rows=rows,
     )
 
 
-def _exposures_sentence(totals: dict[date, int]) -> str:
-    total, busiest = sum(totals.values()), max(totals, key=lambda on: totals[on])
+def _exposures_sentence(totals: dict[date, int], unit_type: str) -> str:
+    busiest = max(totals, key=lambda on: totals[on])
+    total = units_of(sum(totals.values()), unit_type)
     if len(totals) == 1:
-        return f"{number(total)} units entered on {day(busiest)}."
-    mean = number(total / len(totals))
+        return f"{total} entered on {day(busiest)}."
+    mean = number(sum(totals.values()) / len(totals))
     return (
-        f"{number(total)} units entered over {len(totals)} days, {mean} a day on average; "
+        f"{total} entered over {len(totals)} days, {mean} a day on average; "
         f"the most on {day(busiest)} ({number(totals[busiest])})."
     )

@@ -17,6 +17,7 @@ from experiments.domain.access import Role
 from experiments.domain.lifecycle import day_of
 from experiments.domain.metrics import MetricRole
 from experiments.models import Experiment, Project
+from experiments.pages.formats import change, lift
 
 STATUS_ORDER = {"running": 0, "draft": 1, "stopped": 2}
 
@@ -50,6 +51,16 @@ class Row:
     day: int
     glimpse: Glimpse | None
 
+    @property
+    def change(self) -> str:
+        """Return the primary metric's change: relative, else in its own unit."""
+        found = self.glimpse.comparison if self.glimpse else None
+        if found is None or self.glimpse is None or self.glimpse.primary is None:
+            return ""
+        if found.lift is not None:
+            return lift(found.lift)
+        return change(found.difference, self.glimpse.primary.display_unit, self.experiment.project.currency)
+
 
 @login_required
 @require_GET
@@ -65,6 +76,8 @@ def _rows(project: Project) -> list[Row]:
     newest = ResultSnapshot.objects.filter(experiment=OuterRef("pk")).order_by("-id").values("id")[:1]
     experiments = list(Experiment.objects.filter(project=project).annotate(newest_snapshot=Subquery(newest)))
     glimpses = _glimpses([e.newest_snapshot for e in experiments if e.newest_snapshot])
+    for experiment in experiments:
+        experiment.project = project  # no query each for its currency
     experiments.sort(key=lambda e: STATUS_ORDER[e.status])
     now = timezone.now()
     return [

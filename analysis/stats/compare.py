@@ -139,7 +139,7 @@ def _complete(
         numerator=top,
         denominator=bottom,
     )
-    guards = _guard_notes(form, few, skew, full.denominator_moved, min(c.n, t.n), settings)
+    guards = _guard_notes(form, few, skew, _moved_for_certain(full, settings), min(c.n, t.n), settings)
     return replace(full, notes=(*lift_notes, *guards))
 
 
@@ -158,6 +158,12 @@ def _relative(
 def _part(control: Moments, treatment: Moments, index: int, alpha: float, settings: Settings) -> ComparisonNumbers:
     """Compare a ratio's numerator (0) or denominator (1) a unit."""
     return compare(Form.MEAN, control.only(index), treatment.only(index), alpha, settings)
+
+
+def _moved_for_certain(full: ComparisonNumbers, settings: Settings) -> bool:
+    """Say whether the denominator moved so clearly that the reader must know: alpha would cry wolf too often."""
+    below = full.denominator.difference if full.denominator is not None else None
+    return isinstance(below, Difference) and below.p_value < settings.denominator_warning
 
 
 def _guard_notes(
@@ -187,7 +193,7 @@ def _guard_notes(
         )
     if moved:
         notes.append(
-            "The denominator itself changed, so the two ratios are not over alike things; "
-            "read the change of numerator and denominator per unit beside it."
+            "What this metric divides by changed as well, so part of its change may come from there; "
+            "read it beside a metric that counts a user's events."
         )
     return notes

@@ -27,6 +27,9 @@ class Settings:
     skew_refusal: float = 0.12
     """|kappa| above which one tail is off by about one percentage point: nothing one-sided may be claimed."""
 
+    denominator_warning: float = 0.001
+    """p below which a ratio's reader is told that its denominator moved: as seldom wrong as the check of the split."""
+
     few_clusters: int = 40
     """Fewer units than this in a variant and the delta method's variance of a ratio is too small on average."""
 

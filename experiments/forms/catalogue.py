@@ -18,8 +18,8 @@ else:
 
 KINDS = {
     MetricKind.PROPORTION: "Share of units that send the event at all",
-    MetricKind.COUNT: "Events a unit",
-    MetricKind.SUM: "Total of a property a unit",
+    MetricKind.COUNT: "Events per unit",
+    MetricKind.SUM: "Total of a property per unit",
     MetricKind.RATIO: "Events divided by other events",
     MetricKind.AVERAGE: "Average of a property over its events",
 }

@@ -93,7 +93,7 @@ def make_key(page: Page) -> str:
 
 def catalogue(page: Page) -> None:
     add_metric(page, "Purchase rate", "Share of units that send the event at all", "Order Completed", shown="Percent")
-    add_metric(page, "Revenue per shopper", "Total of a property a unit", "Order Completed", "revenue", shown="Money")
+    add_metric(page, "Revenue per shopper", "Total of a property per unit", "Order Completed", "revenue", shown="Money")
     add_metric(
         page,
         "Page latency",

@@ -24,6 +24,16 @@ def test_home__each_experiment__says_status_verdict_and_primary_change(client_of
     assert "Running, day " in said
 
 
+def test_home__a_change_without_a_relative_one__is_given_in_its_own_unit(client_of_alice, shop):
+    refunds = builders.experiment(shop)
+    only_absolute = builders.comparison(lift=None, lift_interval=None, difference=2.05)
+    metric = builders.metric_result("revenue-per-user", only_absolute, display_unit="currency")
+    builders.snapshot(refunds, builders.results(refunds, metrics=[metric]))
+    said = home(client_of_alice)
+    assert "+€2.05 Revenue per user" in said
+    assert "Revenue per user," not in said
+
+
 def test_home__a_broken_split__shows_no_change(client_of_alice, shop):
     ranker = builders.experiment(shop)
     builders.snapshot(ranker, builders.broken_results(ranker))

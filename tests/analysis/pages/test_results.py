@@ -161,7 +161,7 @@ def test_results__charts__say_the_same_in_a_sentence_and_a_table(client_of_alice
     figure = json.loads(re.search(r'<script id="effect-figure" type="application/json">(.*?)</script>', html).group(1))
     assert figure["data"][2]["y"][0] == pytest.approx(0.086)
     assert "Treatment: Click-through rate +5.8% by 15 Mar 2026" in said
-    assert "182,000 units entered over 14 days, 13,000 a day on average" in said
+    assert "182,000 users entered over 14 days, 13,000 a day on average" in said
     assert said.count("2 Mar 2026") >= 2
 
 

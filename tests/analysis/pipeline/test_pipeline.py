@@ -69,6 +69,13 @@ def test_refresh__exposures_it_cannot_use__fail_a_check_that_says_what_to_do():
     assert checks["exposures-without-unit"].what_to_do == "Send the property session_id with every event."
 
 
+def test_refresh__a_single_stray_exposure__is_counted_as_one():
+    experiment = builders.experiment(builders.project(), started_at=timezone.now() - DAY)
+    builders.expose(experiment, "u1", "contrl", at=timezone.now())
+    checks = {check.key: check for check in results_of(pipeline.refresh(experiment)).health.checks}
+    assert checks["unknown-variants"].summary.startswith("1 exposure names no variant")
+
+
 def test_refresh__a_mistake_put_right_yesterday__is_said_no_more():
     experiment = shop()
     builders.expose(experiment, "u1", "contrl", at=T0)
