@@ -26,7 +26,7 @@ def edge(conninfo: str, tmp_path: Path) -> Iterator[Edge]:
     running.stop()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> float:
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> float:
     """Return after how many seconds the condition came true."""
     began = time.perf_counter()
     while not condition():
