@@ -32,20 +32,20 @@ class TestFollowing:
     def test_edge__a_committed_change__is_seen_by_notification(self, edge):
         home = builders.project()
         _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
-        wait_until(lambda: edge.grant(plain))
+        assert wait_until(lambda: edge.grant(plain))
         assert ask(edge, plain).status == 404
 
         builders.experiment(home)
         announce()
 
-        wait_until(lambda: ask(edge, plain).status == 200)
+        assert wait_until(lambda: ask(edge, plain).status == 200)
 
     def test_edge__ten_changes_in_a_row__are_each_seen_by_notification(self, edge):
         made = builders.experiment(builders.project())
         for allocation in range(1000, 11_000, 1000):
             Experiment.objects.filter(pk=made.pk).update(allocation=allocation)
             announce()
-            wait_until(lambda wanted=allocation: allocations(edge) == [wanted])
+            assert wait_until(lambda wanted=allocation: allocations(edge) == [wanted])
 
     def test_edge__two_processes__see_the_same_version(self, edge, conninfo, tmp_path):
         other = Edge(conninfo, tmp_path / "other.json", poll_seconds=3600)
@@ -53,29 +53,29 @@ class TestFollowing:
         try:
             builders.experiment(builders.project())
             announce()
-            wait_until(lambda: allocations(edge) and edge.version == other.version)
+            assert wait_until(lambda: allocations(edge) and edge.version == other.version)
         finally:
             other.stop()
 
     def test_edge__a_revoked_key__stops_working_by_notification(self, edge):
         key, plain = keys.issue_key(builders.project(), "Leaked", [Scope.EVALUATE], None)
-        wait_until(lambda: edge.grant(plain))
+        assert wait_until(lambda: edge.grant(plain))
         keys.revoke(key, None)
-        wait_until(lambda: edge.grant(plain) is None)
+        assert wait_until(lambda: edge.grant(plain) is None)
 
     def test_edge__a_lost_notification__is_made_good_by_polling(self, conninfo, file):
         edge = Edge(conninfo, file, poll_seconds=0.2)
         edge.start()
         try:
             builders.experiment(builders.project())  # and nobody announces it
-            wait_until(lambda: allocations(edge))
+            assert wait_until(lambda: allocations(edge))
         finally:
             edge.stop()
 
     def test_edge__stopped__ends_its_thread_and_still_serves(self, edge):
         builders.experiment(builders.project())
         announce()
-        wait_until(lambda: allocations(edge))
+        assert wait_until(lambda: allocations(edge))
         began = time.perf_counter()
         edge.stop()
         assert time.perf_counter() - began < 10, "it waits for a poll or a notification that does not come"
@@ -86,7 +86,7 @@ class TestFollowing:
         edge = Edge(conninfo, file, poll_seconds=0.05)
         edge.start()
         try:
-            wait_until(file.exists)
+            assert wait_until(file.exists)
             version, written = edge.version, file.stat().st_mtime_ns
             time.sleep(0.5)
             assert (edge.version, file.stat().st_mtime_ns) == (version, written)
@@ -102,14 +102,14 @@ class TestBadContent:
         home = builders.project()
         made = builders.experiment(home)
         _, plain = keys.issue_key(home, "App", [Scope.EVALUATE], None)
-        wait_until(lambda: edge.grant(plain))
+        assert wait_until(lambda: edge.grant(plain))
         before = ask(edge, plain).body
 
         made.variants.filter(position=0).update(weight=1)
         builders.experiment(home, "another")
         announce()
 
-        wait_until(lambda: ask(edge, plain, "another").status == 200)
+        assert wait_until(lambda: ask(edge, plain, "another").status == 200)
         assert ask(edge, plain).body == before
         assert "sum to 10000" in edge.problem
 
@@ -130,9 +130,9 @@ class TestBadContent:
         edge = Edge(conninfo, file, poll_seconds=0.05, read=read)
         edge.start()
         try:
-            wait_until(lambda: edge.problem)
+            assert wait_until(lambda: edge.problem)
             assert "surprise" in edge.problem
-            wait_until(lambda: edge.version and edge.problem is None)
+            assert wait_until(lambda: edge.version and edge.problem is None)
         finally:
             edge.stop()
 
@@ -145,7 +145,7 @@ class TestDisk:
         try:
             answer = ask(edge, served.KEY, "ranker")
             assert answer.status == 200
-            wait_until(lambda: edge.problem)
+            assert wait_until(lambda: edge.problem)
             assert "The database gives no snapshot" in edge.problem
             assert not edge.connected
             assert ask(edge, served.KEY, "ranker") == answer
