@@ -1,0 +1,58 @@
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from assignment.engine.sdk.cases import check
+from config.paths import REPOSITORY
+
+CASES = REPOSITORY.parent / "shared" / "conformance" / "growthbook_sdk_cases_half.json"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason=f"the shared SDK cases are not at {CASES}")
+def test_shared_cases__every_section__agrees():
+    answers = list(check(json.loads(CASES.read_text())))
+    assert len(answers) > 200
+    assert [(answer.section, answer.name, answer.got) for answer in answers if not answer.passed] == []
+
+
+def run(tmp_path, content):
+    path = tmp_path / "cases.json"
+    path.write_text(content)
+    written = io.StringIO()
+    code = 0
+    try:
+        call_command("check_sdk_cases", str(path), stdout=written)
+    except SystemExit as stop:
+        code = stop.code
+    return code, written.getvalue().splitlines()
+
+
+def test_check_sdk_cases__all_pass__counts_and_exits_zero(tmp_path):
+    content = {
+        "specVersion": "0.8.0",
+        "hash": [["", "a", 1, 0.22]],
+        "evalCondition": [["one", {"a": 1}, {"a": 1}, True]],
+    }
+    assert run(tmp_path, json.dumps(content)) == (0, ["2 passed, 0 failed"])
+
+
+def test_check_sdk_cases__one_differs__prints_it_and_exits_one(tmp_path):
+    content = {"outer": {"evalCondition": [["mine", {"a": 1}, {"a": 1}, False]]}}
+    code, lines = run(tmp_path, json.dumps(content))
+    assert code == 1
+    assert lines == ["FAILED outer.evalCondition: mine", "  got      true", "  expected false", "0 passed, 1 failed"]
+
+
+@pytest.mark.parametrize("content", [{"unheardOf": [["case", 1]]}, {"run": [["too short"]]}, {"hash": [3]}, {}])
+def test_check_sdk_cases__case_that_cannot_be_run__is_no_success(tmp_path, content):
+    code, lines = run(tmp_path, json.dumps(content))
+    assert code == 1
+    assert lines[-1].startswith("0 passed")
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_check_sdk_cases__file_that_is_none__says_so(tmp_path, content):
+    with pytest.raises(CommandError):
+        run(tmp_path, content)
