@@ -1,4 +1,4 @@
-"""Headless Chromium for the browser tests: Debian's own, driven by Playwright with its path given."""
+"""Headless Chromium for the browser tests: the system's, driven by Playwright with its path given, else Playwright's."""
 
 import os
 import shutil
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-PATH = os.environ.get("TRUELIFT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATH = os.environ.get("TRUELIFT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = [
     "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not start
     "--disable-gpu",
@@ -23,10 +24,11 @@ ARGUMENTS = [
 @contextmanager
 def launched() -> Iterator[Browser]:
     """Yield a browser, or skip the test. Close it soon: while it is open, no other test can run an event loop."""
-    if PATH is None:
-        pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PATH, args=ARGUMENTS)
+        path = PATH or playwright.chromium.executable_path
+        if not os.path.exists(path):
+            pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             yield browser
         finally:
