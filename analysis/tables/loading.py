@@ -61,6 +61,8 @@ def loaded(request: Request, progress: Progress) -> Iterator[Loaded]:
         connection.execute("SET enable_progress_bar_print = false")
         try:
             yield _Loader(connection, request, progress).load()
+        except duckdb.Error as problem:
+            raise RefusalError(f"{request.file} cannot be analysed: {first_line(problem)}") from None
         finally:
             connection.close()
 
