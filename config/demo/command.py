@@ -11,6 +11,7 @@ from config.demo.client import ShopError
 from config.demo.connection import Address
 from config.demo.progress import Reporter
 from config.demo.shop import ParameterError
+from experiments.setup import PlanError
 
 
 class DemoCommand(BaseCommand):
@@ -34,7 +35,7 @@ class DemoCommand(BaseCommand):
         try:
             Address.from_url(options["base_url"])
             self.work(options, Reporter(self._say, terminal=self.stdout.isatty()))
-        except (ShopError, ParameterError, ValueError) as error:
+        except (ShopError, ParameterError, PlanError, ValueError) as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError(unreachable(error)) from error

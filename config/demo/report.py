@@ -112,9 +112,11 @@ def interval(bounds: Interval | None) -> str:
     return f"[{low}, {high}] %"
 
 
-def unlucky(found: list[Finding]) -> str:
-    """Say how often a true value lies outside by chance, in one sentence."""
+def conclusion(results: Results, found: list[Finding]) -> str:
+    """Say in a sentence whether the truth lies inside the intervals, and what it means where it does not."""
     outside = [finding.metric for finding in found if finding.inside is False]
+    if outside and not results.health.trustworthy:
+        return f"The truth lies outside for {', '.join(outside)}, which is why the product withholds these numbers."
     if not outside:
         return "Every true lift lies inside its reported interval."
     return (

@@ -57,6 +57,25 @@ def test_simulate_shop__on_session_units__is_refused(db, tmp_path, settings):
         call_command("simulate_shop", "--experiment", "by-session")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--experiment", "a/b"], r"The key is 'a/b'; use letters, digits"),
+        (["--project", "../x"], r"--project is '../x'; it must be made of letters, digits"),
+    ],
+)
+def test_simulate_shop__for_a_key_that_no_address_can_hold__is_refused_in_one_line(
+    db, tmp_path, settings, arguments: list[str], words: str
+):
+    from experiments.models import Project
+
+    settings.HOME = tmp_path
+    with pytest.raises(CommandError, match=words) as refused:
+        call_command("simulate_shop", *arguments)
+    assert "\n" not in str(refused.value)
+    assert not Project.objects.filter(slug="../x").exists()
+
+
 def test_simulate_shop__takes_the_truth_from_its_options():
     options = {
         "experiment": "mine", "shoppers": 10, "days": 3, "seed": 5, "split": "broken", "lost_exposures": None,

@@ -46,7 +46,7 @@ def results(lift_interval: tuple[float | None, float | None] | None = (0.02, 0.1
 def written(truth: float, interval: tuple[float | None, float | None] | None = (0.02, 0.18)) -> list[str]:
     shape = msgspec.convert(results(interval), Results)
     found = report.findings(shape, true_lifts(Effects(ctr=truth), 14, 0), {"ctr": "click_through"})
-    return [*report.lines(shape, found), report.unlucky(found)]
+    return [*report.lines(shape, found), report.conclusion(shape, found)]
 
 
 def test_lines__truth_inside__says_yes_beside_reported_and_true_lift():
@@ -61,6 +61,13 @@ def test_lines__truth_outside__says_no_and_what_chance_does():
     lines = written(0.2)
     assert lines[4].endswith("NO")
     assert lines[5].startswith("The truth lies outside for Click-through. A 95 % interval misses one time in twenty")
+
+
+def test_conclusion__of_a_broken_split__blames_the_split_and_not_chance():
+    shape = msgspec.convert(results(), Results)
+    broken = msgspec.structs.replace(shape, health=msgspec.structs.replace(shape.health, trustworthy=False))
+    said = report.conclusion(broken, [Finding(metric="Clicks", lift=0.1, interval=(0.05, 0.2), truth=0.0)])
+    assert said == "The truth lies outside for Clicks, which is why the product withholds these numbers."
 
 
 def test_lines__no_interval__is_neither_yes_nor_no():

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.core.validators import slug_re
 
 from config.demo import drive, live, report
 from config.demo.catalogue import CLICKS_DECIDE, Serves, Story, story
@@ -103,7 +104,7 @@ async def _drive(
     found = report.findings(results, truth, truth_of)
     for line in report.lines(results, found):
         reporter.say(line)
-    reporter.say(report.unlucky(found))
+    reporter.say(report.conclusion(results, found))
     return found
 
 
@@ -152,6 +153,8 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _project(slug: str, user: User) -> Project:
+    if not slug_re.fullmatch(slug):
+        raise CommandError(f"--project is {slug!r}; it must be made of letters, digits, underscores and hyphens.")
     known = Project.objects.filter(slug=slug).first()
     project = known or ensure_project(slug, slug.replace("-", " ").capitalize(), user)
     ensure_catalogue(project, user)
