@@ -1,11 +1,15 @@
 """What is answered where no view answers: pages for people, JSON for programs under ``/api/``."""
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+
+from config.commandline import is_unreachable
 
 API = "/api/"
 WHAT_THERE_IS = "GET /api/v1/experiments, GET …/<key>/results, POST …/<key>/refresh, GET …/<key>/refresh/<id>"
@@ -40,9 +44,29 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def failed(request: HttpRequest, *args: Any) -> HttpResponse:
     """Say that something broke here."""
     if request.path_info.startswith(API):
-        message = "Something failed here, and it has been logged. Try again in a moment."
-        return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
-    return defaults.server_error(request, *args)
+        return _api_failure(unreachable=_database_is_gone())
+    response = defaults.server_error(request, *args)
+    return _unavailable(response) if _database_is_gone() else response
+
+
+def _api_failure(*, unreachable: bool) -> HttpResponse:
+    if unreachable:
+        message = "The database cannot be reached at the moment. Try again in some seconds."
+        return _unavailable(_refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message))
+    message = "Something failed here, and it has been logged. Try again in a moment."
+    return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
+
+
+def _database_is_gone() -> bool:
+    """Say whether the exception being handled is that of a database out of reach."""
+    error = sys.exc_info()[1]
+    return isinstance(error, OperationalError) and is_unreachable(error)
+
+
+def _unavailable(response: HttpResponse) -> HttpResponse:
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    response["Retry-After"] = "5"
+    return response
 
 
 def _refusal(status: HTTPStatus, code: str, message: str) -> HttpResponse:

@@ -1,7 +1,7 @@
 """What is answered where no view answers: nothing is a crash, and programs are told so in JSON."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.test import Client
 
 from config import errors
@@ -47,6 +47,17 @@ def test_api__that_breaks__is_500_in_its_own_shape(bearer, monkeypatch):
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal_error"
     assert "lost" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/experiments/x/results", "/unsubscribe/none/"])
+def test_database_out_of_reach__is_503_and_asks_to_come_back(bearer, monkeypatch, path):
+    def gone(*_: object, **__: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("analysis.api.experiments.experiment_of", gone)
+    monkeypatch.setattr("analysis.mail.unsubscribing.get_object_or_404", gone)
+    answer = Client(raise_request_exception=False).get(path, headers=bearer)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/unsubscribe/none/", "/p/shop/"])

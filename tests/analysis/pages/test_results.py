@@ -67,7 +67,12 @@ def test_results__nobody_signed_in__asks_to_sign_in(ranker):
 def test_results__before_the_first_exposure__says_what_to_do(client_of_alice, ranker):
     said = words(page(client_of_alice))
     assert "No results yet" in said
+    assert "is running and waits" in said
     assert "The requests to paste are on the set-up page" in said
+    Experiment.objects.filter(pk=ranker.pk).update(status=Status.STOPPED, stopped_at=timezone.now())
+    said = words(page(client_of_alice))
+    assert "was stopped before its first exposure" in said
+    assert "is running" not in said
 
 
 def test_results__a_draft__leads_to_its_set_up(client_of_alice, shop, purchase):
