@@ -1,0 +1,115 @@
+"""Addresses: targeting, overrides and redirects."""
+
+import pytest
+
+from assignment.engine.sdk.context import Context
+from assignment.engine.sdk.effort import Effort
+from assignment.engine.sdk.overrides import query_string_override
+from assignment.engine.sdk.redirects import redirect_of, with_parameters_of
+from assignment.engine.sdk.urls import is_targeted
+
+PAGE = "https://www.Example.com/Shop/item?color=red&size=4#top"
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "expected"),
+    [
+        ("simple", "/shop/item", True),
+        ("simple", "/shop/item/", True),
+        ("simple", "shop/item", True),
+        ("simple", "/shop", False),
+        ("simple", "/shop/*", True),
+        ("simple", "/*/item", True),
+        ("simple", "*", True),
+        ("simple", "http://www.example.com/shop/item", True),
+        ("simple", "www.example.com/shop/item", True),
+        ("simple", "*.example.com/shop/item", True),
+        ("simple", "example.com/shop/item", False),
+        ("simple", "/shop/item?color=red", True),
+        ("simple", "/shop/item?size=*&color=r*d", True),
+        ("simple", "/shop/item?color=blue", False),
+        ("simple", "/shop/item?brand=x", False),
+        ("simple", "/shop/item#top", True),
+        ("simple", "/shop/item#end", False),
+        ("simple", "/shop.item", False),
+        ("regex", r"^https://www\.Example\.com/", True),
+        ("regex", r"^/Shop/item\?color=red", True),
+        ("regex", r"^/shop", False),
+        ("regex", "[", False),
+        ("newer", "/shop/item", False),
+        ("simple", None, False),
+        ("simple", "http://[", False),
+    ],
+)
+def test_target__page__matches_by_host_path_parameters_and_fragment(kind, pattern, expected):
+    assert is_targeted(PAGE, [{"include": True, "type": kind, "pattern": pattern}], Effort()) is expected
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ([], False),
+        ([(False, "/other")], True),
+        ([(False, "/shop/*"), (True, "*")], False),
+        ([(True, "/other"), (True, "/shop/*")], True),
+        ([(True, "/other")], False),
+    ],
+)
+def test_targets__exclusion__wins(targets, expected):
+    rules = [{"include": include, "type": "simple", "pattern": pattern} for include, pattern in targets]
+    assert is_targeted(PAGE, rules, Effort()) is expected
+
+
+@pytest.mark.parametrize("url", ["", "no address", "http://[::1/", "\ud800://x/\ud800"])
+def test_targets__address_that_is_none__is_no_page(url):
+    assert not is_targeted(url, [{"include": True, "type": "simple", "pattern": "*"}], Effort())
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("k=0", 0),
+        ("k=1", 1),
+        ("k=2", None),
+        ("k=-1", None),
+        ("k=1.0", None),
+        ("k=", None),
+        ("k=²", None),
+        ("k=1&k=0", 1),
+        ("K=1", None),
+        ("x=1", None),
+        ("k=" + "9" * 5000, None),
+        ("k=%31", 1),
+        ("#?k=1", None),
+    ],
+)
+def test_query_string__only_an_existing_index__chooses(query, expected):
+    assert query_string_override("k", "http://x/?" + query, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "to", "expected"),
+    [
+        ("http://x/?a=1", "http://y/", "http://y/?a=1"),
+        ("http://x/?a=1&b=2", "http://y/?b=3#end", "http://y/?b=3&a=1#end"),
+        ("http://x/", "http://y/?b=3", "http://y/?b=3"),
+        ("http://x/?a=b%20c", "/new", "/new?a=b+c"),
+        ("http://x/?a=1", "http://[/", "http://[/"),
+    ],
+)
+def test_redirect__parameters_of_the_page__are_kept_unless_the_target_sets_them(page, to, expected):
+    assert with_parameters_of(page, to) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"weights": [0, 1]}, {"inExperiment": True, "urlRedirect": "http://y/", "urlWithParams": "http://y/"}),
+        ({"weights": [1, 0]}, {"inExperiment": True, "urlRedirect": "", "urlWithParams": ""}),
+        ({"coverage": 0}, {"inExperiment": False, "urlRedirect": "", "urlWithParams": ""}),
+    ],
+)
+def test_redirect__unit__goes_where_its_variation_says(change, expected):
+    experiment = {"key": "e", "variations": [{}, {"urlRedirect": "http://y/"}], **change}
+    context = Context(attributes={"id": "1"}, url="http://x/?a=1")
+    assert redirect_of(context, experiment).as_json() == expected
