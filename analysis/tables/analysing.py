@@ -228,7 +228,7 @@ class _Analysis:
             warnings=warnings,
             rows=table.rows,
             mismatched_rows=table.bad_rows,
-            notes=[*self._missing_notes(), *table.notes],
+            notes=[*self._missing_notes(), *table.notes, *self._breakdown_notes(trustworthy=health.trustworthy)],
         )
 
     def _missing_notes(self) -> list[str]:
@@ -244,6 +244,17 @@ class _Analysis:
                 notes.append(f"{count:,} rows have no {column}; the covariate is 0 there, with its own indicator.")
         return notes
 
+    def _breakdown_notes(self, *, trustworthy: bool) -> list[str]:
+        """Say what a breakdown leaves out, so that nobody takes it for what it is not."""
+        asked, kinds = self.request, {spec.type for spec in self.table.metrics}
+        if not asked.segments:
+            return []
+        if not trustworthy:
+            return ["Breakdowns are withheld while the numbers are not trustworthy."]
+        notes = ["Quantiles are not broken down by segment."] if MetricType.QUANTILE in kinds else []
+        notes += ["Breakdowns are not adjusted for covariates."] if asked.covariates else []
+        return notes + (["Intervals within segments are for one look."] if asked.sequential else [])
+
     def _verdict(self, said: schema.Verdict) -> report.Verdict:
         reasons = [one for one in said.reasons if not one.startswith("Planned duration:")]
         first = _SEQUENTIAL_SAID if self.request.sequential else _ENDED_SAID
@@ -254,7 +265,7 @@ def _capped(cap: float, uncapped: ComparisonNumbers) -> str:
     found = uncapped.difference
     if not isinstance(found, Difference):
         return f"Capped at {cap:g} a unit in every variant."
-    plain = f"{found.value:+.4g} (p = {found.p_value:.2g})".replace("-", "−")
+    plain = f"{checks.signed(found.value)} (p = {found.p_value:.2g})"
     return f"Capped at {cap:g} a unit in every variant, which changes what is estimated. Without the cap: {plain}."
 
 

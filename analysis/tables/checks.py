@@ -103,8 +103,8 @@ def outliers(table: Loaded, index: int, chosen: str, treatment: str, control: st
         return []
     units = "unit carries" if top == 1 else "units carry"
     return [
-        f"Outliers: the largest {top:,} {units} {carried:+.4g} of the difference of {found.value:+.4g}. "
-        f"Read it beside --cap {spec.name}=p99.9.".replace("-0", "−0")
+        f"Outliers: the largest {top:,} {units} {signed(carried)} of the difference of "
+        f"{signed(found.value)}. Read it beside --cap {spec.name}=p99.9."
     ]
 
 
@@ -129,6 +129,11 @@ def unequal_missing(table: Loaded, index: int) -> list[str]:
         f"{spec.name} is missing more often in one variant ({shares}; {wording.p_value(p)}), so the units that are "
         "left are not alike. If no value means that nothing happened, write 0 in the file or use :count."
     ]
+
+
+def signed(value: float) -> str:
+    """Write a number with its sign."""
+    return f"{value:+.4g}".replace("-", "−")
 
 
 def literal(word: str) -> str:

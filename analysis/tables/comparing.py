@@ -158,7 +158,7 @@ def _rho_squared(alpha: float, planned: int) -> float:
 
 def _adjustment_notes(adjusted: Adjusted, plain: Difference) -> tuple[str, ...]:
     gain = 1 - adjusted.variance_ratio
-    before = f"{plain.value:+.4g} with p = {plain.p_value:.2g}".replace("-", "−")
+    before = f"{plain.value:+.4g}".replace("-", "−") + f" with p = {plain.p_value:.2g}"
     if gain < _WORTH_SAYING:
         said = f"The covariates gain almost nothing: {max(0.0, gain):.1%} less variance. Without them: {before}."
     else:

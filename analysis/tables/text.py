@@ -57,8 +57,8 @@ def _row(metric: Metric, one: Comparison) -> tuple[str, ...]:
         one.variant,
         value(one.control_mean, share=share),
         value(one.mean, share=share),
-        value(one.difference, share=share, signed=True),
-        interval(one.difference_interval, share=share),
+        value(one.difference, share=share, signed=True, unit=" pp"),
+        interval(one.difference_interval, share=share, unit=" pp"),
         value(one.lift, share=True, signed=True),
         interval(one.lift_interval, share=True),
         "–" if one.p_value is None else f"{one.p_value:.2g}",
@@ -66,19 +66,19 @@ def _row(metric: Metric, one: Comparison) -> tuple[str, ...]:
     )
 
 
-def value(number: float | None, *, share: bool, signed: bool = False) -> str:
-    """Write a number, or a dash where there is none."""
+def value(number: float | None, *, share: bool, signed: bool = False, unit: str = "%") -> str:
+    """Write a number, or a dash where there is none; a share in percent (a difference of shares: ``unit`` pp)."""
     if number is None:
         return "–"
-    shown = f"{number * 100 if share else number:{'+' if signed else ''},.4g}" + ("%" if share else "")
+    shown = f"{number * 100 if share else number:{'+' if signed else ''},.4g}" + (unit if share else "")
     return shown.replace("-", "−")
 
 
-def interval(bounds: Interval | None, *, share: bool) -> str:
+def interval(bounds: Interval | None, *, share: bool, unit: str = "%") -> str:
     """Write an interval, or a dash where there is none."""
     if bounds is None:
         return "–"
-    return " to ".join("no bound" if end is None else value(end, share=share, signed=True) for end in bounds)
+    return " to ".join("no bound" if end is None else value(end, share=share, signed=True, unit=unit) for end in bounds)
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -77,6 +77,8 @@ def _request(options: dict[str, Any]) -> asked.Request:
     names = [one.name for one in metrics]
     if not 0 < options["alpha"] < 0.5:
         raise RefusalError(f"--alpha {options['alpha']:g}: give a risk above 0 and below 0.5, such as 0.05")
+    if options["planned_units"] is not None and not options["sequential"]:
+        raise RefusalError("--planned-units goes with --sequential; for one look at the end leave it out")
     if options["planned_units"] is not None and options["planned_units"] < 1:
         raise RefusalError(f"--planned-units {options['planned_units']}: give a number of units above 0")
     return asked.Request(

@@ -110,6 +110,13 @@ def test_lines_of_another_length__are_left_out_and_counted(write: Write):
     assert said(found, "line 7", "notes")
 
 
+def test_lines_that_are_no_utf8__are_left_out_and_counted(write: Write):
+    file = write(SHOP, shop())
+    file.write_bytes(file.read_bytes() + b"u-x,new,1,2,0,1,\xff\xfe\r\n")
+    found = report(file, *USUAL, *REVENUE)
+    assert (found["health"]["mismatched_rows"], found["health"]["rows"]) == (1, 2000)
+
+
 def test_rows_without_unit_or_variant__are_left_out_and_counted(write: Write):
     rows = [*shop(), ["", "new", 1, 1, 1, 1, "a"], ["u9999", "", 1, 1, 1, 1, "a"]]
     found = report(write(SHOP, rows), *USUAL, *REVENUE)

@@ -61,6 +61,7 @@ def refusal(file: Path, *options: str) -> str:
         ((*REVENUE, "--covariate", "revenue=revenue"), "the metric's own column"),
         ((*REVENUE, "--alpha", "5"), "--alpha 5: give a risk above 0"),
         ((*REVENUE, "--segment", "user"), "2,000 different values"),
+        ((*REVENUE, "--planned-units", "5000"), "--planned-units goes with --sequential"),
     ],
 )
 def test_options_that_do_not_fit__are_one_line(write: Write, options: tuple[str, ...], expected: str):
