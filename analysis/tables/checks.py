@@ -93,17 +93,19 @@ def outliers(table: Loaded, index: int, chosen: str, treatment: str, control: st
     rows = table.query(f"SELECT v, count(*) FROM units WHERE {KEPT} AND {arms} AND m{index} IS NOT NULL GROUP BY v")
     sizes = {str(v): int(str(n)) for v, n in rows}
     top = max(1, round(_TOP_SHARE * sum(sizes.values())))
-    largest = table.query(
-        f"SELECT v, sum(w) FROM (SELECT v, {chosen} AS w FROM units WHERE {KEPT} AND {arms} AND m{index} IS NOT NULL "
-        f"ORDER BY w DESC, v LIMIT {top}) GROUP BY v"
-    )
-    sums = {str(v): float(str(total)) for v, total in largest}
+    whole = sum(sizes.values())
+    among = f"(SELECT v, {chosen} AS w FROM units WHERE {KEPT} AND {arms} AND m{index} IS NOT NULL)"
+    # Units at one value (at a cap, say) are in or out together: which of them were taken would be the sort's choice.
+    below = f"(SELECT quantile_disc(w, {(whole - top - 0.5) / whole!r}) FROM {among})"
+    largest = table.query(f"SELECT v, sum(w), count(*) FROM {among} WHERE w > {below} GROUP BY v")
+    sums = {str(v): float(str(total)) for v, total, _ in largest}
+    top = sum(int(str(count)) for _, _, count in largest)
     carried = sums.get(treatment, 0.0) / sizes[treatment] - sums.get(control, 0.0) / sizes[control]
     if abs(carried) <= _CARRIES * abs(found.value) or abs(carried) < _NOT_NOISE * found.standard_error:
         return []
-    units = "unit carries" if top == 1 else "units carry"
+    units = "unit carries" if top == 1 else f"{top:,} units carry"
     return [
-        f"Outliers: the largest {top:,} {units} {signed(carried)} of the difference of "
+        f"Outliers: the largest {units} {signed(carried)} of the difference of "
         f"{signed(found.value)}. Read it beside --cap {spec.name}=p99.9."
     ]
 

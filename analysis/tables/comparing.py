@@ -130,7 +130,9 @@ def always_valid(numbers: ComparisonNumbers, covariance: float, looks: Looks) ->
     if min(control.n, treatment.n) < EARLIEST_UNITS:
         why = f"an always-valid interval needs {EARLIEST_UNITS} units in each variant; the smaller has "
         why += f"{min(control.n, treatment.n)}"
-        return replace(numbers, difference=NotComputable(why), lift_interval=None, notes=(f"Not computable: {why}.",))
+        return replace(
+            numbers, difference=NotComputable(why), lift=None, lift_interval=None, notes=(f"Not computable: {why}.",)
+        )
     n = control.n + treatment.n
     multiplier = boundary(n, numbers.alpha, looks.planned_units)
     p = always_valid_p(found.statistic, n, numbers.alpha, looks.planned_units)

@@ -176,7 +176,12 @@ class _Loader:
     def _days(self, source: Source) -> None:
         if self.request.time and self._one("SELECT count(*) FROM rows WHERE t = DATE '0001-01-01'"):
             column = self.request.time
-            self._refuse_first(source, column, f"{source.day(column)} = DATE '0001-01-01'", "is not a time")
+            self._refuse_first(
+                source,
+                column,
+                f"{source.day(column)} = DATE '0001-01-01'",
+                "is not a time such as 2026-03-02 or 2026-03-02T10:00:00Z",
+            )
 
     def _typed(self, source: Source, spec: MetricSpec) -> MetricSpec:
         """Settle a metric's type by its values where it was not given, and hold a proportion to 0 and 1."""
@@ -310,7 +315,8 @@ class _Loader:
         """Count units a variant without those seen in two, the control first."""
         found = self.connection.execute("SELECT v, count(*) FROM units WHERE NOT mixed GROUP BY v").fetchall()
         counts = {str(row[0]): int(row[1]) for row in found}
-        names = sorted(set(counts) | set(self.request.weights or ()) | {self.request.control})
+        planned = {name for name, share in (self.request.weights or {}).items() if share > 0}
+        names = sorted(set(counts) | planned | {self.request.control})
         names.sort(key=lambda name: name != self.request.control)
         return {name: counts.get(name, 0) for name in names}, self._one("SELECT count(*) FROM units WHERE mixed")
 

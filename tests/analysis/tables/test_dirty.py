@@ -131,6 +131,11 @@ def test_outliers_that_carry_the_difference__are_said(write: Write):
     assert any(warning.startswith("Outliers: the largest 2 units carry") for warning in found["warnings"])
 
 
+def test_units_at_one_cap__are_no_outliers(write: Write):
+    found = comparison(report(write(SHOP, shop(effect=0.3)), *USUAL, *REVENUE, "--cap", "revenue=p90"), "revenue")
+    assert not any(warning.startswith("Outliers") for warning in found["warnings"])
+
+
 def test_honest_metric__warns_of_no_outliers(write: Write):
     found = report(write(SHOP, shop(effect=1.0)), *USUAL, *REVENUE)
     assert comparison(found, "revenue")["warnings"] == []

@@ -33,7 +33,7 @@ def refusal(file: Path, *options: str) -> str:
         ((*REVENUE, "--time", "day"), "--time: there is no column 'day'"),
         ((*REVENUE, "--covariate", "revenue=past"), "there is no column 'past'"),
         (("--metric", "p=page"), "the column 'page' is not a number: row 1 holds 'a'"),
-        ((*REVENUE, "--time", "page"), "the column 'page' is not a time: row 1 holds 'a'"),
+        ((*REVENUE, "--time", "page"), "the column 'page' is not a time such as 2026-03-02"),
         (("--metric", "p=revenue:proportion"), "cannot be the proportion 'p', which is 0 or 1 a unit: row 1 holds"),
         ((*REVENUE, "--weights", "old=1"), "--weights 'old=1' do not fit"),
         ((*REVENUE, "--weights", "old=1,neu=1"), "--weights do not fit: no share for new"),

@@ -118,6 +118,19 @@ def test_every_kind_of_file__gives_the_same_numbers(write: Write, tmp_path: Path
         assert found["health"] == first["health"]
 
 
+def test_variant_of_weight_0_without_units__takes_no_share_of_the_risk(write: Write):
+    found = report(write(SHOP, shop()), *USUAL, *REVENUE, "--weights", "old=1,new=1,retired=0")
+    (row,) = found["metrics"][0]["comparisons"]
+    assert row["alpha"] == pytest.approx(0.05)
+
+
+def test_planned_variant_without_units__breaks_the_split(write: Write):
+    found = report(write(SHOP, shop()), *USUAL, *REVENUE, "--weights", "old=1,new=1,lost=1")
+    assert found["health"]["srm"]["counts"]["lost"] == 0
+    assert found["verdict"]["decision"] == "not trustworthy"
+    assert comparison(found, "revenue", "lost")["difference"] is None
+
+
 def test_three_arms__share_the_primary_metrics_risk(write: Write):
     rows = [[f"u{i}", ("old", "new", "other")[i % 3], i % 7] for i in range(3000)]
     found = report(write(("user", "variant", "x"), rows), *USUAL, "--metric", "x=x")
