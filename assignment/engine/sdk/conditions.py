@@ -12,7 +12,7 @@ from typing import Any
 from assignment.engine.sdk.effort import Effort, TooMuchWorkError
 from assignment.engine.sdk.operators import OPERATORS, Truth, contains, opposite
 from assignment.engine.sdk.saved_groups import ConditionGroup, ListGroup, NobodysGroup, UnknownGroup, group_at
-from assignment.engine.sdk.values import at_path, same
+from assignment.engine.sdk.values import at_path, is_object, same
 
 OF_A_CONDITION = ("$or", "$nor", "$and", "$savedGroup")
 
@@ -47,7 +47,7 @@ def passes(
     bool
         False also when the condition is malformed, unknown or takes too much work; nothing is raised.
     """
-    groups = saved_groups if isinstance(saved_groups, Mapping) else {}
+    groups = saved_groups if is_object(saved_groups) else {}
     try:
         return condition_truth(attributes, condition, Scope(groups, effort=effort or Effort())) is True
     except (TooMuchWorkError, RecursionError):
@@ -56,7 +56,7 @@ def passes(
 
 def condition_truth(attributes: Any, condition: Any, scope: Scope) -> Truth:
     """Return whether every entry of the condition passes, or None where that is not known."""
-    if not isinstance(condition, Mapping):
+    if not is_object(condition):
         return None
     with scope.effort:
         return _all(_entry(attributes, key, value, scope) for key, value in condition.items())
@@ -103,7 +103,7 @@ def _each(attributes: Any, conditions: Any, scope: Scope, joined: Callable[[Iter
 
 
 def _saved_group(attributes: Any, reference: Any, scope: Scope) -> Truth:
-    if not isinstance(reference, Mapping):
+    if not is_object(reference):
         return False
     group_id, attribute = reference.get("id"), reference.get("attributeKey")
     if not isinstance(group_id, str) or ("attributeKey" in reference and not isinstance(attribute, str)):
@@ -124,7 +124,7 @@ def _saved_group(attributes: Any, reference: Any, scope: Scope) -> Truth:
 
 def value_truth(wanted: Any, actual: Any, scope: Scope, *, insensitive: bool = False) -> Truth:
     """Return whether one value is as wanted: equal, or passing every operator where only operators are given."""
-    if isinstance(wanted, Mapping) and all(isinstance(key, str) and key.startswith("$") for key in wanted):
+    if is_object(wanted) and all(isinstance(key, str) and key.startswith("$") for key in wanted):
         with scope.effort:
             return _all(_operator(name, actual, operand, scope) for name, operand in wanted.items())
     if insensitive and isinstance(wanted, str) and isinstance(actual, str):
@@ -165,7 +165,7 @@ def _in_group(actual: Any, group_id: Any, scope: Scope, *, wanted: bool) -> Trut
 def _element_matches(actual: Any, operand: Any, scope: Scope) -> Truth:
     if not isinstance(actual, (list, tuple)):
         return False
-    if not isinstance(operand, Mapping):
+    if not is_object(operand):
         return None
     of_value = all(isinstance(key, str) and key.startswith("$") for key in operand)
     matched = value_truth if of_value and not any(key in OF_A_CONDITION for key in operand) else _of_element

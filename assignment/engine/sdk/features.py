@@ -11,13 +11,13 @@ from assignment.engine.sdk.results import FeatureResult, Source
 from assignment.engine.sdk.running import run
 from assignment.engine.sdk.sticky import is_sticky
 from assignment.engine.sdk.units import in_rollout, is_filtered_out, seed_of, unit_of
-from assignment.engine.sdk.values import array, mapping, text, truthy
+from assignment.engine.sdk.values import array, is_object, mapping, text, truthy
 
 DEEPEST_CHAIN = 32
-OF_AN_EXPERIMENT = (
+OF_AN_EXPERIMENT = frozenset((
     "weights", "hashAttribute", "fallbackAttribute", "disableStickyBucketing", "bucketVersion", "minBucketVersion",
     "namespace", "meta", "ranges", "name", "phase", "seed", "hashVersion", "filters", "condition",
-)  # fmt: skip
+))  # fmt: skip
 
 
 def evaluate(key: str, session: Session) -> FeatureResult:
@@ -40,7 +40,7 @@ def evaluate(key: str, session: Session) -> FeatureResult:
 
 def _evaluate(key: str, feature: Mapping[str, Any], session: Session) -> FeatureResult:
     for rule in array(feature.get("rules")):
-        result = _by_rule(key, rule, session) if isinstance(rule, Mapping) else None
+        result = _by_rule(key, rule, session) if is_object(rule) else None
         if result is not None:
             return result
     return FeatureResult(value=feature.get("defaultValue"), source=Source.DEFAULT_VALUE)
@@ -98,4 +98,4 @@ def _described(key: str, rule: Mapping[str, Any], variations: Any) -> Mapping[st
     experiment = {"key": text(rule.get("key"), key), "variations": variations}
     if rule.get("coverage") is not None:
         experiment["coverage"] = rule["coverage"]
-    return experiment | {name: rule[name] for name in OF_AN_EXPERIMENT if truthy(rule.get(name))}
+    return experiment | {name: value for name, value in rule.items() if name in OF_AN_EXPERIMENT and truthy(value)}

@@ -114,5 +114,7 @@ def glob(subject: str, pattern: str) -> bool:
 
 def query_parameter(url: str, name: str) -> str | None:
     """Return the first value of a parameter in the address, or None."""
-    query = url.partition("#")[0].partition("?")[2]
+    query = url.partition("#")[0].partition("?")[2] if "?" in url else ""
+    if not query:
+        return None
     return text(dict(reversed(parse_qsl(query, keep_blank_values=True, max_num_fields=None))).get(name)) or None

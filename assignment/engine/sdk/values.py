@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 LARGEST_INDEX_DIGITS = 9
 LONGEST_PLAIN_NUMBER = 21
@@ -37,7 +37,13 @@ def kind_of(value: Any) -> Kind:
         return Kind.STRING
     if isinstance(value, (list, tuple)):
         return Kind.ARRAY
-    return Kind.OBJECT if isinstance(value, Mapping) else Kind.UNKNOWN
+    return Kind.OBJECT if is_object(value) else Kind.UNKNOWN
+
+
+def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Say whether the value is an object."""
+    # Asking for the abstract class takes ten times as long as a look at the type.
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def is_number(value: Any) -> bool:
@@ -57,7 +63,7 @@ def finite(value: Any, default: float) -> float:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return the value where it is an object, and an empty object otherwise."""
-    return value if isinstance(value, Mapping) else {}
+    return value if is_object(value) else {}
 
 
 def array(value: Any) -> list[Any] | tuple[Any, ...]:
@@ -72,9 +78,9 @@ def text(value: Any, default: str = "") -> str:
 
 def truthy(value: Any) -> bool:
     """Say whether a feature with this value is on: all but null, false, the empty string, 0 and not-a-number."""
-    if isinstance(value, (list, tuple, Mapping)):
-        return True
-    return bool(value) and value == value
+    if isinstance(value, float):
+        return value != 0 and value == value
+    return bool(value) or isinstance(value, (list, tuple, Mapping))
 
 
 def same_scalar(one: Any, other: Any) -> bool:
@@ -141,7 +147,7 @@ def at_path(attributes: Any, path: str) -> Any:
     """Return what lies at a dotted path (``a.b``, ``list.0``, ``list.length``), or None where nothing does."""
     current = attributes
     for step in path.split("."):
-        if isinstance(current, Mapping) and step in current:
+        if is_object(current) and step in current:
             current = current[step]
         elif isinstance(current, (list, tuple)):
             current = _at_index(current, step)
