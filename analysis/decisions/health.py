@@ -80,6 +80,8 @@ def _traffic_split(split: SplitTest | NotComputable, variants: Sequence[VariantF
 def share_of(variant: VariantFact) -> str:
     """Write a variant's share with one decimal more than would hide its distance from the design."""
     share, expected = variant.share or 0.0, variant.expected_share
+    if share == 0:
+        return "0%"
     decimals = 1 if abs(share - expected) >= 0.001 else 2
     return f"{100 * share:.{decimals}f}%"
 

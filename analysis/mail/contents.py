@@ -95,15 +95,18 @@ def status(results: Results) -> str:
     """Say where the experiment stands."""
     facts = results.experiment
     if facts.stopped_at is not None:
-        return f"Stopped on day {facts.day} of {facts.planned_days}"
-    return f"Running, day {facts.day} of {facts.planned_days}"
+        return f"Stopped on day {facts.day}"
+    planned = f", planned {facts.planned_days}" if facts.day > facts.planned_days else f" of {facts.planned_days}"
+    return f"Running, day {facts.day}{planned}"
 
 
 def problems_of(results: Results, time_zone: str, now: datetime) -> list[str]:
     """Return what is wrong with the result, each with what to do about it."""
     failed = [check for check in results.health.checks if check.ok is False]
     known = any(check.key == FRESHNESS for check in failed)
-    return [*(_problem(check) for check in failed), *([] if known else _stale(results, time_zone, now))]
+    # What the verdict gives as the next step stands above already.
+    told = results.verdict.next_step
+    return [*(_problem(check, told) for check in failed), *([] if known else _stale(results, time_zone, now))]
 
 
 def primary_metric(results: Results) -> MetricResult | None:
@@ -163,9 +166,9 @@ def _facts(results: Results, time_zone: str) -> list[tuple[str, str]]:
     ]
 
 
-def _problem(check: Check) -> str:
+def _problem(check: Check, told: str) -> str:
     summary = check.summary.rstrip(".")
-    return f"{check.name} {summary}. {check.what_to_do}".rstrip()
+    return f"{check.name} {summary}. {'' if check.what_to_do == told else check.what_to_do}".rstrip()
 
 
 def _stale(results: Results, time_zone: str, now: datetime) -> list[str]:

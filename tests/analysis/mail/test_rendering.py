@@ -97,6 +97,27 @@ def test_both_parts__without_pictures__hold_the_whole_answer(ranker, part: str):
         assert words in said, words
 
 
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"day": 15}, "Running, day 15, planned 14"),
+        ({"day": 14, "stopped_at": T0 + timedelta(days=14)}, "Stopped on day 14"),
+    ],
+)
+def test_status__past_the_plan_or_stopped__is_in_the_pages_words(ranker, about: dict[str, object], said: str):
+    assert contents.status(facts(**about)) == said
+
+
+def test_problem__whose_cure_is_the_next_step__does_not_repeat_it(ranker):
+    results = builders.broken_results()
+    told = structs.replace(results.verdict, next_step="Mend the redirect.")
+    check = Check(key="k", name="Traffic split", ok=False, summary="broken", what_to_do="Mend the redirect.")
+    other = structs.replace(check, what_to_do="Ask the app's team.")
+    results = structs.replace(results, verdict=told, health=structs.replace(results.health, checks=[check, other]))
+    problems = contents.problems_of(results, "UTC", NOW)
+    assert problems[:2] == ["Traffic split broken.", "Traffic split broken. Ask the app's team."]
+
+
 def test_text__columns_are_aligned(ranker):
     lines = [line for line in mail(ranker).text.splitlines() if re.search(r"%  \(.* to ", line)]
     assert len(lines) == 3

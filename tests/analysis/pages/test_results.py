@@ -5,6 +5,7 @@ import io
 import json
 import re
 
+import msgspec
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -291,3 +292,10 @@ def test_results__a_failed_check__says_what_to_do_in_a_sentence_of_its_own(clien
     failed = Check(key="flow", name="Exposure data", ok=False, summary="stops at 06:00", what_to_do="See the worker.")
     builders.snapshot(ranker, builders.results(ranker, health=builders.health(checks=[failed])))
     assert "! Exposure data stops at 06:00. See the worker." in words(page(client_of_alice))
+
+
+def test_results__a_failed_check_whose_cure_is_the_next_step__says_the_cure_once(client_of_alice, ranker):
+    made = builders.broken_results(ranker)
+    cure = next(check.what_to_do for check in made.health.checks if check.ok is False and check.what_to_do)
+    builders.snapshot(ranker, msgspec.structs.replace(made, verdict=builders.verdict(next_step=cure)))
+    assert words(page(client_of_alice)).count(cure) == 1
