@@ -37,3 +37,11 @@ def keep(file: Path, snapshot: Snapshot) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def is_kept(file: Path) -> bool:
+    """Say whether there is a file, as far as this process may see."""
+    try:
+        return file.exists()
+    except OSError:
+        return False

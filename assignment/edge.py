@@ -124,7 +124,8 @@ class Edge:
         if content != self._offered:
             self._adopt(content)
         self._confirmed_at = time.time()
-        if "disk" in self._problems and self.snapshot is not None:
+        # Somebody may have cleared the directory: a restart without the database needs the file.
+        if self.snapshot is not None and ("disk" in self._problems or not disk.is_kept(self._file)):
             self._keep(self.snapshot)
 
     def _adopt(self, content: Content) -> None:

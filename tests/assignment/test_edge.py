@@ -158,6 +158,12 @@ class TestDisk:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert [path.name for path in file.parent.iterdir()] == ["snapshot.json"]
 
+    def test_edge__a_file_that_somebody_removed__is_written_again_although_nothing_changed(self, file):
+        edge = offered(file, served.content())
+        file.unlink()
+        edge.offer(served.content())
+        assert file.exists()
+
     @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":1}', b"\xff\xfe", b"[" * 100_000])
     def test_edge__a_damaged_file__is_refused_in_words_and_replaced_by_the_next_snapshot(self, file, damage):
         file.parent.mkdir()
