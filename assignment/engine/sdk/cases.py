@@ -64,9 +64,13 @@ def _checked(path: str, section: str, case: Any) -> Checked:
         return Checked(section=path, name=str(case)[:80], got=None, expected=None, problem=problem)
     named = section not in UNNAMED
     name = str(case[0]) if named else ", ".join(map(repr, case[:-1]))
-    expected = case[shape.answer :] if shape.answers > 1 else case[shape.answer]
-    asked = case[1 if named else 0 : shape.answer]
-    return Checked(section=path, name=name, got=shape.ask(*asked, *case[shape.shortest :]), expected=expected)
+    expected = case[shape.answer : shape.shortest] if shape.answers > 1 else case[shape.answer]
+    asked = [*case[1 if named else 0 : shape.answer], *case[shape.shortest :]]
+    try:
+        return Checked(section=path, name=name, got=shape.ask(*asked), expected=expected)
+    except Exception as error:
+        # One case in an unusual shape must not hide the answers to all others.
+        return Checked(section=path, name=name, got=None, expected=expected, problem=f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 class InvalidPatternError(ValueError):
-    """The text is no regular expression, or longer than one may be."""
+    """The text is no regular expression."""
 
 
 def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = False) -> bool | None:
@@ -43,14 +43,14 @@ def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = Fal
     Returns
     -------
     bool or None
-        None when the time is up before the answer is known.
+        None when the time is up before the answer is known, or when the pattern is larger than one may be.
 
     Raises
     ------
     InvalidPatternError
         When the pattern cannot be compiled.
     """
-    if effort.seconds <= 0:
+    if effort.seconds <= 0 or is_too_large(pattern):
         return None
     started = time.thread_time()
     try:
@@ -62,13 +62,17 @@ def found(pattern: str, subject: str, effort: Effort, *, insensitive: bool = Fal
 
 
 @lru_cache(maxsize=1024)
+def is_too_large(pattern: str) -> bool:
+    """Say whether preparing to search for the pattern could take much time or memory."""
+    return (
+        len(pattern) > LONGEST_PATTERN
+        or longest_alternative(pattern) > LONGEST_ALTERNATIVE
+        or program_size(pattern) > LARGEST_PROGRAM
+    )
+
+
+@lru_cache(maxsize=1024)
 def _compiled(pattern: str, insensitive: bool) -> "regex.Pattern[str]":
-    if len(pattern) > LONGEST_PATTERN:
-        raise InvalidPatternError(f"the pattern has {len(pattern)} characters; {LONGEST_PATTERN} are allowed.")
-    if longest_alternative(pattern) > LONGEST_ALTERNATIVE:
-        raise InvalidPatternError(f"the pattern has more than {LONGEST_ALTERNATIVE} characters without a |.")
-    if program_size(pattern) > LARGEST_PROGRAM:
-        raise InvalidPatternError(f"the pattern's repetitions write out to more than {LARGEST_PROGRAM} pieces.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -100,6 +100,19 @@ def test_regex__time_is_up__is_not_known_and_not_the_opposite():
     assert not passes(hostile[0], {"$not": {"a": {"$regex": "(a|aa)+$"}}})
 
 
+@pytest.mark.parametrize("pattern", ["a" * 501, "(?:a{80}){80}", "a|" * 1001])
+def test_regex__pattern_larger_than_allowed__is_not_known_and_not_the_opposite(pattern):
+    for condition in ({"$regex": pattern}, {"$notRegex": pattern}, {"$not": {"$regex": pattern}}):
+        assert not passes({"a": "b"}, {"a": condition})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a" * 500, "(?:a{60}){60}|b", "|".join(["crawler", "b"] * 150), r"^.{1,64}@.{1,255}\.[a-z]{2,10}$|b"]
+)
+def test_regex__pattern_of_ordinary_size__is_searched(pattern):
+    assert passes({"a": "b" if "b" in pattern else pattern}, {"a": {"$regex": pattern}})
+
+
 def test_passes__five_thousand_negations_deep__passes_for_nobody():
     condition = {"a": 1}
     for _ in range(5001):

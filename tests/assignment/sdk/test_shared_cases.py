@@ -45,7 +45,10 @@ def test_check_sdk_cases__one_differs__prints_it_and_exits_one(tmp_path):
     assert lines == ["FAILED outer.evalCondition: mine", "  got      true", "  expected false", "0 passed, 1 failed"]
 
 
-@pytest.mark.parametrize("content", [{"unheardOf": [["case", 1]]}, {"run": [["too short"]]}, {"hash": [3]}, {}])
+@pytest.mark.parametrize(
+    "content",
+    [{"unheardOf": [["case", 1]]}, {"run": [["too short"]]}, {"hash": [3]}, {"inNamespace": [["a", {}, 1, 2, 3]]}, {}],
+)
 def test_check_sdk_cases__case_that_cannot_be_run__is_no_success(tmp_path, content):
     code, lines = run(tmp_path, json.dumps(content))
     assert code == 1
