@@ -58,7 +58,9 @@ def loaded(request: Request, progress: Progress) -> Iterator[Loaded]:
         }
         connection = duckdb.connect(str(Path(directory) / "table.duckdb"), config=config)
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = true")  # counts progress; the bar itself is ours
         connection.execute("SET enable_progress_bar_print = false")
+        connection.execute("SET progress_bar_time = 0")
         try:
             yield _Loader(connection, request, progress).load()
         except duckdb.Error as problem:
@@ -127,7 +129,8 @@ class _Loader:
         parts += [f"{source.numeric(column)} AS x{i}" for i, column in enumerate(self.covariates)]
         parts += [f"coalesce({source.text(column)}, '(none)') AS s{i}" for i, column in enumerate(asked.segments)]
         parts += [f"{source.day(asked.time)} AS t"] if asked.time else []
-        with self.progress.step("Reading the file", self.connection):
+        size = asked.file.stat().st_size if source.is_csv else None
+        with self.progress.step("Reading the file", self.connection, size):
             self._run(f"CREATE TABLE rows AS SELECT {', '.join(parts)} FROM {source.relation}")
 
     def _rejected(self, source: Source) -> int:
