@@ -1,4 +1,4 @@
-"""Headless Chromium for the browser tests: the system's, driven by Playwright with its path given, else Playwright's."""
+"""Headless Chromium for the browser tests: the system's, driven by Playwright, else Playwright's own."""
 
 import os
 import shutil
