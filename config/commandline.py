@@ -13,6 +13,9 @@ from config.paths import home
 UNREACHABLE_CLASSES = ("08", "28", "3D", "57P")
 """SQLSTATE: connection, authorisation, no such database, shut down or starting."""
 
+INTERRUPTED = 130
+"""What a shell gives a command that Ctrl-C ended."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command that ``arguments`` (as ``sys.argv``) name; return the exit status."""
@@ -24,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         if not is_unreachable(error):
             raise
         print(unreachable(error), file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     else:
         return 0
     return 1

@@ -32,9 +32,14 @@ class OddRequestMiddleware:
         return not_found(request, Http404()) if "\0" in request.path_info else None
 
 
+def is_api(request: HttpRequest) -> bool:
+    """Say whether a program asks."""
+    return f"{request.path_info}/".startswith(API)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that there is nothing at this address."""
-    if request.path_info.startswith(API):
+    if is_api(request):
         shown = request.path_info[:100].replace("\0", "%00")
         message = f"There is nothing at {shown!r}. There is: {WHAT_THERE_IS}; no address ends with a slash."
         return _refusal(HTTPStatus.NOT_FOUND, "not_found", message)
@@ -43,7 +48,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def failed(request: HttpRequest, *args: Any) -> HttpResponse:
     """Say that something broke here."""
-    if request.path_info.startswith(API):
+    if is_api(request):
         return _api_failure(unreachable=_database_is_gone())
     response = defaults.server_error(request, *args)
     return _unavailable(response) if _database_is_gone() else response

@@ -9,7 +9,7 @@ from experiments.domain.access import Scope
 from experiments.keys import issue_key
 from tests import builders
 
-PLACES = ["/api/", "/api/v1/experiments/", "/api/v1/experiments/a/b/results", "/api/v1/experiments/x/refresh/y"]
+PLACES = ["/api", "/api/", "/api/v1/experiments/", "/api/v1/experiments/a/b/results", "/api/v1/experiments/x/refresh/y"]
 
 
 @pytest.fixture

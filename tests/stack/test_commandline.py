@@ -60,3 +60,11 @@ def test_is_unreachable__of_a_statement_that_failed__is_not_said():
     failed.__cause__ = DeadlockDetected("deadlock detected")
     assert not commandline.is_unreachable(failed)
     assert commandline.is_unreachable(OperationalError("connection refused"))
+
+
+def test_run__ended_by_ctrl_c__leaves_no_traceback(monkeypatch):
+    def interrupted(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commandline, "execute_from_command_line", interrupted)
+    assert commandline.run(["manage.py", "simulate_shop"]) == commandline.INTERRUPTED
