@@ -243,12 +243,13 @@ class _Loader:
         """Count exact copies of a unit's row; drop them where the file has one row a unit or the rows carry a time."""
         with self.progress.step("Looking for duplicates", self.connection):
             copies = self._one(
-                "SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM rows GROUP BY u, h HAVING n > 1)"
+                "SELECT coalesce(sum(n - 1), 0) FROM "
+                "(SELECT count(*) AS n FROM rows WHERE u IS NOT NULL GROUP BY u, h HAVING n > 1)"
             )
         if not copies:
             return 0
         units = self._one("SELECT count(DISTINCT u) FROM rows")
-        distinct = self._one("SELECT count(*) FROM rows") - copies
+        distinct = self._one("SELECT count(u) FROM rows") - copies
         if distinct > _ONE_ROW_EACH * units and self.request.time is None:
             self.notes.append(
                 f"{copies:,} rows repeat another row of their unit exactly. Units have several rows here, so they were "

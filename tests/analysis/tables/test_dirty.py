@@ -118,9 +118,10 @@ def test_lines_that_are_no_utf8__are_left_out_and_counted(write: Write):
 
 
 def test_rows_without_unit_or_variant__are_left_out_and_counted(write: Write):
-    rows = [*shop(), ["", "new", 1, 1, 1, 1, "a"], ["u9999", "", 1, 1, 1, 1, "a"]]
+    rows = [*shop(), *[["", "new", 1, 1, 1, 1, "a"]] * 2, ["u9999", "", 1, 1, 1, 1, "a"]]
     found = report(write(SHOP, rows), *USUAL, *REVENUE)
-    assert found["health"]["missing"] == {"user": 1, "variant": 1}
+    assert found["health"]["missing"] == {"user": 2, "variant": 1}
+    assert found["health"]["duplicate_rows"] == 0
     assert sum(found["health"]["srm"]["counts"].values()) == 2000
 
 

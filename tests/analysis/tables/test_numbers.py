@@ -159,3 +159,8 @@ def test_sequential__few_units__is_too_early(write: Write):
     found = comparison(report(write(SHOP, shop(600)), *USUAL, "--metric", "r=revenue", "--sequential"), "r")
     assert found["reading"] == "Too early"
     assert found["p_value"] is None
+
+
+def test_always_valid__agrees_with_growthbooks_sequential_test():
+    # GrowthBook gbstats, sequential relative test: lift .50336, se .33341, N* 1,000, 6,461 units, upper bound 1.56516.
+    assert boundary(6461, 0.05, 1000) == pytest.approx((1.5651626768202032 - 0.5033610858562358) / 0.3334122146400735)
