@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
+from scipy.stats import norm
 
 from analysis.results.schema import Comparison, Interval, Results
 from config.demo.client import AppClient, ShopError
@@ -29,8 +30,23 @@ class Finding:
         """Say whether the truth lies inside the interval; None when there is no interval."""
         if self.interval is None:
             return None
-        lower, upper = self.interval
-        return (lower is None or lower <= self.truth) and (upper is None or self.truth <= upper)
+        return _holds(self.interval, self.truth)
+
+    def within_chance(self, of: int) -> bool | None:
+        """Say whether the truth lies inside the interval as wide as it must be for ``of`` of them to hold at once.
+
+        Bonferroni: each side is stretched by the ratio of the normal quantiles at 1 - .05 / (2 of) and .975.
+        """
+        if self.interval is None or self.lift is None:
+            return None
+        wider = float(norm.isf(0.025 / max(1, of)) / norm.isf(0.025))
+        lower, upper = (None if end is None else self.lift + (end - self.lift) * wider for end in self.interval)
+        return _holds((lower, upper), self.truth)
+
+
+def _holds(bounds: Interval, truth: float) -> bool:
+    lower, upper = bounds
+    return (lower is None or lower <= truth) and (upper is None or truth <= upper)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -119,10 +135,19 @@ def conclusion(results: Results, found: list[Finding]) -> str:
         return f"The truth lies outside for {', '.join(outside)}, which is why the product withholds these numbers."
     if not outside:
         return "Every true lift lies inside its reported interval."
+    if beyond_chance(found):
+        return (
+            f"The truth lies outside for {', '.join(outside)}, further than chance puts one of {len(found)} intervals."
+        )
     return (
-        f"The truth lies outside for {', '.join(outside)}. A 95 % interval misses one time in twenty by design; "
-        "another --seed tells whether this is chance."
+        f"The truth lies outside for {', '.join(outside)}. A 95 % interval misses one time in twenty by design, and "
+        f"{len(found)} metrics of the same shoppers miss together: this is within what chance does."
     )
+
+
+def beyond_chance(found: list[Finding]) -> list[str]:
+    """Return the metrics whose truth lies too far outside for chance, or that have no interval."""
+    return [finding.metric for finding in found if finding.within_chance(len(found)) is not True]
 
 
 def z_of(comparison: Comparison) -> float:

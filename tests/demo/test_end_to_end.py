@@ -54,7 +54,7 @@ def test_simulate_shop__known_truth__lies_inside_every_reported_interval_and_twi
 def test_simulate_shop__check_of_a_wrong_truth__exits_with_1(stack: RunningStack):
     # The same shop as above is in the log already; only what is said to be true differs.
     stack.manage(*SIMULATE, *TRUTH)
-    with pytest.raises(StackError, match="The truth lies outside a reported interval"):
+    with pytest.raises(StackError, match="The truth lies further outside than chance explains"):
         stack.manage(*SIMULATE, "--ctr-effect", "-0.5", "--latency-effect", "0.15", "--check")
 
 

@@ -60,7 +60,14 @@ def test_lines__truth_inside__says_yes_beside_reported_and_true_lift():
 def test_lines__truth_outside__says_no_and_what_chance_does():
     lines = written(0.2)
     assert lines[4].endswith("NO")
-    assert lines[5].startswith("The truth lies outside for Click-through. A 95 % interval misses one time in twenty")
+    assert lines[5] == "The truth lies outside for Click-through, further than chance puts one of 1 intervals."
+
+
+def test_within_chance__one_of_many_intervals__may_miss_by_a_little():
+    near = Finding(metric="m", lift=0.1, interval=(0.02, 0.18), truth=0.19)
+    assert (near.inside, near.within_chance(1), near.within_chance(6)) == (False, False, True)
+    far = Finding(metric="m", lift=0.1, interval=(0.02, 0.18), truth=0.25)
+    assert report.beyond_chance([near, *[far] * 5]) == ["m"] * 5
 
 
 def test_conclusion__of_a_broken_split__blames_the_split_and_not_chance():

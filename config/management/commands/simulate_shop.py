@@ -60,7 +60,11 @@ class Command(DemoCommand):
         )
         truth.add_argument("--lost-exposures", type=float, help="share that a broken split loses (default: 0.15)")
         parser.add_argument("--report", action="store_true", help="refresh, and print the results beside the truth")
-        parser.add_argument("--check", action="store_true", help="like --report; exit 1 when a truth lies outside")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="like --report; exit 1 when a truth lies further outside than chance explains",
+        )
         parser.add_argument("--live", action="store_true", help="feed whatever runs in the project, until stopped")
         parser.add_argument("--rate", type=float, default=2.0, help="shoppers a second with --live (default: 2)")
 
@@ -86,8 +90,8 @@ class Command(DemoCommand):
         names = drive.names_of(plan, experiment.variants.values_list("key", "name"))
         run = drive.Drive(story=plan, names=names, start=start)
         found = asyncio.run(_drive(options, key, run, truths(experiment), reporter))
-        if options["check"] and any(finding.inside is not True for finding in found):
-            raise CommandError("The truth lies outside a reported interval.")
+        if options["check"] and (missed := report.beyond_chance(found)):
+            raise CommandError(f"The truth lies further outside than chance explains: {', '.join(missed)}.")
 
 
 async def _drive(
