@@ -85,12 +85,16 @@ def children_of(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    with open(f"/proc/{pid}/cmdline") as file:
-        return file.read()
+    """Return a process's command line; empty where it is gone, also between looking and reading."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if os.path.exists(f"/proc/{pid}/cmdline") and command_of(pid)}
+    return {pid for pid in pids if command_of(pid)}
 
 
 def test_interrupt__in_the_first_seconds__stops_cleanly_and_the_next_start_works(life: Life):
