@@ -33,6 +33,8 @@ calibrate: setup ## check the statistics' error rates and coverage by long simul
 bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.evaluate
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.refresh
+	$(BIN)/python -m benchmarks.page
 
 check: setup browser ## lint, types, imports, tests
 	$(BIN)/ruff format --check .
