@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from analysis.rollup import sql
+from analysis.rollup.statements import NO_SCAN, SCAN
 from analysis.stats.moments import Moments, mean_moments, pair_moments
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment
@@ -136,4 +137,9 @@ def collect(experiment: Experiment) -> ExperimentSums:
 def _rows(experiment: Experiment) -> list[tuple[Any, ...]]:
     # Enough to sort a million totals in memory: a third faster than with PostgreSQL's 4 MB.
     sql.run("SET LOCAL work_mem = '64MB'")
-    return sql.rows(STATEMENT, {"experiment": experiment.pk})
+    # Just after a large fold the tables' statistics do not know the experiment: expecting one row, PostgreSQL would
+    # look every unit up for every other (30 s instead of 0.3 s at 8,000 units).
+    sql.run(SCAN)
+    found = sql.rows(STATEMENT, {"experiment": experiment.pk})
+    sql.run(NO_SCAN)
+    return found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import moments
+from analysis.rollup import sql
 from analysis.rollup.fold import fold
 from experiments.domain.metrics import MetricKind
 from tests import builders
@@ -120,3 +121,40 @@ def test_moments__nobody_enrolled__have_no_day_and_no_unit():
     assert sums.days() == []
     assert sums.final(metric, MetricKind.COUNT, variants["control"]).n == 0
     assert list(sums.by_day(metric, MetricKind.COUNT, variants["control"])) == []
+
+
+def test_moments__of_an_experiment_that_the_statistics_do_not_know__do_not_look_units_up_one_by_one(monkeypatch):
+    home = builders.project()
+    metric = builders.metric(home, kind=MetricKind.COUNT)
+    old, young = (builders.experiment(home, key, primary=metric) for key in ("old", "young"))
+    for experiment, analysed in ((old, True), (young, False)):
+        fill(experiment, metric, 3000)
+        if analysed:
+            sql.run("ANALYZE analysis_enrolment, analysis_unitday")
+    plans = []
+    rows = sql.rows
+
+    def explained(statement, parameters=None):
+        plans.append("\n".join(line for (line,) in rows("EXPLAIN " + statement, parameters)))
+        return rows(statement, parameters)
+
+    monkeypatch.setattr(moments.sql, "rows", explained)
+    found = moments.collect(young)
+    assert found.count(young.variants.first().pk) == 3000
+    assert len(plans) == 1
+    assert "Nested Loop" not in plans[0], plans[0]
+
+
+def fill(experiment, metric, units):
+    parameters = {"experiment": experiment.pk, "metric": metric.pk, "units": units, "at": T0}
+    parameters["variant"] = experiment.variants.first().pk
+    sql.run(
+        "INSERT INTO analysis_enrolment (experiment_id, unit, variant_id, first_at, bucket, quarantined)"
+        " SELECT %(experiment)s, 'u' || i, %(variant)s, %(at)s, 0, false FROM generate_series(1, %(units)s) i",
+        parameters,
+    )
+    sql.run(
+        "INSERT INTO analysis_unitday (experiment_id, metric_id, unit, day, numerator, denominator, missing)"
+        " SELECT %(experiment)s, %(metric)s, 'u' || i, '2026-03-02', 1, 0, 0 FROM generate_series(1, %(units)s) i",
+        parameters,
+    )
