@@ -1,5 +1,6 @@
 """What the demo's commands have in common: the address, the key, and errors in one line."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from config.demo.shop import ParameterError
 from experiments.setup import PlanError
 
 
-class DemoCommand(BaseCommand):
+class DemoCommand(ABC, BaseCommand):
     """A command that talks to a running server as an app does."""
 
     requires_system_checks: list[str] = []
@@ -44,6 +45,6 @@ class DemoCommand(BaseCommand):
         self.stdout.write(line)
         self.stdout.flush()
 
+    @abstractmethod
     def work(self, options: dict[str, Any], reporter: Reporter) -> None:
         """Do what the command is for."""
-        raise NotImplementedError

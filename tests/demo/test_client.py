@@ -73,10 +73,17 @@ def test_send__after_a_503__sends_the_same_events_again_with_a_later_sent_at():
 
 
 def test_send__when_the_server_hangs_up__tries_again():
+    asked: list[int] = []
+
+    def script(number: int, *_: object) -> bytes | None:
+        asked.append(number)
+        return None if number < 2 else http(200, OK)
+
     async def use(client: AppClient) -> None:
         await client.send([{"event": "A"}])
 
-    run(lambda number, *_: None if number < 2 else http(200, OK), use)
+    run(script, use)
+    assert asked == [0, 1, 2]
 
 
 def test_send__carries_the_key_as_segments_libraries_do():
