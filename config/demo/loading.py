@@ -7,11 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import connection
-
 from analysis import pipeline
 from analysis.models import ResultSnapshot
-from analysis.rollup.fold import fold
 from config.demo import bandit, drive, replay
 from config.demo.catalogue import STORIES, Story
 from config.demo.client import AppClient
@@ -56,10 +53,6 @@ class Loader:
                 advance(max(0, percent - done))
                 done = max(done, percent)
 
-            fold()
-            # The planner's statistics do not know the experiment yet: without this, units are joined one by one.
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE analysis_enrolment, analysis_unitday")
             pipeline.refresh(experiment, follow)
             follow(100, "")
 
