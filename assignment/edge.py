@@ -66,6 +66,7 @@ class Edge:
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
+        self._watchers: list[Callable[[], None]] = []
         self.connected = False
 
     @property
@@ -100,6 +101,10 @@ class Edge:
         """Return what an API key opens, or None for one that is unknown or revoked."""
         table = self.table
         return table.grant(plain_key) if table else None
+
+    def on_change(self, watcher: Callable[[], None]) -> None:
+        """Call ``watcher`` each time something else is served from then on, in the edge's own thread."""
+        self._watchers.append(watcher)
 
     def start(self) -> None:
         """Serve from disk at once, and follow the database from now on."""
@@ -141,6 +146,8 @@ class Edge:
     def _serve(self, snapshot: Snapshot) -> None:
         self._state = (snapshot, Table(snapshot, self.table))
         self._ready.set()
+        for watcher in self._watchers:
+            watcher()
 
     def _load(self) -> None:
         try:

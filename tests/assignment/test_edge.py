@@ -57,6 +57,14 @@ class TestFollowing:
         finally:
             other.stop()
 
+    def test_edge__a_change__wakes_who_watches_and_an_unchanged_content_does_not(self, file):
+        edge, versions = Edge(NOWHERE, file), []
+        edge.on_change(lambda: versions.append(edge.version))
+        edge.offer(served.content())
+        edge.offer(served.content())
+        edge.offer(served.content(served.project(served.experiment(allocation=5000))))
+        assert len(versions) == len(set(versions)) == 2
+
     def test_edge__a_revoked_key__stops_working_by_notification(self, edge):
         key, plain = keys.issue_key(builders.project(), "Leaked", [Scope.EVALUATE], None)
         assert wait_until(lambda: edge.grant(plain))
