@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 from django.conf import settings
+from django.test.utils import setup_databases, teardown_databases
 
 _HOME = Path(tempfile.mkdtemp(prefix="tl-test-"))
 _HOME.chmod(0o755)  # the unprivileged user that runs PostgreSQL under root must reach its directory
@@ -30,6 +31,16 @@ settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.stora
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(embedded_servers: Path) -> None:
     """Have the embedded PostgreSQL up before Django makes its test database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
+    """Make the test database also for modules whose own fixtures commit: pytest-django looks for marked tests only."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")
