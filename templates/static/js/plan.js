@@ -1,4 +1,4 @@
-// The plan form: a key from the name, rows that come and go, and the sum of the weights. Without it, four rows are there.
+// Forms with rows: a key from the name, rows that come and go, and the sum of the weights. Without it, spare rows are there.
 (() => {
   "use strict";
   const slug = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replaceAll("ß", "ss").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 80);
@@ -11,24 +11,40 @@
   const source = document.querySelector("[data-key-source]");
   if (source) follow(source, document.getElementById(source.dataset.keySource));
 
-  const inputs = (row) => [...row.querySelectorAll("input, select")];
+  // A control with data-keeps always holds something, so it says nothing about whether its row is used.
+  const inputs = (row) => [...row.querySelectorAll("input, select:not([data-keeps])")];
   const isEmpty = (row) => inputs(row).every((input) => input.value === "");
 
   function wire(row) {
     for (const element of row.querySelectorAll("[data-with-script]")) element.hidden = false;
     const name = row.querySelector("[name$=-name]");
     if (name) follow(name, row.querySelector("[name$=-key]"));
+    const op = row.querySelector("[name$=-op]");
+    if (op) { op.addEventListener("change", () => shape(row, op.value)); shape(row, op.value); }
+  }
+
+  // A clause about a segment has no attribute and offers the segments; one about being known has no value.
+  function shape(row, op) {
+    const [attribute, value] = ["attribute", "value"].map((name) => row.querySelector(`[name$=-${name}]`));
+    attribute.disabled = op.endsWith("in_segment");
+    value.disabled = op === "known" || op === "unknown";
+    if (attribute.disabled) value.setAttribute("list", `${row.closest("[data-rows]").id.replace(/-rows$/, "")}-segments`);
+    else value.removeAttribute("list");
+    value.placeholder = attribute.disabled ? "its key" : value.disabled ? "" : "DE, AT";
   }
 
   for (const area of document.querySelectorAll("[data-rows]")) {
     const list = area.querySelector("[data-list]");
     const total = area.querySelector("[name$=-TOTAL_FORMS]");
+    if (!list) continue;
     const rows = () => [...list.querySelectorAll("[data-row]")].filter((row) => !row.hidden);
-    const least = area.dataset.rows === "variants" ? 2 : 0;
+    const least = { variants: 2, targeting: 1 }[area.dataset.rows] ?? 0;
     rows().forEach((row, index) => { wire(row); if (index >= least && isEmpty(row)) row.hidden = true; });
 
     area.querySelector("[data-add]").addEventListener("click", () => {
-      let row = [...list.querySelectorAll("[data-row]")].find((each) => each.hidden);
+      // A hidden row is used again only behind the last one in sight, for the server reads rows in their first order.
+      const all = [...list.querySelectorAll("[data-row]")];
+      let row = all.slice(all.findLastIndex((each) => !each.hidden) + 1)[0];
       if (!row) {
         const holder = document.createElement("div");
         holder.innerHTML = area.querySelector("template").innerHTML.replaceAll("__prefix__", total.value);
@@ -36,8 +52,8 @@
         total.value = Number(total.value) + 1;
         wire(row);
       }
+      if (!row.isConnected) list.append(row);
       row.hidden = false;
-      list.append(row);
       inputs(row)[0].focus();
       area.dispatchEvent(new Event("input"));
     });
