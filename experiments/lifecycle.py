@@ -33,9 +33,12 @@ def stop(experiment: Experiment, user: User | None, why: str, *, at: datetime | 
 
 @transaction.atomic
 def _move(experiment: Experiment, step: Step, user: User | None, *, why: str = "", **times: datetime) -> bool:
-    before, after = TRANSITIONS[step]
+    sources, after = TRANSITIONS[step]
+    before = experiment.status
     # Whoever changes the row first wins; everyone else finds no row in the state they expected.
-    moved = Experiment.objects.filter(pk=experiment.pk, status=before.value).update(status=after.value, **times)
+    moved = Experiment.objects.filter(pk=experiment.pk, status__in=[s.value for s in sources]).update(
+        status=after.value, **times
+    )
     if moved:
         stamps = {name: time.isoformat() for name, time in times.items()}
         audit.record(
@@ -43,7 +46,7 @@ def _move(experiment: Experiment, step: Step, user: User | None, *, why: str = "
             user,
             f"experiment.{step.value}",
             f"experiment:{experiment.key}",
-            before={"status": before.value},
+            before={"status": before},
             after={"status": after.value, **stamps},
             why=why,
         )

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from experiments.domain.environments import Environment
+from experiments.domain.kinds import Delivery
+
 
 class Role(StrEnum):
     """A member's role, weakest first in ``ROLE_RANK``."""
@@ -23,13 +26,20 @@ class Scope(StrEnum):
     EVALUATE = "evaluate"
     INGEST = "ingest"
     READ = "read"
+    WRITE = "write"
 
 
 class KeyGrant(Struct, frozen=True, kw_only=True):
-    """What one API key opens: a project and the scopes in it."""
+    """What one API key opens: a project, the scopes in it, and the environment whose definition it serves.
+
+    ``encryption_key`` is the base64 of 16 bytes where the delivery is encrypted, and empty elsewhere.
+    """
 
     project_id: int
     scopes: frozenset[Scope]
+    environment: Environment = Environment.PRODUCTION
+    delivery: Delivery = Delivery.PLAIN
+    encryption_key: str = ""
 
     def allows(self, scope: Scope) -> bool:
         """Say whether the key may be used for ``scope``."""

@@ -3,19 +3,30 @@
 from experiments.models.accounts import Membership, Project, User
 from experiments.models.audit import AuditEntry
 from experiments.models.experiment import Experiment, ExperimentMetric, Variant
+from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisite
 from experiments.models.keys import ApiKey
+from experiments.models.layer import Layer
 from experiments.models.metric import Metric
 from experiments.models.model_version import ModelVersion
+from experiments.models.override import Override
+from experiments.models.segment import Segment
 
 __all__ = [
     "ApiKey",
     "AuditEntry",
     "Experiment",
     "ExperimentMetric",
+    "Flag",
+    "FlagEnvironment",
+    "FlagRule",
+    "Layer",
     "Membership",
     "Metric",
     "ModelVersion",
+    "Override",
+    "Prerequisite",
     "Project",
+    "Segment",
     "User",
     "Variant",
 ]

@@ -1,41 +1,69 @@
 """Experiments, their variants and the metrics that decide them."""
 
-import secrets
-
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
-from experiments.domain.lifecycle import Status
+from experiments.domain.environments import all_environments
+from experiments.domain.kinds import ExperimentKind
+from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.metrics import MetricRole
+from experiments.domain.shares import WHOLE as WHOLE
 from experiments.domain.units import UnitType
 from experiments.models.accounts import Project, User
+from experiments.models.layer import Layer
 from experiments.models.metric import Metric
 from experiments.models.model_version import ModelVersion
+from experiments.models.salt import new_salt as new_salt
 
-WHOLE = 10_000
-"""Weights, allocation and margins are integers in ten-thousandths of the whole."""
-
-
-def new_salt() -> str:
-    """Return a random salt, so that no two experiments split the same units alike."""
-    return secrets.token_hex(8)
+UNIT_TYPES = [(u.value, u.value.capitalize()) for u in UnitType]
 
 
 class Experiment(models.Model):
-    """A comparison of variants on randomised units. Once started, its salt, unit and weights stay."""
+    """A comparison of variants on randomised units. Once started, its salt, unit and weights stay.
+
+    ``ramp`` is empty, or ``{"steps": [{"share", "after_hours"}…], "step", "stepped_at", "held_because"}``: of the
+    traffic while the experiment runs, of ``shipped_share`` once a variant is shipped. ``layer_ranges`` are the places
+    ``[start, end)`` of 10,000 that it holds in its layer. ``phase`` counts re-randomisations; what came before
+    ``phase_started_at`` belongs to an earlier phase. A holdback's ``parent`` is the experiment that was shipped.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
     key = models.CharField(max_length=80)
     name = models.CharField(max_length=120)
     hypothesis = models.TextField(max_length=2000, blank=True)
-    unit_type = models.CharField(
-        max_length=12, choices=[(u.value, u.value.capitalize()) for u in UnitType], default=UnitType.USER.value
+    kind = models.CharField(
+        max_length=10,
+        choices=[(k.value, k.value.capitalize()) for k in ExperimentKind],
+        default=ExperimentKind.STANDARD.value,
     )
+    unit_type = models.CharField(max_length=12, choices=UNIT_TYPES, default=UnitType.USER.value)
+    fallback_unit_type = models.CharField(max_length=12, choices=UNIT_TYPES, blank=True, default="")
     status = models.CharField(
         max_length=10, choices=[(s.value, s.value.capitalize()) for s in Status], default=Status.DRAFT.value
     )
     allocation = models.PositiveIntegerField(default=WHOLE)
     salt = models.CharField(max_length=32, default=new_salt)
+    targeting = models.JSONField(default=dict, blank=True)
+    environments = ArrayField(models.CharField(max_length=12), default=all_environments)
+    respects_holdout = models.BooleanField(default=True)
+    layer = models.ForeignKey(Layer, on_delete=models.RESTRICT, null=True, blank=True, related_name="experiments")
+    layer_ranges = models.JSONField(default=list, blank=True)
+    phase = models.PositiveIntegerField(default=1)
+    phase_started_at = models.DateTimeField(null=True, blank=True)
+    bucket_version = models.PositiveIntegerField(default=0)
+    min_bucket_version = models.PositiveIntegerField(default=0)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    ramp = models.JSONField(default=dict, blank=True)
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="follow_ups")
+    # Restricted, and not set to null: the experiment and its variants go together or not at all.
+    shipped_variant = models.ForeignKey(
+        "Variant", on_delete=models.RESTRICT, null=True, blank=True, related_name="shipped_by"
+    )
+    shipped_at = models.DateTimeField(null=True, blank=True)
+    shipped_share = models.PositiveIntegerField(default=0)
+    holdback_share = models.PositiveIntegerField(default=0)
     planned_days = models.PositiveIntegerField(default=14)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -56,6 +84,40 @@ class Experiment(models.Model):
             models.CheckConstraint(
                 condition=models.Q(status=Status.DRAFT.value) ^ models.Q(started_at__isnull=False),
                 name="a_started_experiment_says_when",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=[k.value for k in ExperimentKind]), name="experiment_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(layer__isnull=False) | models.Q(layer_ranges=[]), name="only_layers_give_places"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind=ExperimentKind.HOLDBACK.value) ^ models.Q(parent__isnull=True),
+                name="holdback_alone_follows_another",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shipped_variant__isnull=True) ^ models.Q(shipped_at__isnull=False),
+                name="what_is_shipped_says_when",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shipped_variant__isnull=True) | models.Q(status=Status.STOPPED.value),
+                name="only_a_stopped_experiment_is_shipped",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shipped_share__lte=WHOLE, holdback_share__lte=WHOLE),
+                name="shipped_shares_are_shares",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(starts_at__isnull=True)
+                | models.Q(ends_at__isnull=True)
+                | models.Q(starts_at__lt=models.F("ends_at")),
+                name="experiment_starts_before_it_ends",
+            ),
+            models.CheckConstraint(condition=models.Q(phase__gte=1), name="phases_count_from_one"),
+            models.UniqueConstraint(
+                fields=["project", "unit_type"],
+                condition=models.Q(kind=ExperimentKind.HOLDOUT.value, status__in=[s.value for s in LIVE]),
+                name="one_live_holdout_per_unit_type",
             ),
         ]
 

@@ -1,0 +1,48 @@
+"""The closed lists of kinds that the tables name."""
+
+from enum import StrEnum
+
+
+class ExperimentKind(StrEnum):
+    """What an experiment is for.
+
+    standard: compares variants. holdout: keeps units away from every experiment of the project that respects it.
+    holdback: follows a shipped experiment and keeps a few units on its control, so that the effect stays measured.
+    """
+
+    STANDARD = "standard"
+    HOLDOUT = "holdout"
+    HOLDBACK = "holdback"
+
+
+class SegmentKind(StrEnum):
+    """How a segment says who is in it: by a list of values, or by targeting."""
+
+    LIST = "list"
+    CONDITION = "condition"
+
+
+class RuleKind(StrEnum):
+    """What a flag's rule does: one value for all it reaches, for a share of them, or an experiment's variants."""
+
+    FORCE = "force"
+    ROLLOUT = "rollout"
+    EXPERIMENT = "experiment"
+
+
+class ValueType(StrEnum):
+    """The type of every value that a flag serves."""
+
+    BOOLEAN = "boolean"
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    OBJECT = "object"
+
+
+class Delivery(StrEnum):
+    """How the SDK doors hand out the definition: readable, encrypted, or not at all (they evaluate remotely)."""
+
+    PLAIN = "plain"
+    ENCRYPTED = "encrypted"
+    REMOTE = "remote"
