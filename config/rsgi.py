@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +21,10 @@ Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 MOST_BODY_BYTES = 10 * 1024 * 1024
+MOST_DRAINED_BYTES = 16 * 1024 * 1024
+"""How much of a refused body is read all the same. A connection that closes on unread bytes is reset, and plain
+clients, which write everything before they read, then report the reset and never see the 413."""
+DRAIN_SECONDS = 10.0
 THREADS = 8
 # ``Proxy`` would become HTTP_PROXY, which many HTTP clients obey ("httpoxy", CVE-2016-5385).
 _NEVER_PASSED_ON = frozenset({"proxy", "content-length", "content-type", "host", "x-request-id"})
@@ -60,21 +65,44 @@ class Exchange(Protocol):
 
 
 async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
-    """Read the body, but never more than ``limit`` bytes of it."""
+    """Read the body, but never keep more than ``limit`` bytes of it.
+
+    Raises
+    ------
+    BodyTooLargeError
+        When there is more; the rest has then been read and forgotten, within ``MOST_DRAINED_BYTES``.
+    """
     stated = scope.headers.get("content-length")
-    if stated is not None and stated.isdecimal() and int(stated) > limit:
-        raise BodyTooLargeError
     if stated == "0" or (
         stated is None and scope.headers.get("transfer-encoding") is None and not scope.http_version.startswith("2")
     ):
         return b""
+    if stated is None or not stated.isdecimal() or int(stated) > limit:
+        return await _read_bounded(scope, exchange, limit, int(stated) if stated and stated.isdecimal() else 0)
+    return b"".join([chunk async for chunk in exchange])  # the server reads no more than was stated
+
+
+async def _read_bounded(scope: Scope, exchange: Exchange, limit: int, stated: int) -> bytes:
+    """Read a body that may be too large; granian lets it be iterated once, so the rest is drained in the same loop."""
+    # Who asks first ("Expect: 100-continue") has sent nothing yet and reads the refusal: there is nothing to drain.
+    if stated > limit and (stated > limit + MOST_DRAINED_BYTES or scope.headers.get("expect") is not None):
+        raise BodyTooLargeError
     chunks: list[bytes] = []
     size = 0
-    async for chunk in exchange:
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLargeError
-        chunks.append(chunk)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None) as patience:
+            async for chunk in exchange:
+                size += len(chunk)
+                if size <= limit:
+                    chunks.append(chunk)
+                    continue
+                if size > limit + MOST_DRAINED_BYTES:
+                    break
+                if chunks or patience.when() is None:
+                    chunks.clear()
+                    patience.reschedule(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+    if size > limit:
+        raise BodyTooLargeError
     return b"".join(chunks)
 
 

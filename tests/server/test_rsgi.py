@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from config.rsgi import MOST_BODY_BYTES, WsgiBridge, environ
+from config.rsgi import MOST_BODY_BYTES, MOST_DRAINED_BYTES, WsgiBridge, environ
 
 
 class Headers:
@@ -119,15 +119,42 @@ def test_body__in_chunks__arrives_whole():
     assert answer(echo, scope, b"one", b"two").sent[2] == b"POST onetwo"
 
 
-def test_body__too_large_by_its_own_claim__is_refused_unread():
-    exchange = answer(echo, Scope(("content-length", str(MOST_BODY_BYTES + 1)), method="POST"), b"x")
+def test_body__too_large__is_read_to_its_end_so_that_plain_clients_see_the_refusal():
+    for told in (("content-length", str(MOST_BODY_BYTES + 1)), ("transfer-encoding", "chunked")):
+        exchange = answer(echo, Scope(told, method="POST"), bytes(MOST_BODY_BYTES), b"x", b"y")
+        assert (exchange.sent[0], exchange.read) == (413, 3)
+
+
+def test_body__far_too_large_by_its_own_claim__is_refused_unread():
+    claim = str(MOST_BODY_BYTES + MOST_DRAINED_BYTES + 1)
+    exchange = answer(echo, Scope(("content-length", claim), method="POST"), b"x")
     assert (exchange.sent[0], exchange.read) == (413, 0)
 
 
-def test_body__too_large_without_saying_so__is_refused_before_it_is_read_whole():
+def test_body__too_large_from_who_asks_first__is_refused_unread():
+    asks = Scope(("content-length", str(MOST_BODY_BYTES + 1)), ("expect", "100-continue"), method="POST")
+    exchange = answer(echo, asks, b"x")
+    assert (exchange.sent[0], exchange.read) == (413, 0)
+
+
+def test_body__far_too_large_without_saying_so__is_left_at_some_point():
     million = bytes(1024 * 1024)
     exchange = answer(echo, Scope(("transfer-encoding", "chunked"), method="POST"), *[million] * 50)
-    assert (exchange.sent[0], exchange.read) == (413, 11)
+    assert (exchange.sent[0], exchange.read) == (413, 27)
+
+
+def test_body__too_large_and_endless__is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("config.rsgi.DRAIN_SECONDS", 0.01)
+
+    class Endless(Exchange):
+        async def __aiter__(self):
+            yield bytes(MOST_BODY_BYTES + 1)
+            await asyncio.sleep(3600)
+
+    bridge, exchange = WsgiBridge(echo, threads=1), Endless()
+    asyncio.run(bridge.answer(Scope(("transfer-encoding", "chunked"), method="POST"), exchange, "id-1"))
+    bridge.stop()
+    assert exchange.sent[0] == 413
 
 
 def test_application__fails__is_a_500_and_is_logged_with_its_request(caplog):

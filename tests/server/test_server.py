@@ -1,5 +1,6 @@
 """One real server process: which address is answered by whom, and what every answer carries."""
 
+import http.client
 import json
 import socket
 from urllib.parse import urlsplit
@@ -74,6 +75,15 @@ def test_server__body_too_large__is_413_in_each_doors_shape(server, write_key):
     assert (segment.status_code, segment.json()["code"]) == (413, "body_too_large")
     ofrep = post(server, "/ofrep/v1/evaluate/flags", write_key, content=body)
     assert (ofrep.status_code, ofrep.json()["errorCode"]) == (413, "GENERAL")
+
+
+def test_server__body_too_large__is_413_also_for_clients_that_write_all_before_they_read(server, write_key):
+    address = urlsplit(server.url)
+    for size in (1024 * 1024 + 1, 12 * 1024 * 1024):
+        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+        connection.request("POST", "/v1/batch", b" " * size, {"x-api-key": write_key})
+        assert connection.getresponse().status == 413
+        connection.close()
 
 
 def test_server__body_larger_than_the_product_takes__is_refused_before_it_is_sent(server):
