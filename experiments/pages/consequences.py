@@ -10,7 +10,7 @@ from experiments.domain.shares import WHOLE, percent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What decides who sees what. The first of ``variants`` (name, weight) is the control; shares in ten-thousandths."""
+    """What decides who sees what. ``variants`` are (name, weight), control first; shares are in ten-thousandths."""
 
     status: Status
     variants: tuple[tuple[str, int], ...]
