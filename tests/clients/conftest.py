@@ -1,0 +1,107 @@
+"""A running server with one experiment, and the JavaScript clients installed beside the tests."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from assignment.engine.bucketing import bucket_ranges, choose
+from assignment.engine.hashing import bucket_of
+from experiments import keys
+from experiments.domain.access import Scope
+from experiments.models import Experiment
+from tests import builders
+from tests.assignment.serving import Server, start_server
+from tests.assignment.test_clients import database_url
+
+JAVASCRIPT = Path(__file__).parent / "javascript"
+UNITS = [f"shopper-{number}" for number in range(9_998)] + ["zoë@example.com", "名前-1"]
+WEIGHTS = [3000, 7000]
+ALLOCATION = 8000
+NODE_SECONDS = 120
+
+
+class World(NamedTuple):
+    """A server, a key to it that may do everything, and the experiment that the clients ask for."""
+
+    server: Server
+    key: str
+    experiment: Experiment
+
+    def variant(self, unit: str) -> str | None:
+        """Return what the engine's own arithmetic says, without the doors' code: None outside the traffic."""
+        index = choose(bucket_of(self.experiment.salt, unit), bucket_ranges(WEIGHTS, ALLOCATION))
+        return None if index < 0 else ("control", "treatment")[index]
+
+
+class Node:
+    """Runs a script with the installed clients; what it prints is JSON."""
+
+    def command(self, script: str) -> list[str]:
+        return [shutil.which("node") or "node", str(JAVASCRIPT / script)]
+
+    def run(self, script: str, **asked: Any) -> Any:
+        ran = subprocess.run(
+            self.command(script),
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=NODE_SECONDS,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        return json.loads(ran.stdout)
+
+    def bundle(self, script: str) -> str:
+        """Return a script and all that it imports as one that a page can load."""
+        tool = JAVASCRIPT / "node_modules" / ".bin" / "esbuild"
+        ran = subprocess.run(
+            [str(tool), str(JAVASCRIPT / script), "--bundle", "--format=iife"],
+            capture_output=True, text=True, timeout=NODE_SECONDS, check=True,
+        )  # fmt: skip
+        return ran.stdout
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Install the clients that the lock file pins, or skip saying how to get them."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("These tests run JavaScript clients: install Node 20 or later with npm.")
+    installed = JAVASCRIPT / "node_modules" / ".package-lock.json"
+    lock = JAVASCRIPT / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        ran = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund"],
+            cwd=JAVASCRIPT,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        if ran.returncode != 0:
+            pytest.skip(f"The JavaScript clients could not be installed by npm ci: {ran.stderr[-500:]}")
+    return Node()
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[World]:
+    """One server for a module's tests; what they need is committed, and gone at the end."""
+    with django_db_blocker.unblock(), contextlib.ExitStack() as ending:
+        ending.callback(connection.close)
+        ending.callback(call_command, "flush", verbosity=0, interactive=False)
+        home = builders.project("shop")
+        made = builders.experiment(home, "new-ranker", allocation=ALLOCATION)
+        for variant, weight in zip(made.variants.order_by("position"), WEIGHTS, strict=True):
+            variant.weight = weight
+            variant.save(update_fields=["weight"])
+        key = keys.issue_key(home, "App", [Scope.EVALUATE, Scope.INGEST], None)[1]
+        server = start_server(tmp_path_factory.mktemp("home"), database_url())
+        ending.callback(server.stop)
+        yield World(server, key, made)
