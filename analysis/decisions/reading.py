@@ -106,7 +106,8 @@ def margin_crossed(
         return None
     if isinstance(control, NotComputable) or isinstance(treatment, NotComputable):
         return None
-    test = margin_test(control, treatment, plan.margin, higher_is_better=plan.direction is Direction.INCREASE)
+    higher = plan.direction is Direction.INCREASE
+    test = margin_test(control, treatment, plan.margin, higher_is_better=higher, covariance=numbers.covariance)
     if isinstance(test, NotComputable):
         return None
     if test.p_crossed < (rules.interim_alpha if horizon.peeking else alpha) / 2:

@@ -41,7 +41,8 @@ class ComparisonNumbers:
     """All numbers of one treatment against the control on one metric. None is explained in ``notes``.
 
     ``numerator`` and ``denominator`` are the per-unit comparisons beside a ratio: a ratio alone can move because its
-    denominator did.
+    denominator did. ``covariance`` of the two estimates is 0 unless they were adjusted together; then ``unadjusted`` is
+    the difference without covariates and ``variance_reduction`` the share of its variance that they took away.
     """
 
     form: Form
@@ -55,6 +56,9 @@ class ComparisonNumbers:
     skewness: float | None = None
     numerator: "ComparisonNumbers | None" = None
     denominator: "ComparisonNumbers | None" = None
+    covariance: float = 0.0
+    unadjusted: Difference | None = None
+    variance_reduction: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -83,23 +87,51 @@ def compare(
     return _complete(bare, control, treatment, found, settings)
 
 
+def compare_estimates(
+    form: Form,
+    control: Estimate | NotComputable,
+    treatment: Estimate | NotComputable,
+    alpha: float = DEFAULTS.alpha,
+    covariance: float = 0.0,
+) -> ComparisonNumbers:
+    """Compare two estimates that may covary; without the guards that need moments."""
+    found = _difference_or_why(control, treatment, alpha, covariance)
+    bare = ComparisonNumbers(
+        form=form, alpha=alpha, control=control, treatment=treatment, difference=found, covariance=covariance
+    )
+    if not isinstance(found, Difference):
+        return replace(bare, notes=(f"Not computable: {found.reason}.",))
+    return with_lift(bare)
+
+
+def with_lift(numbers: ComparisonNumbers) -> ComparisonNumbers:
+    """Fill in the lift from the estimates and the difference's own quantile; only its notes are kept."""
+    found, c, t = numbers.difference, numbers.control, numbers.treatment
+    if isinstance(found, NotComputable) or isinstance(c, NotComputable) or isinstance(t, NotComputable):
+        return replace(numbers, lift=None, lift_interval=None)
+    notes, lift, interval = _relative(c, t, found.quantile, numbers.covariance)
+    return replace(numbers, lift=lift, lift_interval=interval, notes=tuple(notes))
+
+
 def _difference_or_why(
-    control: Estimate | NotComputable, treatment: Estimate | NotComputable, alpha: float
+    control: Estimate | NotComputable, treatment: Estimate | NotComputable, alpha: float, covariance: float = 0.0
 ) -> Difference | NotComputable:
     if isinstance(control, Estimate) and isinstance(treatment, Estimate):
-        return difference(control, treatment, alpha)
+        return difference(control, treatment, alpha, covariance)
     named = (("control", control), ("treatment", treatment))
     return NotComputable("; ".join(f"{who}: {arm.reason}" for who, arm in named if isinstance(arm, NotComputable)))
 
 
-def difference(control: Estimate, treatment: Estimate, alpha: float) -> Difference | NotComputable:
-    """Return treatment - control with standard error sqrt(V1 + V0), Welch–Satterthwaite t (normal for proportions).
+def difference(
+    control: Estimate, treatment: Estimate, alpha: float, covariance: float = 0.0
+) -> Difference | NotComputable:
+    """Return treatment - control with standard error sqrt(V1 + V0 - 2c), by Welch–Satterthwaite t (normal for shares).
 
     For means this is Welch's test, as ``scipy.stats.ttest_ind_from_stats(equal_var=False)``; for proportions the Wald
     test, as ``statsmodels.stats.proportion.test_proportions_2indep(method="wald")``. One path for all forms, so that
     p-value, interval and lift cannot part.
     """
-    variance = treatment.variance + control.variance
+    variance = treatment.variance + control.variance - 2 * covariance
     if variance <= 0:
         return NotComputable("no unit differs from another within either variant")
     value, se = treatment.value - control.value, math.sqrt(variance)
@@ -126,7 +158,7 @@ def _complete(
     lift_notes, lift, lift_interval = _relative(c, t, found.quantile)
     form, alpha = bare.form, bare.alpha
     few = small_counts(c, t, alpha, settings.small_cell) if form is Form.PROPORTION else None
-    skew = kappa(control, treatment) if form is Form.MEAN else NotComputable("only for means")
+    skew = kappa(control, treatment) if form is not Form.PROPORTION else NotComputable("the small counts say it")
     top = bottom = None
     if form is Form.RATIO:
         top, bottom = (_part(control, treatment, i, alpha, settings) for i in (0, 1))
@@ -144,10 +176,10 @@ def _complete(
 
 
 def _relative(
-    control: Estimate, treatment: Estimate, quantile: float
+    control: Estimate, treatment: Estimate, quantile: float, covariance: float = 0.0
 ) -> tuple[list[str], float | None, tuple[float, float] | None]:
     """Return the lift and its interval, with a note where either is missing."""
-    lift = fieller(control, treatment, quantile)
+    lift = fieller(control, treatment, quantile, covariance)
     if isinstance(lift, NotComputable):
         return [f"No relative change: {lift.reason}."], None, None
     if isinstance(lift.interval, NotComputable):

@@ -101,13 +101,13 @@ class Moments:
 
     def only(self, index: int) -> "Moments":
         """Return the moments of one of the k numbers alone."""
-        third = None if self.third is None else self.third[index : index + 1]
-        return Moments(
-            n=self.n,
-            mean=self.mean[index : index + 1],
-            comoment=self.comoment[index : index + 1, index : index + 1],
-            third=third,
-        )
+        return self.select([index])
+
+    def select(self, indices: Sequence[int]) -> "Moments":
+        """Return the moments of some of the k numbers, in the order given."""
+        chosen = list(indices)
+        third = None if self.third is None else self.third[chosen]
+        return Moments(n=self.n, mean=self.mean[chosen], comoment=self.comoment[np.ix_(chosen, chosen)], third=third)
 
     def __add__(self, other: "Moments") -> "Moments":
         return merge(self, other)

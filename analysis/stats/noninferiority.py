@@ -24,12 +24,13 @@ class MarginTest:
 
 
 def margin_test(
-    control: Estimate, treatment: Estimate, margin: float, *, higher_is_better: bool
+    control: Estimate, treatment: Estimate, margin: float, *, higher_is_better: bool, covariance: float = 0.0
 ) -> MarginTest | NotComputable:
     """Test the treatment against a limit of ``margin`` (a fraction of the control's value) on the bad side.
 
-    z = (m1 - (1 -+ margin) m0) / sqrt(V1 + (1 -+ margin)² V0), the sign turned for metrics where lower is better.
-    The reference is normal for proportions, else Student's t with the Welch-Satterthwaite degrees of freedom.
+    z = (m1 - f m0) / sqrt(V1 + f² V0 - 2 f c) with f = 1 -+ margin and c the covariance of the two values (0 unless
+    they were adjusted together), the sign turned for metrics where lower is better. The reference is normal for
+    proportions, else Student's t with the Welch-Satterthwaite degrees of freedom.
 
     Raises:
         ValueError: a negative margin.
@@ -40,9 +41,10 @@ def margin_test(
         return NotComputable("the control's value is negative, so a relative limit has no meaning")
     factor = 1 - margin if higher_is_better else 1 + margin
     v1, v0 = treatment.variance, factor**2 * control.variance
-    if v1 + v0 <= 0:
+    variance = v1 + v0 - 2 * factor * covariance
+    if variance <= 0:
         return NotComputable("no unit differs from another")
     distance = treatment.value - factor * control.value
-    statistic = (distance if higher_is_better else -distance) / math.sqrt(v1 + v0)
+    statistic = (distance if higher_is_better else -distance) / math.sqrt(variance)
     df = satterthwaite(v1, treatment.df, v0, control.df)
     return MarginTest(statistic=statistic, p_held=upper_tail(statistic, df), p_crossed=upper_tail(-statistic, df))

@@ -30,6 +30,16 @@ class Settings:
     denominator_warning: float = 0.001
     """p below which a ratio's reader is told that its denominator moved: as seldom wrong as the check of the split."""
 
+    max_condition: float = 1e10
+    """Largest condition number of the covariates' correlations; smaller directions only repeat the others, and slopes
+    along them would be rounding."""
+
+    covariate_imbalance: float = 3.29
+    """|z| of a covariate's difference above which it was hardly measured before the exposure (p = .001, as a split)."""
+
+    gain_worth_saying: float = 0.02
+    """Share of variance below which an adjustment is said to gain almost nothing."""
+
     few_clusters: int = 40
     """Fewer units than this in a variant and the delta method's variance of a ratio is too small on average."""
 

@@ -25,7 +25,8 @@ def crossed(
         return None
     if not isinstance(control, Estimate) or not isinstance(treatment, Estimate) or readings.floors(numbers):
         return None
-    test = margin_test(control, treatment, plan.margin, higher_is_better=plan.direction is Direction.INCREASE)
+    higher = plan.direction is Direction.INCREASE
+    test = margin_test(control, treatment, plan.margin, higher_is_better=higher, covariance=numbers.covariance)
     if isinstance(test, NotComputable):
         return None
     if always_valid_p(test.statistic, control.n + treatment.n, alpha, looks.planned_units) >= alpha:

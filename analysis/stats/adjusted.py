@@ -1,0 +1,73 @@
+"""A comparison adjusted for covariates, with the unadjusted one beside it."""
+
+from dataclasses import replace
+
+from analysis.stats.adjustment import Adjusted, Method, adjust
+from analysis.stats.compare import ComparisonNumbers, Difference, compare, compare_estimates
+from analysis.stats.estimates import Form
+from analysis.stats.moments import Moments
+from analysis.stats.settings import DEFAULTS, Settings
+from analysis.stats.unavailable import NotComputable
+
+
+def compare_adjusted(
+    form: Form,
+    control: Moments,
+    treatment: Moments,
+    alpha: float = DEFAULTS.alpha,
+    *,
+    method: Method = Method.LIN,
+    ratio_covariates: int = 0,
+    settings: Settings = DEFAULTS,
+) -> ComparisonNumbers:
+    """Compare one treatment with the control, adjusted for what was known before the experiment.
+
+    Difference, p-value, interval and lift follow from the adjusted values and their covariance; the guards (small
+    counts, skew, moved denominator) are those of the metric as it is. Where the adjustment cannot be computed the plain
+    comparison is returned with a note that says why.
+
+    Args:
+        form: mean, proportion or ratio.
+        control, treatment: moments of (value, covariates), for a ratio of (numerator, denominator, covariates).
+        alpha: two-sided.
+        method, ratio_covariates, settings: see ``adjustment.adjust``.
+    """
+    own = range(2 if form is Form.RATIO else 1)
+    plain = compare(form, control.select(own), treatment.select(own), alpha, settings)
+    if control.mean.shape[0] == len(own) or not isinstance(plain.difference, Difference):
+        return plain
+    adjusted = adjust(form, control, treatment, method=method, ratio_covariates=ratio_covariates, settings=settings)
+    if isinstance(adjusted, NotComputable):
+        return replace(plain, notes=(*plain.notes, f"Not adjusted: {adjusted.reason}."))
+    found = compare_estimates(form, adjusted.control, adjusted.treatment, alpha, adjusted.covariance)
+    if not isinstance(found.difference, Difference):
+        return replace(plain, notes=(*plain.notes, "Not adjusted: the covariates explain every unit's value."))
+    kept = tuple(note for note in plain.notes if not note.startswith("No "))
+    return replace(
+        plain,
+        control=adjusted.control,
+        treatment=adjusted.treatment,
+        difference=found.difference,
+        lift=found.lift,
+        lift_interval=found.lift_interval,
+        covariance=adjusted.covariance,
+        unadjusted=plain.difference,
+        variance_reduction=1 - adjusted.variance_ratio,
+        notes=(*found.notes, *kept, *_notes(adjusted, plain.difference, settings)),
+    )
+
+
+def _notes(adjusted: Adjusted, plain: Difference, settings: Settings) -> tuple[str, ...]:
+    gain = 1 - adjusted.variance_ratio
+    before = f"{plain.value:+.4g}".replace("-", "−") + f" with p = {plain.p_value:.2g}"
+    if gain < settings.gain_worth_saying:
+        said = f"The covariates gain almost nothing: {max(0.0, gain):.1%} less variance. Without them: {before}."
+    else:
+        said = f"Adjusted for covariates: {gain:.0%} less variance. Without them: {before}."
+    if adjusted.imbalance < settings.covariate_imbalance:
+        return (said,)
+    return (
+        said,
+        f"A covariate differs between the variants (|z| = {adjusted.imbalance:.1f}): it was not measured before the "
+        "exposure, or the split is broken. Do not adjust for what the treatment may have changed.",
+    )
