@@ -26,14 +26,17 @@ PROJECT = (
     "INSERT INTO experiments_project (id, slug, name, currency, created_at) VALUES (1, 'shop', 'Shop', 'EUR', now())"
 )
 API_KEY = """
-INSERT INTO experiments_apikey (project_id, name, prefix, digest, scopes, created_at)
-VALUES (1, 'App', 'tl_kkkkkkk', %s, '{evaluate}', now())
+INSERT INTO experiments_apikey
+    (project_id, name, prefix, digest, scopes, created_at, environment, delivery, encryption_key)
+VALUES (1, 'App', 'tl_kkkkkkk', %s, '{evaluate}', now(), 'production', 'plain', '')
 """
 EXPERIMENT = """
 INSERT INTO experiments_experiment
     (project_id, key, name, hypothesis, unit_type, status, allocation, salt, planned_days, created_at, started_at,
-     revision)
-VALUES (1, %s, 'E', '', 'user', 'running', 10000, 'pepper', 14, now(), now(), 1) RETURNING id
+     revision, kind, fallback_unit_type, targeting, environments, respects_holdout, layer_ranges, phase, bucket_version,
+     min_bucket_version, ramp, shipped_share, holdback_share)
+VALUES (1, %s, 'E', '', 'user', 'running', 10000, 'pepper', 14, now(), now(), 1, 'standard', '', '{}',
+        '{production,staging,development}', true, '[]', 1, 0, 0, '{}', 0, 0) RETURNING id
 """
 VARIANT = """
 INSERT INTO experiments_variant (experiment_id, key, name, position, weight) VALUES (%s, %s, 'V', %s, 5000)
