@@ -1,5 +1,6 @@
 """API keys: made once, shown once, kept as a digest, revoked for good."""
 
+import base64
 import secrets
 from collections.abc import Iterable
 
@@ -8,13 +9,17 @@ from django.utils import timezone
 
 from experiments.changes import announce
 from experiments.domain.access import Scope
+from experiments.domain.environments import Environment
 from experiments.domain.keys import digest
+from experiments.domain.kinds import Delivery
 from experiments.models import ApiKey, AuditEntry, Project, User
 
 __all__ = ["KeyScopeError", "digest", "issue_key", "revoke"]
 
 KEY_PREFIX = "tl_"
 RANDOM_BYTES = 32
+ENCRYPTION_BYTES = 16
+"""What the SDKs' AES-128 takes."""
 VISIBLE_CHARACTERS = 10
 """How much of a key the pages show so that people can tell keys apart: ``tl_`` and seven of 43 random characters."""
 
@@ -24,8 +29,19 @@ class KeyScopeError(ValueError):
 
 
 @transaction.atomic
-def issue_key(project: Project, name: str, scopes: Iterable[Scope], user: User | None) -> tuple[ApiKey, str]:
-    """Make a key for ``project`` and return it with its plain text, which nobody can see again."""
+def issue_key(
+    project: Project,
+    name: str,
+    scopes: Iterable[Scope],
+    user: User | None,
+    *,
+    environment: Environment = Environment.PRODUCTION,
+    delivery: Delivery = Delivery.PLAIN,
+) -> tuple[ApiKey, str]:
+    """Make a key for one environment of ``project`` and return it with its plain text, which nobody can see again.
+
+    With encrypted delivery the row holds the encryption key: clients need it, so it is shown and not hashed.
+    """
     granted = sorted({Scope(scope) for scope in scopes})
     if not granted:
         raise KeyScopeError(f"A key without a scope opens nothing. Choose one or more of {', '.join(Scope)}.")
@@ -36,9 +52,12 @@ def issue_key(project: Project, name: str, scopes: Iterable[Scope], user: User |
         prefix=plain[:VISIBLE_CHARACTERS],
         digest=digest(plain),
         scopes=[scope.value for scope in granted],
+        environment=environment.value,
+        delivery=delivery.value,
+        encryption_key=new_encryption_key() if delivery is Delivery.ENCRYPTED else "",
         created_by=user,
     )
-    _record("key.issued", key, user, after={"name": name, "scopes": key.scopes})
+    _record("key.issued", key, user, after=_described(key))
     announce()
     return key, plain
 
@@ -50,9 +69,18 @@ def revoke(key: ApiKey, user: User | None, why: str = "") -> bool:
     if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
         return False
     key.revoked_at = now
-    _record("key.revoked", key, user, before={"name": key.name, "scopes": key.scopes}, why=why)
+    _record("key.revoked", key, user, before=_described(key), why=why)
     announce()
     return True
+
+
+def new_encryption_key() -> str:
+    """Return the base64 of 16 random bytes."""
+    return base64.b64encode(secrets.token_bytes(ENCRYPTION_BYTES)).decode()
+
+
+def _described(key: ApiKey) -> dict[str, object]:
+    return {"name": key.name, "scopes": key.scopes, "environment": key.environment, "delivery": key.delivery}
 
 
 def _record(

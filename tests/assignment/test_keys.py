@@ -35,7 +35,12 @@ def test_issue_key__says_who_made_it_in_the_audit():
 
     entry = AuditEntry.objects.get(project=home)
     assert (entry.action, entry.user, entry.subject) == ("key.issued", alice, f"key:{key.prefix}")
-    assert entry.after == {"name": "Checkout", "scopes": ["read"]}
+    assert entry.after == {
+        "name": "Checkout",
+        "scopes": ["read"],
+        "environment": "production",
+        "delivery": "plain",
+    }
 
 
 def test_issue_key__without_a_scope__is_refused_and_leaves_nothing():
