@@ -40,13 +40,13 @@ def evaluate(key: str, session: Session) -> FeatureResult:
 
 def _evaluate(key: str, feature: Mapping[str, Any], session: Session) -> FeatureResult:
     for rule in array(feature.get("rules")):
-        result = _by_rule(key, rule, session) if is_object(rule) else None
+        result = by_rule(key, rule, session) if is_object(rule) else None
         if result is not None:
             return result
     return FeatureResult(value=feature.get("defaultValue"), source=Source.DEFAULT_VALUE)
 
 
-def _by_rule(key: str, rule: Mapping[str, Any], session: Session) -> FeatureResult | None:
+def by_rule(key: str, rule: Mapping[str, Any], session: Session) -> FeatureResult | None:
     """Return what a rule decides, or None where the next one is to be asked."""
     match ask_parents(rule.get("parentConditions"), session):
         case Parents.CYCLIC:
@@ -78,7 +78,7 @@ def _experimented(key: str, rule: Mapping[str, Any], session: Session) -> Featur
     variations = rule.get("variations") if contextual is None else contextual
     if not isinstance(variations, (list, tuple)):
         return None
-    experiment = with_bandit(_described(key, rule, variations), rule.get("contextualBanditRef"), session)
+    experiment = with_bandit(described(key, rule, variations), rule.get("contextualBanditRef"), session)
     result = run(experiment, session, key)
     if not result.in_experiment or result.passthrough:
         return None
@@ -94,7 +94,8 @@ def _experimented(key: str, rule: Mapping[str, Any], session: Session) -> Featur
     )
 
 
-def _described(key: str, rule: Mapping[str, Any], variations: Any) -> Mapping[str, Any]:
+def described(key: str, rule: Mapping[str, Any], variations: Any) -> Mapping[str, Any]:
+    """Return the experiment that a rule describes: the fields that the protocol copies."""
     experiment = {"key": text(rule.get("key"), key), "variations": variations}
     if rule.get("coverage") is not None:
         experiment["coverage"] = rule["coverage"]

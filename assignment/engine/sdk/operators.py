@@ -44,12 +44,12 @@ def contains(listed: Sequence[Any], actual: Any) -> bool:
     if isinstance(actual, str):
         return actual in listed
     if isinstance(actual, (list, tuple)):
-        wanted = {key for value in listed if (key := _scalar_key(value)) is not None}
-        return any(_scalar_key(value) in wanted for value in actual)
+        wanted = {key for value in listed if (key := scalar_key(value)) is not None}
+        return any(scalar_key(value) in wanted for value in actual)
     return any(same_scalar(value, actual) for value in listed)
 
 
-def _scalar_key(value: Any) -> tuple[Kind, Any] | None:
+def scalar_key(value: Any) -> tuple[Kind, Any] | None:
     """Return a key that is equal only for the same scalar of the same kind; an array or object has none."""
     kind = kind_of(value)
     if kind in (Kind.ARRAY, Kind.OBJECT, Kind.UNKNOWN) or value != value:

@@ -1,9 +1,10 @@
 """What an evaluation returns, in the SDK protocol's terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from assignment.engine.sdk.values import mapping, truthy
 
@@ -22,8 +23,7 @@ class Source(StrEnum):
     CYCLIC_PREREQUISITE = "cyclicPrerequisite"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentResult:
+class ExperimentResult(Struct, frozen=True, kw_only=True):
     """What an experiment did with a unit. ``bandit`` holds the leaf's fields where a contextual bandit decided."""
 
     in_experiment: bool
@@ -59,8 +59,7 @@ class ExperimentResult:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureResult:
+class FeatureResult(Struct, frozen=True, kw_only=True):
     """What a feature's value is for a unit, and why. ``experiment`` is the one that decided, as the protocol has it."""
 
     value: Any

@@ -58,10 +58,11 @@ def is_filtered_out(filters: Any, attributes: Mapping[str, Any]) -> bool:
     """Say whether any filter keeps the unit out; a malformed filter keeps everyone out."""
     if not isinstance(filters, (list, tuple)):
         return True
-    return not all(isinstance(one, Mapping) and _lets_in(one, attributes) for one in filters)
+    return not all(isinstance(one, Mapping) and lets_in(one, attributes) for one in filters)
 
 
-def _lets_in(one: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
+def lets_in(one: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
+    """Say whether one filter lets the unit in."""
     _, value = unit_of(attributes, one.get("attribute"))
     if not value:
         return False

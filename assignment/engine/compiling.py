@@ -1,0 +1,247 @@
+"""From a feature of the SDK protocol to a flag that is ready to be asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assignment.engine.ends import Ends
+from assignment.engine.flags import Choice, CompiledFlag, Configuration
+from assignment.engine.placing import hashing_of
+from assignment.engine.rules import (
+    FEWEST_VARIATIONS,
+    NEXT,
+    Attributes,
+    Obstacles,
+    Run,
+    Step,
+    always,
+    experiment_cells,
+    in_namespace,
+    passes,
+    placed,
+    rollout,
+    with_condition,
+    with_filters,
+    with_unit,
+)
+from assignment.engine.sdk import features
+from assignment.engine.sdk.effort import STEPS, Effort
+from assignment.engine.sdk.shares import NONE
+from assignment.engine.sdk.units import RULE_HASH_VERSION, seed_of
+from assignment.engine.sdk.values import array, is_object, mapping, text
+from assignment.engine.targeting import Prepared, Preparer, TooLargeError
+from assignment.engine.terminals import OBSTACLES, Outcome, is_exempt
+
+Rule = Mapping[str, Any]
+_IDLE = Run(Effort())
+
+
+def interpreted_flag(key: str, configuration: Configuration) -> CompiledFlag:
+    """Return a flag that asks the interpreter every time, with all ends that it may find."""
+    feature = mapping(configuration.features[key])
+    ends = Ends(feature)
+    for position, rule in enumerate(array(feature.get("rules"))):
+        if not is_object(rule):
+            continue
+        ends.gate(position)
+        if "force" in rule:
+            ends.forced(position, rule)
+        else:
+            ends.experiment(position, rule, features.described(key, rule, _variations(rule)))
+    ends.cyclic()
+    for outcome in OBSTACLES:
+        ends.default(outcome)
+    return CompiledFlag(key, configuration, ends).seal()
+
+
+def _variations(rule: Rule) -> Any:
+    contextual = rule.get("contextualVariations")
+    return rule.get("variations") if contextual is None else contextual
+
+
+def compiled_flag(
+    key: str, configuration: Configuration, preparer: Preparer, compiled: Mapping[str, CompiledFlag]
+) -> CompiledFlag:
+    """Return a flag that is evaluated without the interpreter.
+
+    Parameters
+    ----------
+    key
+        The feature's key; its parents are compiled already.
+    configuration
+        The program's features and groups.
+    preparer
+        Prepares conditions that name the program's saved groups.
+    compiled
+        The parents by key; one that is missing is unknown to the program.
+
+    Raises
+    ------
+    TooLargeError
+        When the interpreter has to bound what an evaluation costs.
+    """
+    compiler = _Compiler(key, configuration, preparer, compiled)
+    steps = [compiler.rule(position, rule) for position, rule in enumerate(compiler.rules) if is_object(rule)]
+    ends = compiler.ends
+    defaults = tuple(ends.default(outcome) if outcome in compiler.used else NONE for outcome in OBSTACLES)
+    flag = CompiledFlag(key, configuration, ends).seal()
+    flag.above |= compiler.above
+    flag.steps, flag.traced = compiler.steps, compiler.traced
+    flag.draws = compiler.draws or any(compiled[parent].draws for parent in compiler.above)
+    flag.traced |= any(compiled[parent].traced for parent in compiler.above)
+    budget = STEPS - sum(compiled[parent].steps for parent in compiler.above) - flag.steps
+    if budget < 0:
+        raise TooLargeError(f"{key!r} may take {-budget} steps more than an evaluation may")
+    flag.decide = _decided(tuple(steps), defaults)
+    flag.budget, flag.interpreted = budget, False
+    flag.choose = _choice(flag, alone=not compiler.above and not flag.draws)
+    return flag
+
+
+def _decided(steps: tuple[Step, ...], defaults: tuple[int, ...]) -> Step:
+    if len(steps) == 1:
+        only = steps[0]
+
+        def decide_one(attributes: Attributes, run: Run) -> int:
+            index = only(attributes, run)
+            return index if index >= 0 else defaults[-1 - index]
+
+        return decide_one
+
+    def decide(attributes: Attributes, run: Run) -> int:
+        obstacle = NEXT
+        for step in steps:
+            index = step(attributes, run)
+            if index >= 0:
+                return index
+            if index != NEXT:
+                obstacle = index
+        return defaults[-1 - obstacle]
+
+    return decide
+
+
+def _choice(flag: CompiledFlag, *, alone: bool) -> Choice:
+    decide = flag.decide
+    if alone:
+        return lambda attributes: decide(attributes, _IDLE)
+    return lambda attributes: flag.trace(attributes)[0]
+
+
+class _Compiler:
+    """Compiles the rules of one feature and adds up what they may cost."""
+
+    def __init__(
+        self, key: str, configuration: Configuration, preparer: Preparer, compiled: Mapping[str, CompiledFlag]
+    ) -> None:
+        self._key = key
+        self._features = configuration.features
+        self._preparer = preparer
+        self._compiled = compiled
+        feature = mapping(configuration.features[key])
+        self.rules = array(feature.get("rules"))
+        self.ends = Ends(feature)
+        self.used = {Outcome.DEFAULT}
+        self.above: frozenset[str] = frozenset()
+        self.steps = 0
+        self.draws = False
+        self.traced = False
+
+    def rule(self, position: int, rule: Rule) -> Step:
+        """Return a rule's step: its parents, its filters, then what it decides."""
+        obstacles = Obstacles(self.used, exempt=is_exempt(text(rule.get("id"))))
+        step = self._force(position, rule, obstacles) if "force" in rule else self._drawn(position, rule, obstacles)
+        if rule.get("filters") is not None:
+            step = with_filters(rule["filters"], obstacles, step)
+        if rule.get("parentConditions") is not None:
+            step = self._with_parents(position, rule["parentConditions"], obstacles, step)
+        return step
+
+    def _prepared(self, condition: Any) -> Prepared:
+        prepared = self._preparer.prepare(condition)
+        self.steps += prepared.steps
+        self.draws |= prepared.draws
+        return prepared
+
+    def _force(self, position: int, rule: Rule, obstacles: Obstacles) -> Step:
+        self.traced |= bool(rule.get("tracks"))
+        step = rollout(self._key, rule, self.ends.forced(position, rule), obstacles)
+        if rule.get("condition") is None:
+            return step
+        return with_condition(self._prepared(rule["condition"]), obstacles.code(Outcome.NOT_TARGETED), step)
+
+    def _drawn(self, position: int, rule: Rule, obstacles: Obstacles) -> Step:
+        """Return the step of a rule that draws a variation."""
+        variations = _variations(rule)
+        if not isinstance(variations, (list, tuple)) or len(variations) < FEWEST_VARIATIONS:
+            return always(NEXT)
+        experiment = features.described(self._key, rule, variations)
+        attribute = text(experiment.get("hashAttribute"), "id")
+        first = self.ends.experiment(position, rule, experiment)
+        step = self._variation(position, experiment, attribute, first, obstacles)
+        checked = False
+        if experiment.get("condition") is not None:
+            missed = obstacles.code(Outcome.NOT_TARGETED)
+            step, checked = with_condition(self._prepared(experiment["condition"]), missed, step), True
+        if rule.get("filters") is None and experiment.get("namespace") is not None:
+            step, checked = in_namespace(experiment["namespace"], attribute, obstacles, step), True
+        return with_unit(attribute, obstacles.code(Outcome.NO_UNIT), step) if checked else step
+
+    def _variation(
+        self, position: int, experiment: Mapping[str, Any], attribute: str, first: int, obstacles: Obstacles
+    ) -> Step:
+        missing, outside = obstacles.code(Outcome.NO_UNIT), obstacles.code(Outcome.NOT_IN_TRAFFIC)
+        hashing = hashing_of(experiment, attribute, seed_of(experiment, experiment["key"]), RULE_HASH_VERSION)
+        if hashing is None:
+            return with_unit(attribute, missing, always(outside))
+        self.ends.hashings[position] = hashing
+        cells = experiment_cells(experiment, hashing.buckets)
+        on = {index for index, meta in enumerate(array(experiment.get("meta"))) if _passes_through(meta)}
+        self.traced |= bool(on)
+        ends = [outside if owner == NONE else NEXT if owner in on else first + owner for owner in cells.owners]
+        return placed(hashing, cells, ends, missing)
+
+    def _with_parents(self, position: int, conditions: Any, obstacles: Obstacles, then: Step) -> Step:
+        failed = obstacles.code(Outcome.PREREQUISITE)
+        if not isinstance(conditions, (list, tuple)):
+            return always(failed)
+        for condition in reversed(conditions):
+            if not isinstance(condition, Mapping) or not isinstance(condition.get("id"), str):
+                then = always(failed)
+                continue
+            shut = self.ends.gate(position) if condition.get("gate") else failed
+            wanted = condition.get("condition")
+            then = self._with_parent(condition["id"], self._prepared({} if wanted is None else wanted), shut, then)
+        return then
+
+    def _with_parent(self, key: str, prepared: Prepared, shut: int, then: Step) -> Step:
+        parent = self._compiled.get(key)
+        if parent is None:
+            return with_value(None, prepared, shut, then)
+        self.above |= parent.above
+        values = [{"value": end.value} for end in parent.terminals]
+        decide, test = parent.decide, prepared.test
+        # A condition that draws on no effort answers the same for ever: it is asked once for each end of the parent.
+        met = None if prepared.draws else tuple(passes(test, value, _IDLE.effort) for value in values)
+
+        def step(attributes: Attributes, run: Run) -> int:
+            index = run.parents.get(key)
+            if index is None:
+                index = run.parents[key] = decide(attributes, run)
+            passed = met[index] if met is not None else passes(test, values[index], run.effort)
+            return then(attributes, run) if passed else shut
+
+        return step
+
+
+def with_value(value: Any, prepared: Prepared, shut: int, then: Step) -> Step:
+    """Ask the next step only where the prepared condition is true of a parent flag's known value."""
+    test, known = prepared.test, {"value": value}
+
+    def step(attributes: Attributes, run: Run) -> int:
+        return then(attributes, run) if passes(test, known, run.effort) else shut
+
+    return step
+
+
+def _passes_through(meta: Any) -> bool:
+    return mapping(meta).get("passthrough") is True

@@ -1,0 +1,160 @@
+"""A flag prepared once: every end that its evaluation may have, and the way to the one of a unit."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from assignment.engine.ends import Ends
+from assignment.engine.interpreted import Answer, answers, last_obstacle
+from assignment.engine.rules import Attributes, Run, Step
+from assignment.engine.sdk.context import Context
+from assignment.engine.sdk.effort import REGEX_SECONDS, Effort
+from assignment.engine.sdk.evaluating import evaluate_feature
+from assignment.engine.sdk.results import ExperimentResult, FeatureResult, Source
+from assignment.engine.sdk.values import unit_text
+from assignment.engine.targeting import OverBudgetError
+from assignment.engine.terminals import Terminal
+
+Choice = Callable[[Attributes], int]
+_UNUSED = Effort()
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """What all flags of a program share."""
+
+    features: Mapping[str, Any]
+    saved_groups: Mapping[str, Any]
+    contextual_bandits: Mapping[str, Any]
+
+    def context(self, attributes: Attributes, **options: Any) -> Context:
+        """Return the interpreter's context for these attributes."""
+        given = {"contextual_bandits": self.contextual_bandits, **options}
+        return Context(attributes=attributes, features=self.features, saved_groups=self.saved_groups, **given)
+
+
+class CompiledFlag:
+    """One feature, ready to be asked.
+
+    Attributes
+    ----------
+    key
+        The feature's key.
+    terminals
+        Every end that the evaluation may have.
+    choose
+        Returns the index of a unit's terminal; called with the attributes.
+    interpreted
+        Whether the interpreter is asked every time: a cycle, a contextual bandit, a configuration beyond all bounds.
+    budget
+        The steps that are left for the elements of arrays, where the interpreter is not asked.
+    draws
+        Whether an evaluation draws on its effort: for regular expressions and for arrays.
+    traced
+        Whether exposures have to be traced by the interpreter.
+    steps
+        The most steps that the interpreter takes for this feature alone.
+    above
+        The keys of all features that may be asked: its own, its parents', theirs.
+    """
+
+    __slots__ = (
+        "_ends", "_fixed", "above", "budget", "choose", "configuration", "decide", "draws", "interpreted", "key",
+        "steps", "terminals", "traced",
+    )  # fmt: skip
+
+    def __init__(self, key: str, configuration: Configuration, ends: Ends) -> None:
+        self.key = key
+        self.configuration = configuration
+        self.terminals: tuple[Terminal, ...] = ()
+        self._ends = ends
+        self.decide: Step = self._decide_by_interpreter
+        self.choose: Choice = self.choose_by_interpreter
+        self.interpreted = True
+        self.draws = False
+        self.traced = False
+        self.steps = 0
+        self.budget = 0
+        self.above: frozenset[str] = frozenset((key,))
+        self._fixed: tuple[FeatureResult | None, ...] = ()
+
+    def seal(self) -> "CompiledFlag":
+        """Keep the ends that were found, with the results that are the same for every unit."""
+        self.terminals = tuple(self._ends.terminals)
+        self._fixed = tuple(map(_fixed, self.terminals))
+        return self
+
+    def _decide_by_interpreter(self, attributes: Attributes, _: Run) -> int:
+        return self.choose_by_interpreter(attributes)
+
+    def choose_by_interpreter(self, attributes: Attributes, seconds: float = REGEX_SECONDS) -> int:
+        """Return the index of a unit's terminal as the interpreter finds it."""
+        context = self.configuration.context(attributes)
+        passed_over: list[Answer] = []
+        for answer in answers(context, self.key, seconds):
+            if answer.result is not None:
+                return self._end_of(answer.position, answer.result)
+            passed_over.append(answer)
+        return self._ends.defaults[last_obstacle(context, self.key, passed_over)]
+
+    def _end_of(self, position: int, result: FeatureResult) -> int:
+        if result.source is Source.CYCLIC_PREREQUISITE:
+            return next(i for i, end in enumerate(self.terminals) if end.source is Source.CYCLIC_PREREQUISITE)
+        if result.source is Source.PREREQUISITE:
+            return self._ends.gates[position]
+        variation = result.experiment_result.variation_id if result.experiment_result else 0
+        return self._ends.of_rule[position] + variation
+
+    def trace(self, attributes: Attributes) -> tuple[int, Run]:
+        """Return the index of a unit's terminal, and the evaluation with the ends of the parents that were asked."""
+        run = Run(Effort(steps=self.budget) if self.draws else _UNUSED)
+        try:
+            return self.decide(attributes, run), run
+        except OverBudgetError:
+            return self.choose_by_interpreter(attributes, run.effort.seconds), run
+
+    def result(self, index: int, attributes: Attributes) -> FeatureResult:
+        """Return the protocol's result for a unit whose terminal is known."""
+        fixed = self._fixed[index]
+        if fixed is not None:
+            return fixed
+        end = self.terminals[index]
+        return FeatureResult(
+            value=end.value,
+            source=end.source,
+            rule_id=end.rule_id,
+            experiment=end.experiment,
+            experiment_result=self.experiment_result(end, attributes),
+        )
+
+    def experiment_result(self, end: Terminal, attributes: Attributes) -> ExperimentResult:
+        """Return what an experiment did with a unit that it has assigned."""
+        hashing = self._ends.hashings[end.rule]
+        unit = attributes.get(hashing.attribute)
+        if type(unit) is not str:
+            unit = unit_text(unit)
+        return ExperimentResult(
+            in_experiment=True,
+            variation_id=end.variation,
+            value=end.value,
+            key=end.variant_key,
+            hash_used=True,
+            hash_attribute=hashing.attribute,
+            hash_value=unit,
+            feature_id=self.key,
+            bucket=hashing.share(unit),
+            name=end.variant_name,
+            bandit={},
+        )
+
+    def evaluate(self, attributes: Attributes) -> FeatureResult:
+        """Return the protocol's result for a unit."""
+        if self.interpreted:
+            return evaluate_feature(self.configuration.context(attributes), self.key)
+        return self.result(self.choose(attributes), attributes)
+
+
+def _fixed(end: Terminal) -> FeatureResult | None:
+    if end.source is Source.EXPERIMENT:
+        return None
+    return FeatureResult(value=end.value, source=end.source, rule_id=end.rule_id)

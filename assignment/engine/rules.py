@@ -1,0 +1,195 @@
+"""A feature's rules prepared once: each becomes a chain of closures that ends at a terminal or at an obstacle.
+
+A step returns the index of a terminal, or a negative obstacle where the next rule is to be asked.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from assignment.engine.hashing import BUCKETS, bucket_of
+from assignment.engine.placing import MOST_RANGES, OLD_BUCKETS, Cells, Hashing, after_bucket, cells_of, hashing_of
+from assignment.engine.sdk.effort import Effort
+from assignment.engine.sdk.shares import NONE, share_ranges
+from assignment.engine.sdk.units import (
+    FILTER_HASH_VERSION,
+    RULE_HASH_VERSION,
+    range_of,
+    ranges_of,
+    seed_of,
+    weights_of,
+)
+from assignment.engine.sdk.values import array, finite, is_object, text, unit_text
+from assignment.engine.targeting import Prepared, Test, TooLargeError
+from assignment.engine.terminals import OBSTACLES, Outcome
+
+FEWEST_VARIATIONS = 2
+NEXT = -1
+
+
+class Run:
+    """One evaluation under way: the work that is left, and the ends of the parent flags that were asked."""
+
+    __slots__ = ("effort", "parents")
+
+    def __init__(self, effort: Effort) -> None:
+        self.effort = effort
+        self.parents: dict[str, int] = {}
+
+
+Attributes = Mapping[str, Any]
+Step = Callable[[Attributes, Run], int]
+
+
+class Obstacles:
+    """The negative codes of the obstacles of one rule; ``used`` collects those that a step may return."""
+
+    def __init__(self, used: set[Outcome], *, exempt: bool) -> None:
+        self._exempt = exempt
+        self._used = used
+
+    def code(self, outcome: Outcome) -> int:
+        """Return the obstacle's code; a rule that concerns only whom it names has no obstacles."""
+        if self._exempt:
+            return NEXT
+        self._used.add(outcome)
+        return -1 - OBSTACLES.index(outcome)
+
+
+def always(index: int) -> Step:
+    """Return the step that ends here."""
+    return lambda _, __: index
+
+
+def with_condition(prepared: Prepared, missed: int, then: Step) -> Step:
+    """Ask the next step only for whom the condition is true."""
+    test = prepared.test
+
+    def step(attributes: Attributes, run: Run) -> int:
+        return then(attributes, run) if passes(test, attributes, run.effort) else missed
+
+    return step
+
+
+def passes(test: Test, attributes: Any, effort: Effort) -> bool:
+    """Say whether a prepared condition is true; what is nested too deep to be compared passes for nobody."""
+    try:
+        return test(attributes, effort) is True
+    except RecursionError:
+        return False
+
+
+def with_unit(attribute: str, missing: int, then: Step) -> Step:
+    """Ask the next step only where the attribute names a unit."""
+
+    def step(attributes: Attributes, run: Run) -> int:
+        return then(attributes, run) if unit_text(attributes.get(attribute)) else missing
+
+    return step
+
+
+def placed(hashing: Hashing, cells: Cells, ends: Sequence[int], missing: int) -> Step:
+    """Return the step that hashes the unit and ends where its bucket's cell does; ``ends`` has one entry a cell."""
+    attribute, seed, cuts = hashing.attribute, hashing.seed, cells.cuts
+    if hashing.buckets != BUCKETS:
+        bucket = hashing.bucket
+        return _placed(attribute, lambda unit: ends[bisect_right(cuts, bucket(unit))], missing)
+
+    def step(attributes: Attributes, _: Run) -> int:
+        unit = attributes.get(attribute)
+        if type(unit) is not str:
+            unit = unit_text(unit)
+        return ends[bisect_right(cuts, bucket_of(seed, unit))] if unit else missing
+
+    return step
+
+
+def _placed(attribute: str, end_of: Callable[[str], int], missing: int) -> Step:
+    def step(attributes: Attributes, _: Run) -> int:
+        unit = unit_text(attributes.get(attribute))
+        return end_of(unit) if unit else missing
+
+    return step
+
+
+def with_filters(filters: Any, obstacles: Obstacles, then: Step) -> Step:
+    """Ask the next step only for units that every filter lets in; a malformed filter lets nobody in."""
+    shut = obstacles.code(Outcome.OTHER_EXPERIMENT)
+    if not isinstance(filters, (list, tuple)):
+        return always(shut)
+    for one in reversed(filters):
+        then = _with_filter(one, obstacles, then) if is_object(one) else always(shut)
+    return then
+
+
+def _with_filter(one: Mapping[str, Any], obstacles: Obstacles, then: Step) -> Step:
+    shut, missing = obstacles.code(Outcome.OTHER_EXPERIMENT), obstacles.code(Outcome.NO_UNIT)
+    attribute = text(one.get("attribute"), "id")
+    hashing = hashing_of(one, attribute, text(one.get("seed")), FILTER_HASH_VERSION)
+    if hashing is None:
+        return with_unit(attribute, missing, always(shut))
+    cells = cells_of(ranges_of(one.get("ranges")), hashing.buckets)
+    return _with_cells(hashing, cells, shut, missing, then)
+
+
+def _with_cells(hashing: Hashing, cells: Cells, shut: int, missing: int, then: Step) -> Step:
+    attribute, bucket, cuts = hashing.attribute, hashing.bucket, cells.cuts
+    inside = tuple(owner != NONE for owner in cells.owners)
+
+    def step(attributes: Attributes, run: Run) -> int:
+        unit = attributes.get(attribute)
+        if type(unit) is not str:
+            unit = unit_text(unit)
+        if not unit:
+            return missing
+        return then(attributes, run) if inside[bisect_right(cuts, bucket(unit))] else shut
+
+    return step
+
+
+def in_namespace(namespace: Any, attribute: str, obstacles: Obstacles, then: Step) -> Step:
+    """Ask the next step only for units in their part ``[id, start, end]`` of a namespace."""
+    shut, missing = obstacles.code(Outcome.OTHER_EXPERIMENT), obstacles.code(Outcome.NO_UNIT)
+    parts = array(namespace)
+    if len(parts) != 3 or not isinstance(parts[0], str):
+        return always(shut)
+    # The first version of the hash puts the value first and the seed last.
+    hashing = Hashing(attribute, "__" + parts[0], OLD_BUCKETS)
+    return _with_cells(hashing, cells_of([range_of(parts[1:])], OLD_BUCKETS), shut, missing, then)
+
+
+def rollout(key: str, rule: Mapping[str, Any], end: int, obstacles: Obstacles) -> Step:
+    """Return the step of a rule that forces its value on a share of the units, or on all of them."""
+    bounds, coverage = rule.get("range"), rule.get("coverage")
+    if bounds is None and coverage is None:
+        return always(end)
+    outside, missing = obstacles.code(Outcome.NOT_IN_TRAFFIC), obstacles.code(Outcome.NO_UNIT)
+    if bounds is None and coverage == 0:
+        return always(outside)
+    attribute = text(rule.get("hashAttribute"), "id")
+    hashing = hashing_of(rule, attribute, seed_of(rule, key), RULE_HASH_VERSION)
+    if hashing is None:
+        return with_unit(attribute, missing, always(outside))
+    if bounds is not None:
+        cells = cells_of([range_of(bounds)], hashing.buckets)
+    else:
+        cells = covered_cells(finite(coverage, -1.0), hashing.buckets)
+    return placed(hashing, cells, [outside if owner == NONE else end for owner in cells.owners], missing)
+
+
+def covered_cells(coverage: float, buckets: int) -> Cells:
+    """Return the cells of a forced value's coverage, which by contract includes its own end."""
+    end = after_bucket(coverage, buckets)
+    return Cells((end,), (0, NONE), buckets)
+
+
+def experiment_cells(experiment: Mapping[str, Any], buckets: int) -> Cells:
+    """Return which variation owns which buckets, by the experiment's ranges or its coverage and weights."""
+    variations = len(array(experiment.get("variations")))
+    if experiment.get("ranges") is not None:
+        return cells_of(ranges_of(experiment["ranges"]), buckets, variations)
+    coverage = experiment.get("coverage")
+    covered = 1.0 if coverage is None else finite(coverage, 0.0)
+    if variations > MOST_RANGES:
+        raise TooLargeError(f"{variations} variations are more than {MOST_RANGES}")
+    return cells_of(share_ranges(variations, covered, weights_of(experiment.get("weights"), variations)), buckets)
