@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from experiments.pages import catalogue, edit, home, keys, models, setup, sign_in, welcome
+from experiments.pages import catalogue, edit, home, keys, models, setup, sign_in, targeting, welcome
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -21,6 +21,7 @@ urlpatterns = [
     path(PROJECT + "metrics/new/", catalogue.metric_new, name="metric_new"),
     path(PROJECT + "models/", models.model_list, name="model_list"),
     path(PROJECT + "models/new/", models.model_new, name="model_new"),
+    path(PROJECT + "targeting/", targeting.sentence, name="targeting_sentence"),
     path(PROJECT + "keys/", keys.key_list, name="key_list"),
     path(PROJECT + "keys/<int:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
 ]

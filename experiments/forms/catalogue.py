@@ -1,11 +1,10 @@
-"""Forms of the catalogue: metrics, model versions and API keys."""
+"""Forms of the catalogue: metrics and model versions."""
 
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.text import slugify
 
-from experiments.domain.access import Scope
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind
 from experiments.models import Metric, ModelVersion, Project
 from experiments.models.metric import NEEDS_PROPERTY
@@ -113,22 +112,3 @@ class ModelVersionForm(ModelVersionModelForm):
         if (values.get("offline_value") is None) != (not values.get("offline_metric")):
             self.add_error("offline_value", "Give both the offline metric and its value, or neither.")
         return values
-
-
-SCOPES = {
-    Scope.EVALUATE: "Evaluate: ask which variant a unit gets",
-    Scope.INGEST: "Ingest: send exposures and events",
-    Scope.READ: "Read: fetch results",
-}
-
-
-class KeyForm(forms.Form):
-    """A name to remember the key by, and what it opens."""
-
-    name = forms.CharField(max_length=120, help_text="Who will use it, for example web shop.")
-    scopes = forms.MultipleChoiceField(
-        label="It may",
-        choices=[(scope.value, text) for scope, text in SCOPES.items()],
-        widget=forms.CheckboxSelectMultiple,
-        initial=[Scope.EVALUATE.value, Scope.INGEST.value],
-    )

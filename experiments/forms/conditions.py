@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-Condition = dict[str, Any]
+from experiments.domain.targeting import NOT, SEGMENT, Condition
 
 
 class Op(StrEnum):
@@ -72,8 +72,6 @@ _PLAIN = {
 }
 _OF_OPERATOR = {operator: op for op, operator in _PLAIN.items()}
 _SPECIAL = re.compile(r"[\\^$.*+?()\[\]{}|/-]")
-SEGMENT, NOT = "$segment", "$not"
-"""A condition names a segment as ``{"$segment": key}``; publishing turns that into what each protocol knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,15 +261,3 @@ def _read_plain(text: str) -> Any:
     if re.fullmatch(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", text):
         return float(text) if "." in text else int(text)
     return text
-
-
-def segments_in(condition: Any) -> set[str]:
-    """Return the keys of the segments that a condition names, however deep."""
-    if isinstance(condition, Mapping):
-        own = {condition[SEGMENT]} if isinstance(condition.get(SEGMENT), str) else set()
-        return own | _union(segments_in(part) for part in condition.values())
-    return _union(segments_in(part) for part in condition) if isinstance(condition, list) else set()
-
-
-def _union(sets: Iterable[set[str]]) -> set[str]:
-    return {key for keys in sets for key in keys}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
 
+from experiments.domain.targeting import Condition, TargetingError, check
 from experiments.forms.conditions import (
     OF_LISTS,
     OF_SEGMENTS,
@@ -15,14 +16,12 @@ from experiments.forms.conditions import (
     WITHOUT_VALUE,
     WORDS,
     Clause,
-    Condition,
     Group,
     Op,
     condition_of,
     groups_of,
     in_words,
     read_values,
-    segments_in,
     written_value,
 )
 from experiments.forms.errors import FormError, summary
@@ -161,14 +160,11 @@ class TargetingForm:
             return False
         raw = self.raw.cleaned_data["raw"]
         self.condition = condition_of(self._groups()) if raw is None else raw
-        unknown = segments_in(self.condition) - {segment.key for segment in self.segments}
-        for key in sorted(unknown):
-            self.problems.append(FormError(self._no_such(key), f"{self.prefix}-rows"))
-        return not unknown
-
-    def _no_such(self, key: str) -> str:
-        known = ", ".join(segment.key for segment in self.segments)
-        return f"There is no segment {key!r}. " + (f"These exist: {known}." if known else "Make it under Settings.")
+        try:
+            check(self.condition, [segment.key for segment in self.segments])
+        except TargetingError as error:
+            self.problems.append(FormError(str(error), f"{self.prefix}-rows"))
+        return not self.problems
 
     def _groups(self) -> list[Group]:
         groups: list[list[Clause]] = [[]]
@@ -229,5 +225,5 @@ def _typed(clause: Clause) -> str:
         return str(clause.value)
     if _is_id(clause.attribute):
         values = clause.value if isinstance(clause.value, list) else [clause.value]
-        return ", ".join(one if "," not in str(one) else json.dumps(one) for one in values)
+        return ", ".join(json.dumps(str(one)) if "," in str(one) else str(one) for one in values)
     return written_value(clause.value)

@@ -213,15 +213,54 @@ def test_model_new__half_an_offline_result__is_refused(client_of_alice, shop, ha
     assert not ModelVersion.objects.exists()
 
 
+KEY = {"name": "web", "scopes": ["evaluate", "ingest"], "environment": "staging", "delivery": "encrypted", "once": "a"}
+
+
 def test_keys__a_new_key__is_shown_once_and_kept_as_a_digest(client_of_alice, shop):
     where = reverse("key_list", args=["shop"])
-    page = client_of_alice.post(where, {"name": "web", "scopes": ["evaluate", "ingest"]}).content.decode()
+    page = client_of_alice.post(where, KEY, follow=True).content.decode()
     plain = re.search(r"tl_[A-Za-z0-9_-]{43}", page).group()
-    assert ApiKey.objects.get().digest == keys.digest(plain)
+    made = ApiKey.objects.get()
+    assert (made.digest, made.environment, made.delivery) == (keys.digest(plain), "staging", "encrypted")
     assert plain not in client_of_alice.get(where).content.decode()
+    assert plain not in str(dict(client_of_alice.session))
 
 
-@pytest.mark.parametrize("wrong", [{"name": "", "scopes": ["read"]}, {"name": "x"}, {"name": "x", "scopes": ["admin"]}])
+def test_keys__the_form_sent_twice__makes_one_key(client_of_alice, shop):
+    where = reverse("key_list", args=["shop"])
+    for _ in range(2):
+        assert client_of_alice.post(where, KEY).status_code == 302
+    assert re.search(r"tl_[A-Za-z0-9_-]{43}", client_of_alice.get(where).content.decode())
+    client_of_alice.post(where, {**KEY, "once": "b"})
+    assert ApiKey.objects.count() == 2
+
+
+def test_keys__a_new_key__is_not_shown_on_another_projects_page(client_of_alice, shop, alice):
+    builders.project("another", owner=alice)
+    client_of_alice.post(reverse("key_list", args=["shop"]), KEY)
+    assert not re.search(
+        r"tl_[A-Za-z0-9_-]{43}", client_of_alice.get(reverse("key_list", args=["another"])).content.decode()
+    )
+
+
+def test_keys__the_decryption_key__is_shown_to_editors_alone(client_of_alice, client_of_bob, shop):
+    where = reverse("key_list", args=["shop"])
+    client_of_alice.post(where, KEY)
+    secret = ApiKey.objects.get().encryption_key
+    assert secret in client_of_alice.get(where).content.decode()
+    assert secret not in client_of_bob.get(where).content.decode()
+
+
+WRONG_KEYS = [
+    {"name": "", "scopes": ["read"]},
+    {"name": "x"},
+    {"name": "x", "scopes": ["admin"]},
+    {**KEY, "environment": "moon"},
+    {**KEY, "delivery": "pigeon"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_KEYS)
 def test_keys__a_wrong_form__makes_no_key(client_of_alice, shop, wrong):
     assert client_of_alice.post(reverse("key_list", args=["shop"]), wrong).status_code == 400
     assert not ApiKey.objects.exists()

@@ -14,7 +14,6 @@ from experiments.forms.conditions import (
     groups_of,
     in_words,
     read_values,
-    segments_in,
     written_value,
 )
 
@@ -119,8 +118,3 @@ def test_in_words__is_a_sentence_about_people(condition, words: str):
 )
 def test_groups__a_condition_that_says_more__is_left_as_it_is(condition):
     assert groups_of(condition) is None
-
-
-def test_segments__however_deep__are_found():
-    condition = {"$or": [{"$segment": "a"}, {"$and": [{"$not": {"$segment": "b"}}, {"x": 1}]}]}
-    assert segments_in(condition) == {"a", "b"}
