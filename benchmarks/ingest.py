@@ -160,8 +160,9 @@ def emptied(address: str) -> int:
 def copied(address: str, seconds: float) -> float:
     """Return rows a second of one connection that copies encoded rows, each COPY durable before the next."""
     from events import log
+    from events.intake.fields import Arrival
     from events.row import encode
-    from events.segment.message import Arrival, accept
+    from events.segment.message import accept
 
     arrival = Arrival(project_id=1, received_at=datetime.now(UTC))
     raw = [json.dumps(message(number)).encode() for number in range(COPY_ROWS)]

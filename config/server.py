@@ -11,6 +11,7 @@ import re
 import secrets
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 from django.conf import settings
@@ -23,8 +24,9 @@ from config.wsgi import application
 from assignment.edge import Edge  # isort: skip
 from assignment.ofrep import OfrepDoor  # isort: skip
 from events import log, partitions  # isort: skip
-from events.segment import SegmentDoor  # isort: skip
+from events.doors import EventDoors  # isort: skip
 from events.sink import LogUnavailableError, Sink  # isort: skip
+from events.watch import Watch  # isort: skip
 from experiments.domain.access import KeyGrant  # isort: skip
 
 logger = logging.getLogger(__name__)
@@ -34,7 +36,6 @@ Handle = Callable[[str, str, Mapping[str, str], str, bytes], Awaitable[Answer]]
 
 JSON = ("content-type", "application/json")
 MOST_DOOR_BYTES = 1024 * 1024
-SEGMENT_PREFIX = "/v1/"
 # A base address may have a path of its own before the protocol's (PROTOCOLS: ``/{env}/ofrep/v1/…``).
 _OFREP = re.compile(r"^(?:/[^/]+)?(/ofrep/v1/.*)$", re.DOTALL)
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,100}$")
@@ -60,7 +61,8 @@ class Server:
         address = log.conninfo()
         self._edge = Edge(address, paths.home() / "snapshot.json")
         self._sink = Sink(address)
-        self._segment = SegmentDoor(self._grant, self._sink)
+        self._watch = Watch(settings.REDIS_URL)
+        self._events = EventDoors(self._grant, self._sink, watch=self._watch)
         self._ofrep = OfrepDoor(self._edge)
         self._django = WsgiBridge(application)
         self._ids = itertools.count(1)
@@ -70,11 +72,13 @@ class Server:
         """Open what the doors need; granian calls this once a worker, before its loop runs."""
         self._edge.start()
         self._sink.start(loop)
+        self._watch.start(loop)
         threading.Thread(target=_settle_in, name="settle-in", daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Finish what was begun; granian calls this after the last answer."""
         loop.run_until_complete(self._sink.stop())
+        loop.run_until_complete(self._watch.stop())
         self._django.stop()
         self._edge.stop()
 
@@ -84,8 +88,9 @@ class Server:
             return
         path = scope.path
         request_id = self._request_id(scope)
-        if path.startswith(SEGMENT_PREFIX):
-            await self._answer(scope, exchange, request_id, path, self._segment.handle, _segment_error)
+        if self._events.takes(path):
+            error, most = partial(self._events.error, path), self._events.most_bytes(path)
+            await self._answer(scope, exchange, request_id, path, self._events.handle, error, most)
         elif (match := _OFREP.match(path)) is not None:
             await self._answer(scope, exchange, request_id, match[1], self._ofrep.handle, _ofrep_error)
         elif path in ("/healthz", "/readyz"):
@@ -103,17 +108,18 @@ class Server:
         path: str,
         handle: Handle,
         error: Callable[[int, str, str], Answer],
+        most_bytes: int = MOST_DOOR_BYTES,
     ) -> None:
         """Answer one request of a door, and add what every door's answers carry."""
         if scope.method == "OPTIONS":
             exchange.response_bytes(204, [*PREFLIGHT, ("x-request-id", request_id)], b"")
             return
         try:
-            body = await read_body(scope, exchange, MOST_DOOR_BYTES)
+            body = await read_body(scope, exchange, most_bytes)
             named = dict(scope.headers.items())
             status, headers, answer = await handle(scope.method, path, named, scope.query_string, body)
         except BodyTooLargeError:
-            message = f"The body is larger than {MOST_DOOR_BYTES} bytes."
+            message = f"The body is larger than {most_bytes} bytes."
             status, headers, answer = error(413, "body_too_large", message)
         except Exception:
             logger.exception("%s %s failed (request %s)", scope.method, path, request_id)
@@ -150,10 +156,6 @@ def _settle_in() -> None:
     """Do beside the first requests what they need not wait for."""
     importlib.import_module(settings.ROOT_URLCONF)  # pages and statistics: seconds that the first visitor would wait
     partitions.keep_quietly()
-
-
-def _segment_error(status: int, code: str, message: str) -> Answer:
-    return status, [JSON], msgspec.json.encode({"code": code, "message": message})
 
 
 def _ofrep_error(status: int, code: str, message: str) -> Answer:

@@ -11,7 +11,8 @@ class LoggedEvent(models.Model):
 
     ``ts`` is the client's own time stamp: it never changes when a client retries, so (project, id, ts) is what makes
     an event unique, and the log is partitioned by it. ``at`` is the same moment corrected for the client's wrong
-    clock; analysis uses ``at`` alone.
+    clock; analysis uses ``at`` alone, and of ``environment`` production (0) alone. Both codes are explained in
+    events/row.py.
     """
 
     pk = models.CompositePrimaryKey("project_id", "id", "ts")
@@ -26,6 +27,8 @@ class LoggedEvent(models.Model):
     experiment = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
     variant = models.TextField(null=True)  # noqa: DJ001  (absent is not empty)
     props = models.JSONField()
+    environment = models.SmallIntegerField(db_default=0)
+    door = models.SmallIntegerField(db_default=0)
 
     class Meta:
         managed = False

@@ -2,22 +2,48 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
 
 import msgspec
 
-COLUMNS = "project_id, id, ts, at, received_at, name, user_id, anonymous_id, experiment, variant, props"
+from experiments.domain.environments import Environment
+
+COLUMNS = (
+    "project_id, id, ts, at, received_at, environment, door, name, user_id, anonymous_id, experiment, variant, props"
+)
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Number of fields, then each fixed-width field after its length: project_id, id, ts, at, received_at.
-_FIXED = Struct("!hii i16s iq iq iq")
+# Number of fields, then each fixed-width field after its length: project_id, id, ts, at, received_at, environment
+# and door.
+_FIXED = Struct("!hii i16s iq iq iq ih ih")
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
+
+
+PRODUCTION = 0
+ENVIRONMENT_CODES = {
+    Environment.PRODUCTION: PRODUCTION,
+    Environment.STAGING: 1,
+    Environment.DEVELOPMENT: 2,
+}
+"""How the log's column ``environment`` names each one; analysis reads production alone."""
+
+
+class Door(IntEnum):
+    """Where an event came in, as the log's column ``door`` names it."""
+
+    SEGMENT = 0
+    SDK = 1
+    POSTHOG = 2
+    CLOUDEVENTS = 3
+    EVALUATION = 4
+    IMPORT = 5
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -39,6 +65,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     experiment: str | None
     variant: str | None
     props: bytes
+    environment: int = PRODUCTION
+    door: int = Door.SEGMENT
 
 
 def event_id(message_id: str) -> bytes:
@@ -61,8 +89,9 @@ def encode(event: Event) -> bytes:
     byte (1) and the text.
     """
     fixed = _FIXED.pack(
-        11, 4, event.project_id, 16, event.id,
+        13, 4, event.project_id, 16, event.id,
         8, _microseconds(event.ts), 8, _microseconds(event.at), 8, _microseconds(event.received_at),
+        2, event.environment, 2, event.door,
     )  # fmt: skip
     return b"".join(
         (

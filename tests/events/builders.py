@@ -4,19 +4,23 @@ import asyncio
 import itertools
 import json
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from events.segment import SegmentDoor
-from events.segment.message import Arrival
+from events.doors import EventDoors
+from events.intake.fields import Arrival
+from events.row import COLUMNS
 from events.sink import Entry
+from events.watch import NOBODY
 from experiments.domain.access import KeyGrant, Scope
+from experiments.domain.environments import Environment
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEY = "tl_good"
 PROJECT = 7
 GRANTS = {
     KEY: KeyGrant(project_id=PROJECT, scopes=frozenset({Scope.INGEST})),
+    "tl_staging": KeyGrant(project_id=PROJECT, scopes=frozenset({Scope.INGEST}), environment=Environment.STAGING),
     "tl_reader": KeyGrant(project_id=PROJECT, scopes=frozenset({Scope.READ, Scope.EVALUATE})),
 }
 
@@ -81,9 +85,42 @@ def call(
     headers: dict[str, str] | None = None,
     sink: Any = None,
     method: str = "POST",
+    query: str = "",
+    watch: Any = NOBODY,
 ) -> Answered:
-    """Send one request to a door of its own."""
-    door = SegmentDoor(GRANTS.get, sink if sink is not None else MemorySink(), now=lambda: NOW)
+    """Send one request to doors of its own."""
+    doors = EventDoors(GRANTS.get, sink if sink is not None else MemorySink(), now=lambda: NOW, watch=watch)
+    assert doors.takes(path)
     encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = basic(KEY) if headers is None else headers
-    return Answered(*asyncio.run(door.handle(method, path, given, "", encoded)))
+    return Answered(*asyncio.run(doors.handle(method, path, given, query, encoded)))
+
+
+def sent(body: object, **request: Any) -> list[dict[str, Any]]:
+    """Send one request whose events are all good, and return the columns of each as the log has them."""
+    sink = MemorySink()
+    answer = call(body, sink=sink, **request)
+    assert (answer.status, answer.body["refused"]) == (200, []), answer.body
+    return [columns(row) for row in sink.rows]
+
+
+def columns(row: bytes) -> dict[str, Any]:
+    """Read a row of binary COPY back."""
+    made, place = {}, 2
+    for name in COLUMNS.split(", "):
+        length = int.from_bytes(row[place : place + 4], signed=True)
+        place += 4
+        field = None if length < 0 else row[place : place + length]
+        place += max(length, 0)
+        made[name] = _read(name, field)
+    return made
+
+
+def _read(name: str, field: bytes | None) -> Any:
+    if field is None or name == "id":
+        return field
+    if name == "props":
+        return json.loads(field[1:])
+    if name in ("ts", "at", "received_at"):
+        return datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=int.from_bytes(field, signed=True))
+    return int.from_bytes(field, signed=True) if name in ("project_id", "environment", "door") else field.decode()

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from events.intake.fields import EventError
 from events.row import event_id
-from events.segment.message import EventError, accept
+from events.segment.message import accept
 from tests.events.builders import NOW, PROJECT, arrival, exposure, track
 
 
@@ -195,3 +196,14 @@ def test_properties__many_flat_brackets__are_not_deep():
 def test_single_call__type_of_another_call__is_refused():
     assert refused(track(), call="page").code == "unknown_type"
     assert taken(track(type=...), call="track").name == "Order Completed"
+
+
+@pytest.mark.parametrize("field", ["outputs_differ", "outputsDiffer"])
+def test_exposure__says_whether_outputs_differ__under_one_name(field):
+    event = taken(exposure(**{field: True}))
+    assert json.loads(event.props)["outputs_differ"] is True
+    assert "outputsDiffer" not in json.loads(event.props)
+
+
+def test_exposure__whose_outputs_differ_is_a_word__is_refused():
+    assert refused(exposure(outputs_differ="yes")).code == "invalid_exposure"

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from events.segment.body import MOST_BODY_BYTES
+from events.segment.body import LIMITS
 from events.sink import LogFullError, LogRefusedError, LogUnavailableError
 from tests.events.builders import KEY, MemorySink, basic, call, track
 
@@ -78,7 +78,7 @@ def test_batch__nothing_acceptable__is_400_and_lists_every_refusal():
         (b'{"batch":[{}],"context":{"a":NaN}}', 400, "invalid_json"),
         (b'{"batch":[' + b"1," * 2500 + b"1]}", 413, "too_many_events"),
         (b'{"batch":[' + b"NaN," * 2500 + b"1]}", 413, "too_many_events"),
-        (b" " * (MOST_BODY_BYTES + 1), 413, "body_too_large"),
+        (b" " * (LIMITS.body + 1), 413, "body_too_large"),
     ],
 )
 def test_body__that_is_no_batch__is_refused_in_the_protocols_shape(body, status, code):

@@ -1,0 +1,1 @@
+"""What every ingest door shares: reading bodies, building rows, deciding who may send, answering what became of it."""
