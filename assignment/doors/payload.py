@@ -7,8 +7,8 @@ from functools import partial
 
 from msgspec import Struct
 
+from assignment.doors.connections import UNRECOVERABLE, Connect, Connection, RefusedError, need_method
 from assignment.doors.packing import Packed, pack
-from assignment.doors.served import UNRECOVERABLE, Connect, Connection, RefusedError, need_method
 from assignment.wire import JSON, Answer, Headers, etag_matches
 from experiments.domain.kinds import Delivery
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from assignment.doors.connections import Connect, Connection, RefusedError, need_method
 from assignment.doors.payload import Payloads
-from assignment.doors.served import Connect, Connection, RefusedError, need_method
 from assignment.doors.streams import State, StreamExchange, Streams, encode_event
 from assignment.wire import Answer, Headers
 from experiments.domain.kinds import Delivery
@@ -63,11 +63,11 @@ class SubDoor:
 
     def _known_without_saying(self, connection: Connection, first: State) -> str:
         """Return the event that a client without ``Last-Event-ID`` may be taken to know: it has just fetched."""
-        return "" if self._now() - connection.served.date_updated < RECENT else first.id
+        return "" if self._now() - connection.updated_at < RECENT else first.id
 
     async def _state(self, connection: Connection, by_lines: bool) -> State:
         """Return the newest event of a connection; ``by_lines``: for a client that cannot read long lines."""
-        number = str(int(connection.served.date_updated.timestamp() * 1000))
+        number = str(int(connection.updated_at.timestamp() * 1000))
         if connection.delivery is Delivery.REMOTE:
             return State(id=number, event=encode_event("features-updated", number, b""))
         packed = await self._payloads.of(connection)

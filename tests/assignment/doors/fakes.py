@@ -4,9 +4,11 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from assignment.doors.served import UNRECOVERABLE, Connection, RefusedError
+from assignment.doors.connections import UNRECOVERABLE, Connection, RefusedError
+from assignment.engine.program import Program, compile_features
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import Delivery
 
@@ -18,8 +20,12 @@ ENCRYPTION_KEY = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
 @dataclass(frozen=True)
 class FakeServed:
     payload: bytes
-    date_updated: datetime = LONG_AGO
-    program: Any = None
+    date_updated: str = LONG_AGO.isoformat()
+
+    @cached_property
+    def program(self) -> Program:
+        content = json.loads(self.payload)
+        return compile_features(content["features"], content.get("savedGroups", {}))
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -55,7 +61,7 @@ class Keys:
         )
 
     def change(self, at: datetime = T0, **changes: Any) -> None:
-        self.served = FakeServed(payload(**changes), at)
+        self.served = FakeServed(payload(**changes), at.isoformat())
 
 
 class FakeExchange:

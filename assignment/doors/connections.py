@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
+from assignment.engine.program import Program
 from assignment.wire import JSON, Answer
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import Delivery
@@ -22,9 +23,9 @@ class Served(Protocol):
     @property
     def payload(self) -> bytes: ...  # noqa: D102
     @property
-    def date_updated(self) -> datetime: ...  # noqa: D102
+    def date_updated(self) -> str: ...  # noqa: D102
     @property
-    def program(self) -> Any: ...  # noqa: D102
+    def program(self) -> Program: ...  # noqa: D102
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -35,6 +36,11 @@ class Connection(Struct, frozen=True, kw_only=True):
     delivery: Delivery
     encryption_key: str
     served: Served
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the definition became what it is."""
+        return datetime.fromisoformat(self.served.date_updated)
 
 
 Connect = Callable[[str], Connection]
