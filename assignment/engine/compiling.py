@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from assignment.engine.ends import Ends
-from assignment.engine.flags import Choice, CompiledFlag, Configuration
+from assignment.engine.flags import CompiledFlag, Configuration
 from assignment.engine.placing import hashing_of
 from assignment.engine.rules import (
     FEWEST_VARIATIONS,
     NEXT,
+    SHARED,
     Attributes,
     Obstacles,
     Run,
@@ -24,7 +25,7 @@ from assignment.engine.rules import (
     with_unit,
 )
 from assignment.engine.sdk import features
-from assignment.engine.sdk.effort import STEPS, Effort
+from assignment.engine.sdk.effort import STEPS
 from assignment.engine.sdk.shares import NONE
 from assignment.engine.sdk.units import RULE_HASH_VERSION, seed_of
 from assignment.engine.sdk.values import array, is_object, mapping, text
@@ -32,7 +33,6 @@ from assignment.engine.targeting import Prepared, Preparer, TooLargeError
 from assignment.engine.terminals import OBSTACLES, Outcome, is_exempt
 
 Rule = Mapping[str, Any]
-_IDLE = Run(Effort())
 
 
 def interpreted_flag(key: str, configuration: Configuration) -> CompiledFlag:
@@ -80,34 +80,28 @@ def compiled_flag(
         When the interpreter has to bound what an evaluation costs.
     """
     compiler = _Compiler(key, configuration, preparer, compiled)
-    steps = [compiler.rule(position, rule) for position, rule in enumerate(compiler.rules) if is_object(rule)]
-    ends = compiler.ends
-    defaults = tuple(ends.default(outcome) if outcome in compiler.used else NONE for outcome in OBSTACLES)
-    flag = CompiledFlag(key, configuration, ends).seal()
+    steps = compiler.all_rules()
+    defaults = tuple(compiler.ends.defaults.get(outcome, NONE) for outcome in OBSTACLES)
+    flag = CompiledFlag(key, configuration, compiler.ends)
+    above = [compiled[parent] for parent in compiler.above]
     flag.above |= compiler.above
-    flag.steps, flag.traced = compiler.steps, compiler.traced
-    flag.draws = compiler.draws or any(compiled[parent].draws for parent in compiler.above)
-    flag.traced |= any(compiled[parent].traced for parent in compiler.above)
-    budget = STEPS - sum(compiled[parent].steps for parent in compiler.above) - flag.steps
-    if budget < 0:
-        raise TooLargeError(f"{key!r} may take {-budget} steps more than an evaluation may")
-    flag.decide = _decided(tuple(steps), defaults)
-    flag.budget, flag.interpreted = budget, False
-    flag.choose = _choice(flag, alone=not compiler.above and not flag.draws)
-    return flag
+    flag.steps = compiler.steps
+    flag.draws = compiler.draws or any(parent.draws for parent in above)
+    flag.traced = compiler.traced or any(parent.traced for parent in above)
+    flag.budget = STEPS - flag.steps - sum(parent.steps for parent in above)
+    if flag.budget < 0:
+        raise TooLargeError(f"{key!r} may take {-flag.budget} steps more than an evaluation may")
+    flag.interpreted = False
+    flag.decide = _decided(steps, defaults, always_decides=compiler.always_decides)
+    flag.choose = flag.decide if not above and not flag.draws else flag.choose_afresh
+    return flag.seal()
 
 
-def _decided(steps: tuple[Step, ...], defaults: tuple[int, ...]) -> Step:
-    if len(steps) == 1:
-        only = steps[0]
+def _decided(steps: tuple[Step, ...], defaults: tuple[int, ...], *, always_decides: bool) -> Step:
+    if len(steps) == 1 and always_decides:
+        return steps[0]
 
-        def decide_one(attributes: Attributes, run: Run) -> int:
-            index = only(attributes, run)
-            return index if index >= 0 else defaults[-1 - index]
-
-        return decide_one
-
-    def decide(attributes: Attributes, run: Run) -> int:
+    def decide(attributes: Attributes, run: Run = SHARED) -> int:
         obstacle = NEXT
         for step in steps:
             index = step(attributes, run)
@@ -118,13 +112,6 @@ def _decided(steps: tuple[Step, ...], defaults: tuple[int, ...]) -> Step:
         return defaults[-1 - obstacle]
 
     return decide
-
-
-def _choice(flag: CompiledFlag, *, alone: bool) -> Choice:
-    decide = flag.decide
-    if alone:
-        return lambda attributes: decide(attributes, _IDLE)
-    return lambda attributes: flag.trace(attributes)[0]
 
 
 class _Compiler:
@@ -138,17 +125,25 @@ class _Compiler:
         self._preparer = preparer
         self._compiled = compiled
         feature = mapping(configuration.features[key])
-        self.rules = array(feature.get("rules"))
+        self._rules = array(feature.get("rules"))
         self.ends = Ends(feature)
-        self.used = {Outcome.DEFAULT}
+        self.ends.default(Outcome.DEFAULT)
+        self.always_decides = True
         self.above: frozenset[str] = frozenset()
         self.steps = 0
         self.draws = False
         self.traced = False
 
-    def rule(self, position: int, rule: Rule) -> Step:
+    def all_rules(self) -> tuple[Step, ...]:
+        """Return the steps of all rules that are rules."""
+        rules = [(position, rule) for position, rule in enumerate(self._rules) if is_object(rule)]
+        return tuple(self._rule(position, rule, last=rule is rules[-1][1]) for position, rule in rules)
+
+    def _rule(self, position: int, rule: Rule, *, last: bool) -> Step:
         """Return a rule's step: its parents, its filters, then what it decides."""
-        obstacles = Obstacles(self.used, exempt=is_exempt(text(rule.get("id"))))
+        exempt = is_exempt(text(rule.get("id")))
+        self.always_decides = last and not exempt
+        obstacles = Obstacles(self.ends, exempt=exempt, last=last)
         step = self._force(position, rule, obstacles) if "force" in rule else self._drawn(position, rule, obstacles)
         if rule.get("filters") is not None:
             step = with_filters(rule["filters"], obstacles, step)
@@ -173,11 +168,11 @@ class _Compiler:
         """Return the step of a rule that draws a variation."""
         variations = _variations(rule)
         if not isinstance(variations, (list, tuple)) or len(variations) < FEWEST_VARIATIONS:
+            self.always_decides = False
             return always(NEXT)
         experiment = features.described(self._key, rule, variations)
         attribute = text(experiment.get("hashAttribute"), "id")
-        first = self.ends.experiment(position, rule, experiment)
-        step = self._variation(position, experiment, attribute, first, obstacles)
+        step = self._variation(position, rule, experiment, attribute, obstacles)
         checked = False
         if experiment.get("condition") is not None:
             missed = obstacles.code(Outcome.NOT_TARGETED)
@@ -187,16 +182,19 @@ class _Compiler:
         return with_unit(attribute, obstacles.code(Outcome.NO_UNIT), step) if checked else step
 
     def _variation(
-        self, position: int, experiment: Mapping[str, Any], attribute: str, first: int, obstacles: Obstacles
+        self, position: int, rule: Rule, experiment: Mapping[str, Any], attribute: str, obstacles: Obstacles
     ) -> Step:
         missing, outside = obstacles.code(Outcome.NO_UNIT), obstacles.code(Outcome.NOT_IN_TRAFFIC)
         hashing = hashing_of(experiment, attribute, seed_of(experiment, experiment["key"]), RULE_HASH_VERSION)
         if hashing is None:
+            self.ends.experiment(position, rule, experiment)
             return with_unit(attribute, missing, always(outside))
+        first = self.ends.experiment(position, rule, experiment, hashing.buckets)
         self.ends.hashings[position] = hashing
         cells = experiment_cells(experiment, hashing.buckets)
         on = {index for index, meta in enumerate(array(experiment.get("meta"))) if _passes_through(meta)}
         self.traced |= bool(on)
+        self.always_decides &= not on
         ends = [outside if owner == NONE else NEXT if owner in on else first + owner for owner in cells.owners]
         return placed(hashing, cells, ends, missing)
 
@@ -221,9 +219,9 @@ class _Compiler:
         values = [{"value": end.value} for end in parent.terminals]
         decide, test = parent.decide, prepared.test
         # A condition that draws on no effort answers the same for ever: it is asked once for each end of the parent.
-        met = None if prepared.draws else tuple(passes(test, value, _IDLE.effort) for value in values)
+        met = None if prepared.draws else tuple(passes(test, value, SHARED.effort) for value in values)
 
-        def step(attributes: Attributes, run: Run) -> int:
+        def step(attributes: Attributes, run: Run = SHARED) -> int:
             index = run.parents.get(key)
             if index is None:
                 index = run.parents[key] = decide(attributes, run)
@@ -237,7 +235,7 @@ def with_value(value: Any, prepared: Prepared, shut: int, then: Step) -> Step:
     """Ask the next step only where the prepared condition is true of a parent flag's known value."""
     test, known = prepared.test, {"value": value}
 
-    def step(attributes: Attributes, run: Run) -> int:
+    def step(attributes: Attributes, run: Run = SHARED) -> int:
         return then(attributes, run) if passes(test, known, run.effort) else shut
 
     return step

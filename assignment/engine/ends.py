@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from assignment.engine.hashing import BUCKETS
 from assignment.engine.placing import Hashing
 from assignment.engine.sdk.results import Source
 from assignment.engine.sdk.values import array, mapping, text
@@ -34,7 +35,7 @@ class Ends:
         self.of_rule[position] = self._add(end)
         return self.of_rule[position]
 
-    def experiment(self, position: int, rule: Rule, experiment: Mapping[str, Any]) -> int:
+    def experiment(self, position: int, rule: Rule, experiment: Mapping[str, Any], buckets: int = BUCKETS) -> int:
         """Add one end a variation of an experiment, and return the first."""
         self.of_rule[position] = len(self.terminals)
         metas = array(experiment.get("meta"))
@@ -53,6 +54,7 @@ class Ends:
                     variant_key=text(meta.get("key"), str(variation)),
                     variant_name=text(meta.get("name")) or None,
                     hash_attribute=text(experiment.get("hashAttribute"), "id"),
+                    buckets=buckets,
                 )
             )
         return self.of_rule[position]

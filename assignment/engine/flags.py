@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from assignment.engine.ends import Ends
 from assignment.engine.interpreted import Answer, answers, last_obstacle
-from assignment.engine.rules import Attributes, Run, Step
+from assignment.engine.rules import SHARED, Attributes, Run, Step
 from assignment.engine.sdk.context import Context
 from assignment.engine.sdk.effort import REGEX_SECONDS, Effort
 from assignment.engine.sdk.evaluating import evaluate_feature
@@ -17,7 +17,7 @@ from assignment.engine.targeting import OverBudgetError
 from assignment.engine.terminals import Terminal
 
 Choice = Callable[[Attributes], int]
-_UNUSED = Effort()
+NO_BANDIT: Mapping[str, Any] = {}
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class CompiledFlag:
         self._fixed = tuple(map(_fixed, self.terminals))
         return self
 
-    def _decide_by_interpreter(self, attributes: Attributes, _: Run) -> int:
+    def _decide_by_interpreter(self, attributes: Attributes, _: Run = SHARED) -> int:
         return self.choose_by_interpreter(attributes)
 
     def choose_by_interpreter(self, attributes: Attributes, seconds: float = REGEX_SECONDS) -> int:
@@ -105,16 +105,27 @@ class CompiledFlag:
         variation = result.experiment_result.variation_id if result.experiment_result else 0
         return self._ends.of_rule[position] + variation
 
-    def trace(self, attributes: Attributes) -> tuple[int, Run]:
-        """Return the index of a unit's terminal, and the evaluation with the ends of the parents that were asked."""
-        run = Run(Effort(steps=self.budget) if self.draws else _UNUSED)
-        try:
-            return self.decide(attributes, run), run
-        except OverBudgetError:
-            return self.choose_by_interpreter(attributes, run.effort.seconds), run
+    def start(self) -> Run:
+        """Return a fresh evaluation of this flag."""
+        return Run(Effort(steps=self.budget) if self.draws else SHARED.effort)
 
-    def result(self, index: int, attributes: Attributes) -> FeatureResult:
-        """Return the protocol's result for a unit whose terminal is known."""
+    def choose_afresh(self, attributes: Attributes) -> int:
+        """Return the index of a unit's terminal, in an evaluation of its own."""
+        run = self.start()
+        try:
+            return self.decide(attributes, run)
+        except OverBudgetError:
+            return self.choose_by_interpreter(attributes, run.effort.seconds)
+
+    def evaluate(self, attributes: Attributes) -> FeatureResult:
+        """Return the protocol's result for a unit."""
+        if self.interpreted:
+            return evaluate_feature(self.configuration.context(attributes), self.key)
+        run = self.start() if self.draws else Run(SHARED.effort)
+        try:
+            index = self.decide(attributes, run)
+        except OverBudgetError:
+            return evaluate_feature(self.configuration.context(attributes), self.key)
         fixed = self._fixed[index]
         if fixed is not None:
             return fixed
@@ -124,34 +135,29 @@ class CompiledFlag:
             source=end.source,
             rule_id=end.rule_id,
             experiment=end.experiment,
-            experiment_result=self.experiment_result(end, attributes),
+            experiment_result=self._drawn(end, run.unit, run.bucket),
         )
 
     def experiment_result(self, end: Terminal, attributes: Attributes) -> ExperimentResult:
         """Return what an experiment did with a unit that it has assigned."""
         hashing = self._ends.hashings[end.rule]
-        unit = attributes.get(hashing.attribute)
-        if type(unit) is not str:
-            unit = unit_text(unit)
+        unit = unit_text(attributes.get(hashing.attribute))
+        return self._drawn(end, unit, hashing.bucket(unit))
+
+    def _drawn(self, end: Terminal, unit: str, bucket: int) -> ExperimentResult:
         return ExperimentResult(
             in_experiment=True,
             variation_id=end.variation,
             value=end.value,
             key=end.variant_key,
             hash_used=True,
-            hash_attribute=hashing.attribute,
+            hash_attribute=end.hash_attribute,
             hash_value=unit,
             feature_id=self.key,
-            bucket=hashing.share(unit),
+            bucket=bucket / end.buckets,
             name=end.variant_name,
-            bandit={},
+            bandit=NO_BANDIT,
         )
-
-    def evaluate(self, attributes: Attributes) -> FeatureResult:
-        """Return the protocol's result for a unit."""
-        if self.interpreted:
-            return evaluate_feature(self.configuration.context(attributes), self.key)
-        return self.result(self.choose(attributes), attributes)
 
 
 def _fixed(end: Terminal) -> FeatureResult | None:

@@ -18,7 +18,7 @@ from assignment.engine.sdk.features import DEEPEST_CHAIN
 from assignment.engine.sdk.results import FeatureResult, Source
 from assignment.engine.sdk.sticky import StickyDocuments
 from assignment.engine.sdk.values import array, is_object, mapping
-from assignment.engine.targeting import Preparer, TooLargeError
+from assignment.engine.targeting import OverBudgetError, Preparer, TooLargeError
 from assignment.engine.terminals import Explanation, Exposure
 
 MOST_ABOVE = 1_000
@@ -72,7 +72,11 @@ class Program:
         flag = self.flags.get(key)
         if flag is None or flag.interpreted or flag.traced or not _is_plain(options):
             return self._reported(key, attributes, options)
-        index, run = flag.trace(attributes)
+        run = flag.start()
+        try:
+            index = flag.decide(attributes, run)
+        except OverBudgetError:
+            return self._reported(key, attributes, options)
         ends = [*((self.flags[parent], end) for parent, end in run.parents.items()), (flag, index)]
         found: dict[tuple[str, ...], Exposure] = {}
         for asked, end in ends:

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from assignment.engine.hashing import BUCKETS
 from assignment.engine.sdk.results import FeatureResult, Source
 
 OVERRIDE_PREFIX = "override:"
@@ -62,6 +63,7 @@ class Terminal(Struct, frozen=True, kw_only=True):
     variant_key: str = ""
     variant_name: str | None = None
     hash_attribute: str = ""
+    buckets: int = BUCKETS
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
