@@ -236,14 +236,14 @@ def _row(position: int, flag: CompiledFlag) -> _Row | None:
         elif held:
             return None  # an override behind a holdout: none is published so
         else:
-            overrides = {unit: terminal for unit in units or ()} | overrides
+            overrides = dict.fromkeys(units or (), terminal) | overrides
     return structs.replace(deciding, held=tuple(held), overrides=overrides)
 
 
 def _overridden(rule: Mapping[str, Any], attribute: str) -> Sequence[str] | None:
     """Return whom a rule forces its value on by name, or None where it is no such rule."""
     condition = rule.get("condition")
-    if not {"id", "condition", "force"} == rule.keys() or not text(rule["id"]).startswith(OVERRIDE_PREFIX):
+    if {"id", "condition", "force"} != rule.keys() or not text(rule["id"]).startswith(OVERRIDE_PREFIX):
         return None
     operand = condition.get(attribute) if isinstance(condition, Mapping) and len(condition) == 1 else None
     if not isinstance(operand, Mapping) or operand.keys() != {"$in"}:
