@@ -1,0 +1,1 @@
+"""Servers of other projects that a benchmark runs beside Truelift's."""
