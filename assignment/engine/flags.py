@@ -107,7 +107,11 @@ class CompiledFlag:
 
     def start(self) -> Run:
         """Return a fresh evaluation of this flag."""
-        return Run(Effort(steps=self.budget) if self.draws else SHARED.effort)
+        run = Run()
+        run.parents = {}
+        if self.draws:
+            run.effort = Effort(steps=self.budget)
+        return run
 
     def choose_afresh(self, attributes: Attributes) -> int:
         """Return the index of a unit's terminal, in an evaluation of its own."""
@@ -121,7 +125,7 @@ class CompiledFlag:
         """Return the protocol's result for a unit."""
         if self.interpreted:
             return evaluate_feature(self.configuration.context(attributes), self.key)
-        run = self.start() if self.draws else Run(SHARED.effort)
+        run = Run() if self.choose is self.decide else self.start()
         try:
             index = self.decide(attributes, run)
         except OverBudgetError:
@@ -130,13 +134,8 @@ class CompiledFlag:
         if fixed is not None:
             return fixed
         end = self.terminals[index]
-        return FeatureResult(
-            value=end.value,
-            source=end.source,
-            rule_id=end.rule_id,
-            experiment=end.experiment,
-            experiment_result=self._drawn(end, run.unit, run.bucket),
-        )
+        drawn = self._drawn(end, run.unit, run.bucket)
+        return FeatureResult(end.value, end.source, end.rule_id, end.experiment, drawn)
 
     def experiment_result(self, end: Terminal, attributes: Attributes) -> ExperimentResult:
         """Return what an experiment did with a unit that it has assigned."""
@@ -145,18 +144,21 @@ class CompiledFlag:
         return self._drawn(end, unit, hashing.bucket(unit))
 
     def _drawn(self, end: Terminal, unit: str, bucket: int) -> ExperimentResult:
+        # Positional, for this is done for every unit: names would take half as long again.
         return ExperimentResult(
-            in_experiment=True,
-            variation_id=end.variation,
-            value=end.value,
-            key=end.variant_key,
-            hash_used=True,
-            hash_attribute=end.hash_attribute,
-            hash_value=unit,
-            feature_id=self.key,
-            bucket=bucket / end.buckets,
-            name=end.variant_name,
-            bandit=NO_BANDIT,
+            True,
+            end.variation,
+            end.value,
+            end.variant_key,
+            True,
+            end.hash_attribute,
+            unit,
+            self.key,
+            False,
+            bucket / end.buckets,
+            end.variant_name,
+            False,
+            NO_BANDIT,
         )
 
 

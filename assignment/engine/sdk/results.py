@@ -23,7 +23,7 @@ class Source(StrEnum):
     CYCLIC_PREREQUISITE = "cyclicPrerequisite"
 
 
-class ExperimentResult(Struct, frozen=True, kw_only=True, gc=False):
+class ExperimentResult(Struct, frozen=True, gc=False):
     """What an experiment did with a unit. ``bandit`` holds the leaf's fields where a contextual bandit decided."""
 
     in_experiment: bool
@@ -59,7 +59,7 @@ class ExperimentResult(Struct, frozen=True, kw_only=True, gc=False):
         }
 
 
-class FeatureResult(Struct, frozen=True, kw_only=True, gc=False):
+class FeatureResult(Struct, frozen=True, gc=False):
     """What a feature's value is for a unit, and why. ``experiment`` is the one that decided, as the protocol has it."""
 
     value: Any
