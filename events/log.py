@@ -63,10 +63,8 @@ def connect(address: str) -> psycopg.Connection[Any]:
     return connection
 
 
-def store(
-    connection: psycopg.Connection[Any], dated: Sequence[bytes], undated: Sequence[bytes], *, again: bool
-) -> None:
-    """Write encoded events in one transaction; events already in the log are left as they are.
+def store(connection: psycopg.Connection[Any], dated: Sequence[bytes], undated: Sequence[bytes], *, again: bool) -> int:
+    """Write encoded events in one transaction and return how many are new; those in the log are left as they are.
 
     Parameters
     ----------
@@ -86,24 +84,26 @@ def store(
     if not again and not undated:
         try:
             _copy(connection, _COPY, dated)
-            return
+            return len(dated)
         except psycopg.errors.UniqueViolation:
             pass  # at least one of them is a retry: sort them out below
+    stored = 0
     with connection.transaction():
         connection.execute(_MAKE_STAGE)
         if dated:
             _copy(connection, _COPY_STAGE, dated)
-            connection.execute(_KEEP_DATED)
+            stored += connection.execute(_KEEP_DATED).rowcount
         if undated:
-            _keep_undated(connection, undated)
+            stored += _keep_undated(connection, undated)
+    return stored
 
 
-def _keep_undated(connection: psycopg.Connection[Any], undated: Sequence[bytes]) -> None:
+def _keep_undated(connection: psycopg.Connection[Any], undated: Sequence[bytes]) -> int:
     # One writer at a time: no constraint can stop two of them from keeping the same id under two times.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [UNDATED_LOCK])
     connection.execute("TRUNCATE pg_temp.stage")
     _copy(connection, _COPY_STAGE, undated)
-    connection.execute(_KEEP_UNDATED)
+    return connection.execute(_KEEP_UNDATED).rowcount
 
 
 def _copy(connection: psycopg.Connection[Any], statement: str, rows: Sequence[bytes]) -> None:

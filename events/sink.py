@@ -79,6 +79,18 @@ class Sink:
         self._down: LogUnavailableError | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._threads = ThreadPoolExecutor(writers, thread_name_prefix="events-log")
+        self.stored = 0
+        self.duplicates = 0
+
+    @property
+    def waiting(self) -> int:
+        """Say how many requests wait for a transaction to take them."""
+        return len(self._waiting)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Say how many bytes of events are held until they are on disk."""
+        return self._held_bytes
 
     @property
     def available(self) -> bool:
@@ -180,8 +192,9 @@ class Sink:
         return group
 
     async def _write_group(self, writer: "_Writer", group: list[_Waiting]) -> None:
+        entries = [waiting.entry for waiting in group]
         try:
-            await writer.store([waiting.entry for waiting in group])
+            stored = await writer.store(entries)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if len(group) == 1:
                 logger.error("The database refuses events that passed every check: %s", _one_line(error))
@@ -191,6 +204,8 @@ class Sink:
             for waiting in group:
                 await self._write_group(writer, [waiting])
             return
+        self.stored += stored
+        self.duplicates += sum(len(entry.dated) + len(entry.undated) for entry in entries) - stored
         self._finish(group, None)
 
     def _finish(self, group: Sequence[_Waiting], error: Exception | None) -> None:
@@ -233,15 +248,17 @@ class _Writer:
             await self._loop.run_in_executor(self._threads, self._connection.close)
             self._connection = None
 
-    async def store(self, entries: Sequence[Entry]) -> None:
-        """Write the entries in one transaction, reconnecting and trying again where that is safe and may help."""
+    async def store(self, entries: Sequence[Entry]) -> int:
+        """Write the entries in one transaction and return how many events are new.
+
+        Reconnects and tries again where that is safe and may help.
+        """
         dated = [row for entry in entries for row in entry.dated]
         undated = [row for entry in entries for row in entry.undated]
         again = any(entry.again for entry in entries)
         for attempt in range(STORE_ATTEMPTS):
             try:
-                await self._loop.run_in_executor(self._threads, self._store, dated, undated, again)
-                return
+                return await self._loop.run_in_executor(self._threads, self._store, dated, undated, again)
             except LOST_RACE:
                 if attempt == STORE_ATTEMPTS - 1:
                     raise
@@ -251,11 +268,12 @@ class _Writer:
                     raise
                 await self.connect()
             again = True
+        raise AssertionError("the last attempt returns or raises")
 
-    def _store(self, dated: Sequence[bytes], undated: Sequence[bytes], again: bool) -> None:
+    def _store(self, dated: Sequence[bytes], undated: Sequence[bytes], again: bool) -> int:
         if self._connection is None:
             raise psycopg.OperationalError("there is no connection")
-        log.store(self._connection, dated, undated, again=again)
+        return log.store(self._connection, dated, undated, again=again)
 
     def _broken(self) -> bool:
         return self._connection is None or self._connection.broken

@@ -42,8 +42,8 @@ def test_store__absent_texts__are_null(writer):
 @pytest.mark.parametrize("again", [False, True])
 def test_store__a_retry__changes_nothing(writer, again):
     rows = [row(track(messageId=f"m-{n}")) for n in range(5)]
-    log.store(writer, rows, [], again=False)
-    log.store(writer, [*rows, row(track(messageId="m-new"))], [], again=again)
+    assert log.store(writer, rows, [], again=False) == 5
+    assert log.store(writer, [*rows, row(track(messageId="m-new"))], [], again=again) == 1
     assert stored() == 6
 
 

@@ -43,7 +43,7 @@ def test_put__returns__the_events_are_in_the_log(address):
 def test_put__many_at_once__share_few_transactions(address, monkeypatch):
     groups = []
     store = log.store
-    monkeypatch.setattr(log, "store", lambda *given, **named: (groups.append(len(given[1])), store(*given, **named)))
+    monkeypatch.setattr(log, "store", lambda *given, **named: groups.append(len(given[1])) or store(*given, **named))
 
     async def work(made):
         await asyncio.gather(*(made.put(entry()) for _ in range(300)))
@@ -58,8 +58,9 @@ def test_put__same_events_by_many_requests__are_kept_once(address):
 
     async def work(made):
         await asyncio.gather(*(made.put(entry(*messages[n % 5 :], *messages[: n % 5])) for n in range(60)))
+        return made.stored, made.duplicates
 
-    run(address, work, writers=4)
+    assert run(address, work, writers=4) == (20, 59 * 20)
     assert LoggedEvent.objects.count() == 20
 
 
