@@ -7,10 +7,11 @@ evenly spaced, nor as many as planned (Lan and DeMets 1983).
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from scipy import optimize, stats
 
-from analysis.stats.sequential_integration import above, advance, begin, below
+from analysis.stats.sequential_integration import Paths, above, advance, begin, below
 from analysis.stats.spending import Spending, spent
 from analysis.stats.unavailable import NotComputable
 
@@ -105,7 +106,7 @@ def boundaries(plan: SequentialPlan, information: Sequence[float], *, final: boo
     for index, fraction in enumerate(fractions):
         last = final and index == len(fractions) - 1
         allowed = plan.side_risk if last else spent(plan.spending, fraction, plan.side_risk, plan.rho)
-        bound = _bound(lambda z, s=state, t=fraction: above(s, t, 0.0, z), allowed - gone)
+        bound = _bound(partial(above, state, fraction, 0.0), allowed - gone)
         gone = gone if math.isinf(bound) else allowed
         state = advance(state, fraction, 0.0, -bound if plan.sides == 2 else -math.inf, bound)
         uppers.append(bound)
@@ -134,6 +135,10 @@ def _bound(tail: Callable[[float], float], risk: float) -> float:
     return float(optimize.brentq(gap, -_BEYOND, _BEYOND, xtol=1e-10))
 
 
+def _mirrored_below(state: Paths, fraction: float, drift: float, z: float) -> float:
+    return below(state, fraction, drift, -z)
+
+
 def _futility(plan: SequentialPlan, fractions: Sequence[float], upper: Sequence[float]) -> list[float]:
     """Return the non-binding futility boundary: beta spending under the planned effect, the same spending function."""
     if plan.futility_risk is None:
@@ -141,7 +146,7 @@ def _futility(plan: SequentialPlan, fractions: Sequence[float], upper: Sequence[
     state, gone, found = begin(), 0.0, []
     for fraction, high in zip(fractions, upper, strict=True):
         allowed = spent(plan.spending, fraction, plan.futility_risk, plan.rho)
-        mirrored = _bound(lambda z, s=state, t=fraction: below(s, t, plan.futility_drift, -z), allowed - gone)
+        mirrored = _bound(partial(_mirrored_below, state, fraction, plan.futility_drift), allowed - gone)
         bound = min(-mirrored, high)
         gone = gone if math.isinf(mirrored) else allowed
         if high > bound:
