@@ -6,11 +6,21 @@ import msgspec
 
 from analysis.models import StrayExposure
 from analysis.results.schema import Check, Comparison, MetricResult
+from analysis.rollup import sql, statements
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Metric
 
 RECENT = timedelta(days=1)
 """A mistake that was put right is not held against the experiment for longer than this."""
+
+OVERRIDDEN = """
+SELECT count(*) FROM experiments_override o JOIN experiments_experiment x ON x.id = o.experiment_id
+WHERE x.id = %(experiment)s AND EXISTS (
+    SELECT FROM events_log l
+    WHERE l.project_id = x.project_id AND {unit} = o.unit_id {indexed} AND l.experiment = x.key AND l.environment = 0
+      AND l.at >= x.started_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+)
+"""
 
 _FIELDS = {UnitType.USER: "userId", UnitType.DEVICE: "anonymousId"}
 
@@ -28,6 +38,12 @@ def stray_checks(experiment: Experiment, as_of: datetime) -> list[Check]:
     if nobody:
         checks.append(_without_unit(experiment, nobody))
     return checks
+
+
+def overridden_units(experiment: Experiment) -> int:
+    """Return how many units with an override were exposed to the experiment, and are left out of it for that."""
+    unit, indexed = statements.unit_of(experiment.unit_type), statements.indexed(experiment.unit_type)
+    return sql.number(OVERRIDDEN.format(unit=unit, indexed=indexed), {"experiment": experiment.pk})
 
 
 def with_missing_values(result: MetricResult, metric: Metric, missing: int) -> MetricResult:

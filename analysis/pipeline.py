@@ -145,6 +145,7 @@ def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, dat
         as_of=as_of,
         data_up_to=data_up_to,
         quarantined_units=sums.quarantined,
+        overridden_units=data_quality.overridden_units(experiment),
         currency=experiment.project.currency,
         exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
     )

@@ -96,16 +96,28 @@ def log(
     anonymous_id: str | None = None,
     variant: tuple[str, str] | None = None,
     message: str = "",
+    environment: int = 0,
     **props: Any,
 ) -> None:
     """Put one event into the log as the ingest door does; an exposure's ``variant`` is (experiment key, its key)."""
     identity = uuid.UUID(bytes=hashlib.blake2b((message or str(uuid.uuid4())).encode(), digest_size=16).digest())
-    row = [home.pk, identity, at, at, received_at or at, name, unit, anonymous_id, *(variant or (None, None))]
+    row = [
+        home.pk,
+        identity,
+        at,
+        at,
+        received_at or at,
+        name,
+        unit,
+        anonymous_id,
+        *(variant or (None, None)),
+        environment,
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_log"
-            " (project_id, id, ts, at, received_at, name, user_id, anonymous_id, experiment, variant, props)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            " (project_id, id, ts, at, received_at, name, user_id, anonymous_id, experiment, variant, environment,"
+            " props) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [*row, json.dumps(props)],
         )
 

@@ -46,6 +46,7 @@ def health(
             threshold=settings.srm_threshold,
         ),
         quarantined_units=situation.quarantined_units,
+        overridden_units=situation.overridden_units,
         checks=checks,
     )
 

@@ -72,6 +72,7 @@ class Situation:
     as_of: datetime
     data_up_to: datetime | None
     quarantined_units: int = 0
+    overridden_units: int = 0
     currency: str = "EUR"
     exposures_per_day: Mapping[date, int] = field(default_factory=dict)
     unreadable_values: Mapping[str, int] = field(default_factory=dict)

@@ -24,7 +24,9 @@ class Enrolment(models.Model):
     """A unit's first exposure to an experiment.
 
     ``bucket`` (0 to 49) is a fixed hash of the unit, for jackknife and cross-fold estimates. A unit seen in two
-    variants is quarantined: counted, shown, and left out of the analysis.
+    variants is quarantined: counted, shown, and left out of the analysis. ``triggered_at`` is its first exposure at
+    which the app found that its variants' outputs differ; ``reports_difference`` says whether the app has said so, or
+    the contrary, at all: both populations are kept.
 
     No foreign-key constraints here and on ``UnitDay``: the fold joins these very tables to write rows by the million,
     and a queued check for each would cost more than the row.
@@ -41,6 +43,8 @@ class Enrolment(models.Model):
     first_at = models.DateTimeField()
     bucket = models.SmallIntegerField()
     quarantined = models.BooleanField(default=False)
+    triggered_at = models.DateTimeField(null=True)
+    reports_difference = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return f"{self.unit} in {self.variant_id} since {self.first_at}"
@@ -73,9 +77,9 @@ class UnitDay(models.Model):
 class FoldedExperiment(models.Model):
     """What an experiment's enrolments and unit totals were folded under.
 
-    ``started_at``, ``stopped_at`` and ``plan`` (a digest of its metrics) are as they were at the last fold. When they
-    differ from the experiment's own, the fold rebuilds its state from the log. ``changes`` grows with every fold that
-    read rows of the experiment; ``shown_changes`` is its value when the newest snapshot was made.
+    ``started_at``, ``stopped_at`` and ``plan`` (a digest of its metrics and overrides) are as they were at the last
+    fold. When they differ from the experiment's own, the fold rebuilds its state from the log. ``changes`` grows with
+    every fold that read rows of the experiment; ``shown_changes`` is its value when the newest snapshot was made.
     """
 
     experiment = models.OneToOneField(Experiment, on_delete=models.CASCADE, primary_key=True, related_name="folded")

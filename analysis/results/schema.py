@@ -117,6 +117,7 @@ class Health(Struct, frozen=True, kw_only=True):
     srm: Srm
     quarantined_units: int
     checks: list[Check]
+    overridden_units: int = 0
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

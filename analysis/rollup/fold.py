@@ -93,6 +93,7 @@ def prepare() -> None:
     """Take the picture of started experiments and plans that the whole chunk is folded under."""
     sql.run(statements.SCRATCH)
     sql.run(statements.FILL_TERMS)
+    sql.run(statements.FILL_OVERRIDES)
     sql.run(statements.FILL_EXPERIMENTS)
 
 

@@ -16,16 +16,27 @@ CREATE TEMP TABLE IF NOT EXISTS fold_experiment (
     experiment_id bigint PRIMARY KEY, project_id bigint NOT NULL, key text NOT NULL, unit_type text NOT NULL,
     started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS fold_override (
+    experiment_id bigint NOT NULL, unit text NOT NULL, PRIMARY KEY (experiment_id, unit)
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_event (
     project_id bigint NOT NULL, at timestamptz NOT NULL, received_at timestamptz NOT NULL, name text NOT NULL,
     user_id text, anonymous_id text, experiment text, variant text, props jsonb
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     experiment_id bigint NOT NULL, unit text NOT NULL, variant_id bigint NOT NULL, first_at timestamptz NOT NULL,
-    quarantined boolean NOT NULL, known boolean NOT NULL, moved boolean NOT NULL,
+    quarantined boolean NOT NULL, triggered_at timestamptz, reports_difference boolean NOT NULL,
+    known boolean NOT NULL, moved boolean NOT NULL,
     PRIMARY KEY (experiment_id, unit)
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_term, fold_experiment, fold_event, fold_unit;
+TRUNCATE fold_term, fold_experiment, fold_override, fold_event, fold_unit;
+"""
+
+# A unit that is given a variant by hand is nobody's evidence, whatever it was exposed to before or after.
+FILL_OVERRIDES = """
+INSERT INTO fold_override
+SELECT o.experiment_id, o.unit_id FROM experiments_override o
+JOIN experiments_experiment x ON x.id = o.experiment_id WHERE x.started_at IS NOT NULL
 """
 
 # A term is one event name that one metric listens to. It counts towards the numerator (1 an event, or the property),
@@ -43,12 +54,12 @@ CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHER
 WHERE x.started_at IS NOT NULL
 """
 
-# Stale: nothing folded yet, or folded under another start, plan or stop. A stop later than every row folded so far
-# changes nothing that was folded.
+# Stale: nothing folded yet, or folded under another start, plan (metrics and overrides) or stop. A stop later than every
+# row folded so far changes nothing that was folded.
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
-SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, coalesce(plan.digest, ''),
-       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> coalesce(plan.digest, '')
+SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, plan.digest,
+       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> plan.digest
        OR (f.stopped_at IS DISTINCT FROM x.stopped_at
            AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false)))
 FROM experiments_experiment x
@@ -57,18 +68,26 @@ LEFT JOIN analysis_foldedexperiment f ON f.experiment_id = x.id
 LEFT JOIN (
     SELECT t.experiment_id, md5(string_agg(t::text, '|' ORDER BY t.metric_id, t.name)) AS digest
     FROM fold_term t GROUP BY t.experiment_id
-) plan ON plan.experiment_id = x.id
+) terms ON terms.experiment_id = x.id
+LEFT JOIN (
+    SELECT o.experiment_id, string_agg(o.unit, E'\x01' ORDER BY o.unit) AS units
+    FROM fold_override o GROUP BY o.experiment_id
+) overridden ON overridden.experiment_id = x.id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN overridden.units IS NULL THEN coalesce(terms.digest, '')
+                ELSE md5(coalesce(terms.digest, '') || overridden.units) END AS digest
+) plan
 WHERE x.started_at IS NOT NULL
 """
 
 # The chunk is read once, out of many partitions, and then known to the planner by its own statistics. Properties that
-# no metric asks for stay behind.
+# no metric asks for stay behind, and so do events of other environments than production (events/row.py).
 FILL_EVENTS = """
 INSERT INTO fold_event
 SELECT project_id, at, received_at, name, user_id, anonymous_id, experiment, variant,
        CASE WHEN experiment IS NOT NULL OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END
 FROM events_log
-WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8
+WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8 AND environment = 0
 """
 
 # Experiments that stopped before anything in the chunk happened have nothing to gain from it: years of them must not
@@ -93,13 +112,16 @@ INSERT INTO fold_unit
 SELECT n.*, e.unit IS NOT NULL, e.unit IS NULL OR n.first_at < e.first_at
 FROM (
     SELECT x.experiment_id, u.unit, (array_agg(v.id ORDER BY l.at, v.id))[1] AS variant_id, min(l.at) AS first_at,
-           min(v.id) <> max(v.id) AS quarantined
+           min(v.id) <> max(v.id) AS quarantined,
+           min(l.at) FILTER (WHERE l.props -> 'outputs_differ' = 'true') AS triggered_at,
+           bool_or(l.props ? 'outputs_differ') AS reports_difference
     FROM fold_experiment x
     JOIN {log} l ON l.project_id = x.project_id AND l.experiment = x.key
     JOIN experiments_variant v ON v.experiment_id = x.experiment_id AND v.key = l.variant
     CROSS JOIN LATERAL (SELECT {unit} AS unit) u
     WHERE {rows} AND char_length(u.unit) BETWEEN 1 AND 255
       AND l.at >= x.started_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+      AND NOT EXISTS (SELECT FROM fold_override o WHERE o.experiment_id = x.experiment_id AND o.unit = u.unit)
     GROUP BY x.experiment_id, u.unit
 ) n
 LEFT JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = n.unit
@@ -107,17 +129,23 @@ LEFT JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = n.unit
 
 # A repeated exposure that changes nothing writes nothing.
 ENROL = """
-INSERT INTO {enrolment} AS e (experiment_id, unit, variant_id, first_at, bucket, quarantined)
+INSERT INTO {enrolment} AS e (
+    experiment_id, unit, variant_id, first_at, bucket, quarantined, triggered_at, reports_difference
+)
 SELECT experiment_id, unit, variant_id, first_at,
-       ('x' || substr(md5(unit), 1, 8))::bit(32)::bigint %% 50, quarantined
+       ('x' || substr(md5(unit), 1, 8))::bit(32)::bigint %% 50, quarantined, triggered_at, reports_difference
 FROM fold_unit
 ON CONFLICT (experiment_id, unit) DO UPDATE SET
     variant_id = CASE WHEN (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
                       THEN excluded.variant_id ELSE e.variant_id END,
     first_at = least(e.first_at, excluded.first_at),
-    quarantined = e.quarantined OR excluded.quarantined OR e.variant_id <> excluded.variant_id
+    quarantined = e.quarantined OR excluded.quarantined OR e.variant_id <> excluded.variant_id,
+    triggered_at = least(e.triggered_at, excluded.triggered_at),
+    reports_difference = e.reports_difference OR excluded.reports_difference
 WHERE (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
    OR (NOT e.quarantined AND (excluded.quarantined OR e.variant_id <> excluded.variant_id))
+   OR (NOT e.reports_difference AND excluded.reports_difference)
+   OR excluded.triggered_at < coalesce(e.triggered_at, 'infinity')
 """
 
 FORGET_MOVED = """
@@ -165,7 +193,7 @@ MOVED_BY_INDEX = """
     CROSS JOIN LATERAL (
         SELECT l.name, l.at, l.props FROM events_log l
         WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at
-          AND l.xid < %(hi)s::xid8
+          AND l.xid < %(hi)s::xid8 AND l.environment = 0
         OFFSET 0
     ) l
     JOIN fold_term t ON t.experiment_id = e.experiment_id AND t.name = l.name
@@ -176,7 +204,7 @@ MOVED_BY_SCAN = """
     JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
     JOIN fold_term t ON t.experiment_id = e.experiment_id
     JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed}
-    WHERE e.moved AND l.xid < %(hi)s::xid8
+    WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0
       AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
 """
 SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
@@ -184,7 +212,7 @@ LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_part
 
 NEW_EXPOSURES = "NOT x.stale"
 # The length is what lets the index on exposures be used (no experiment's key is longer).
-ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND char_length(l.experiment) <= 80"
+ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND char_length(l.experiment) <= 80"
 
 REMEMBER_PROJECTS = """
 INSERT INTO analysis_foldedproject AS p (project_id, data_up_to, newest_at, events)
