@@ -31,14 +31,14 @@ NEXT = -1
 class Run:
     """One evaluation under way: the work that is left, the ends of the parent flags that were asked, the unit hashed.
 
-    A run that is shared by evaluations must be read by none: it is for those that need only the end. The fields are the
-    class's until they are set, which makes a run in half the time.
+    A run that is shared by evaluations must be read by none: it is for those that need only the end. Fields are set
+    where they are first known; ``unit`` and ``bucket`` by every step that ends in an experiment.
     """
 
     effort = Effort()
     parents: dict[str, int]
-    unit = ""
-    bucket = 0
+    unit: str
+    bucket: int
 
 
 SHARED = Run()
