@@ -65,23 +65,31 @@ class Design:
 
 
 STANDARD = Design()
+_LARGEST_LIFT = 100.0
+"""A rise to a hundred times the baseline: what cannot show that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """A metric before the experiment: its value, and the variance of one unit's contribution to it.
 
-    ``share`` says that the metric is a share of units, whose variance follows from the value.
+    Attributes:
+        value: in the metric's unit.
+        unit_variance: of one unit, as the control will have it.
+        share: the metric is a share of units, whose variance follows from the value.
+        growth: how the treated variance follows a change, as (1 + lift) to this power: 0 not at all, 1 as counts do, 2
+            as amounts do of which each grows alike.
     """
 
     value: float
     unit_variance: float
     share: bool = False
+    growth: float = 0.0
 
     def treated_variance(self, lift: float) -> float:
         """Return a treated unit's variance when the metric changes by ``lift`` (a fraction)."""
         if not self.share:
-            return self.unit_variance
+            return self.unit_variance * max(0.0, 1 + lift) ** self.growth
         moved = min(1.0, max(0.0, self.value * (1 + lift)))
         return moved * (1 - moved)
 
@@ -98,12 +106,12 @@ def mean_baseline(mean: float, sd: float) -> Baseline:
     return Baseline(value=mean, unit_variance=sd * sd)
 
 
-def baseline_of(estimate: Estimate, *, share: bool = False) -> Baseline:
+def baseline_of(estimate: Estimate, *, share: bool = False, growth: float = 1.0) -> Baseline:
     """Return the baseline from an estimate of any kind: mean, ratio (delta method), quantile, adjusted value.
 
     One unit's variance is n times the variance of the estimate; correlated rows of a unit are in it already.
     """
-    return Baseline(value=estimate.value, unit_variance=estimate.variance * estimate.n, share=share)
+    return Baseline(value=estimate.value, unit_variance=estimate.variance * estimate.n, share=share, growth=growth)
 
 
 def sample_size(baseline: Baseline, lift: float, design: Design = STANDARD) -> float | NotComputable:
@@ -132,15 +140,15 @@ def detectable(baseline: Baseline, units: float, design: Design = STANDARD) -> f
         return NotComputable("the baseline is not above zero, so a relative change has no meaning")
     if units <= 0:
         return NotComputable("no units")
-    if not baseline.share:
+    if not baseline.share and baseline.growth == 0:
         return design.reach * math.sqrt(_noise(baseline, 0.0, design) / units) / baseline.value
-    limit = 1 / baseline.value - 1
+    limit = 1 / baseline.value - 1 if baseline.share else _LARGEST_LIFT
 
     def short(lift: float) -> float:
         return design.reach * math.sqrt(_noise(baseline, lift, design) / units) - baseline.value * lift
 
     if short(limit) > 0:
-        return NotComputable(f"{units:,.0f} units are too few to see {baseline.value:.1%} rise even to 100 %")
+        return NotComputable(f"{units:,.0f} units are too few to see any rise of {baseline.value:.4g}")
     return float(optimize.brentq(short, 0.0, limit, xtol=1e-14, rtol=1e-12))
 
 
