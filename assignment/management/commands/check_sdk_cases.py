@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from assignment.engine.sdk.cases import Checked, check
+from assignment.engine.cases import Checked, check
 
 
 class Command(BaseCommand):

@@ -4,7 +4,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from assignment.engine.sdk.cases import check
+from assignment.engine.cases import check
+from assignment.engine.program import compile_features
 from config.paths import REPOSITORY
 
 CASES = REPOSITORY.parent / "shared" / "conformance" / "growthbook_sdk_cases_half.json"
@@ -59,3 +60,13 @@ def test_check_sdk_cases__case_that_cannot_be_run__is_no_success(tmp_path, conte
 def test_check_sdk_cases__file_that_is_none__says_so(tmp_path, content):
     with pytest.raises(CommandError):
         run(tmp_path, content)
+
+
+def test_check_sdk_cases__compiled_engine_answers_otherwise__is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr("assignment.engine.cases.compile_features", lambda *_: compile_features({}))
+    case = ["mine", {"features": {"f": {"defaultValue": 1}}}, "f", {"value": 1, "on": True, "off": False}]
+    case[3] |= {"source": "defaultValue", "ruleId": ""}
+    code, lines = run(tmp_path, json.dumps({"feature": [case]}))
+    assert code == 1
+    assert lines[0] == "FAILED feature: mine"
+    assert lines[1].startswith("  the compiled engine answers {'value': None")

@@ -1,24 +1,36 @@
-"""The SDKs' shared cases: questions and answers that every implementation must agree with."""
+"""The SDKs' shared cases: questions and answers that every implementation must agree with.
+
+Where the compiled engine can be asked the same question, it is; another answer than the interpreter's is a problem.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assignment.engine.hashing import hash_share
+from assignment.engine.program import Options, compile_features
+from assignment.engine.rules import passes as holds
 from assignment.engine.sdk.conditions import passes
 from assignment.engine.sdk.context import Context
 from assignment.engine.sdk.decrypting import decrypt
+from assignment.engine.sdk.effort import Effort
 from assignment.engine.sdk.evaluating import evaluate_feature, run_experiment
+from assignment.engine.sdk.features import OF_AN_EXPERIMENT
 from assignment.engine.sdk.overrides import query_string_override
 from assignment.engine.sdk.redirects import redirect_of
+from assignment.engine.sdk.results import FeatureResult
 from assignment.engine.sdk.shares import choose_variation, equal_weights, share_ranges
 from assignment.engine.sdk.sticky import MemoryStickyDocuments, document_key
 from assignment.engine.sdk.units import in_namespace, ranges_of, weights_of
-from assignment.engine.sdk.values import array, finite, is_number, mapping, number_text, same, unit_text
+from assignment.engine.sdk.values import array, finite, is_number, mapping, number_text, same, text, unit_text
+from assignment.engine.targeting import Preparer
 
 DECIMALS = 8
 UNNAMED = ("hash", "getEqualWeights")
 
+RULE_FIELDS = OF_AN_EXPERIMENT | {"key", "variations", "coverage", "parentConditions"}
+
+Ask = Callable[[Context, str], FeatureResult]
 Question = Callable[..., Any]
 """Called with what a case gives, without its name and its expected answer; returns the answer."""
 
@@ -67,7 +79,10 @@ def _checked(path: str, section: str, case: Any) -> Checked:
     expected = case[shape.answer : shape.shortest] if shape.answers > 1 else case[shape.answer]
     asked = [*case[1 if named else 0 : shape.answer], *case[shape.shortest :]]
     try:
-        return Checked(section=path, name=name, got=shape.ask(*asked), expected=expected)
+        got = shape.ask(*asked)
+        compiled = got if shape.compiled is None else shape.compiled(*asked)
+        problem = "" if same(_rounded(got), _rounded(compiled)) else f"the compiled engine answers {compiled!r}"
+        return Checked(section=path, name=name, got=got, expected=expected, problem=problem)
     except Exception as error:
         # One case in an unusual shape must not hide the answers to all others.
         return Checked(section=path, name=name, got=None, expected=expected, problem=f"{type(error).__name__}: {error}")
@@ -75,11 +90,15 @@ def _checked(path: str, section: str, case: Any) -> Checked:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a section's cases are laid out: who answers, where the answers stand, and how many there are."""
+    """How a section's cases are laid out: who answers, where the answers stand, and how many there are.
+
+    ``compiled`` asks the compiled engine the same.
+    """
 
     ask: Question
     answer: int
     answers: int = 1
+    compiled: Question | None = None
 
     @property
     def shortest(self) -> int:
@@ -89,6 +108,11 @@ class Shape:
 
 def _condition(condition: Any, attributes: Any, saved_groups: Any = None) -> bool:
     return passes(attributes, condition, mapping(saved_groups))
+
+
+def _condition_compiled(condition: Any, attributes: Any, saved_groups: Any = None) -> bool:
+    prepared = Preparer(mapping(saved_groups)).prepare(condition)
+    return holds(prepared.test, attributes, Effort())
 
 
 def _ranges(arguments: Any) -> list[list[float]]:
@@ -106,14 +130,50 @@ def _run(context: Any, experiment: Any) -> list[Any]:
     return [result.value, result.in_experiment, result.hash_used]
 
 
-def _sticky(context: Any, documents: Any, key: str) -> list[Any]:
+def _feature_compiled(context: Any, key: str) -> Any:
+    return _evaluate_compiled(Context.from_json(context), key).as_json()
+
+
+def _evaluate_compiled(context: Context, key: str) -> FeatureResult:
+    program = compile_features(context.features, context.saved_groups, context.contextual_bandits)
+    return program.evaluate(key, context.attributes, **_wishes(context))
+
+
+def _wishes(context: Context) -> Options:
+    return {
+        "url": context.url,
+        "enabled": context.enabled,
+        "qa_mode": context.qa_mode,
+        "forced_variations": context.forced_variations,
+        "forced_features": context.forced_features,
+        "sticky": context.sticky,
+    }
+
+
+def _run_compiled(context: Any, experiment: Any) -> list[Any]:
+    """Ask for the experiment as the only rule of a feature, where a rule can say the same."""
+    if not mapping(experiment).keys() <= RULE_FIELDS:
+        return _run(context, experiment)
+    read, key = Context.from_json(context), text(experiment.get("key"))
+    features = {**read.features, key: {"defaultValue": None, "rules": [experiment]}}
+    result = _evaluate_compiled(replace(read, features=features), key).experiment_result
+    variations = array(experiment.get("variations"))
+    outside = [variations[0] if variations else None, False, False]
+    return outside if result is None else [result.value, result.in_experiment, result.hash_used]
+
+
+def _sticky(context: Any, documents: Any, key: str, ask: Ask = evaluate_feature) -> list[Any]:
     given = documents.values() if isinstance(documents, Mapping) else array(documents)
     store = MemoryStickyDocuments.of(given)
-    result = evaluate_feature(Context.from_json(context, sticky=store), key).experiment_result
+    result = ask(Context.from_json(context, sticky=store), key).experiment_result
     attributes = mapping(mapping(context).get("attributes"))
     own = {document_key(name, unit_text(value)) for name, value in attributes.items()}
     kept = {name: document for name, document in store.by_unit.items() if name in own}
     return [result.as_json() if result else None, kept]
+
+
+def _sticky_compiled(context: Any, documents: Any, key: str) -> list[Any]:
+    return _sticky(context, documents, key, _evaluate_compiled)
 
 
 def _redirects(context: Any) -> list[Any]:
@@ -128,7 +188,7 @@ def _hash(seed: str, value: Any, version: Any) -> float | None:
 
 
 SECTIONS: dict[str, Shape] = {
-    "evalCondition": Shape(_condition, 3),
+    "evalCondition": Shape(_condition, 3, compiled=_condition_compiled),
     "hash": Shape(_hash, 3),
     "getBucketRange": Shape(_ranges, 2),
     "chooseVariation": Shape(lambda share, ranges: choose_variation(share, ranges_of(ranges)), 3),
@@ -136,9 +196,9 @@ SECTIONS: dict[str, Shape] = {
     "inNamespace": Shape(in_namespace, 3),
     "getEqualWeights": Shape(equal_weights, 1),
     "decrypt": Shape(decrypt, 3),
-    "feature": Shape(_feature, 3),
-    "contextualBandit": Shape(_feature, 3),
-    "run": Shape(_run, 3, answers=3),
-    "stickyBucket": Shape(_sticky, 4, answers=2),
+    "feature": Shape(_feature, 3, compiled=_feature_compiled),
+    "contextualBandit": Shape(_feature, 3, compiled=_feature_compiled),
+    "run": Shape(_run, 3, answers=3, compiled=_run_compiled),
+    "stickyBucket": Shape(_sticky, 4, answers=2, compiled=_sticky_compiled),
     "urlRedirect": Shape(_redirects, 2),
 }
