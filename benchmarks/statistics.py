@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ from analysis.stats.estimates import Form
 from analysis.stats.many import compare_many
 from analysis.stats.moment_matrix import MomentMatrix
 from analysis.stats.moments import Array
+from analysis.stats.replay import Metric, rehashed
+from analysis.stats.replay import replay as aa_replay
 
 COMPARISONS = 600
 SEED = 20260401
@@ -144,15 +147,11 @@ def breakdown() -> None:
 
 def replay() -> None:
     """1,000 A/A draws over 1M units x 10 metrics."""
-    import resource
-
-    from analysis.stats.replay import relabelled
-    from analysis.stats.replay import replay as run
-
     random = np.random.default_rng(SEED)
     values = random.exponential(1, (1_000_000, 10)) * (random.random((1_000_000, 10)) < 0.3)
     started = time.perf_counter()
-    run(values, [Form.MEAN] * 10, relabelled(len(values), seed=SEED), draws=1000)
+    metrics = [Metric(form=Form.MEAN, columns=(column,)) for column in range(10)]
+    aa_replay(values, metrics, rehashed(np.arange(len(values))), draws=1000)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"1,000 A/A draws over 1M units x 10 metrics: {time.perf_counter() - started:.1f} s, peak {peak:,.0f} MB")
 

@@ -89,7 +89,7 @@ class Baseline:
     def treated_variance(self, lift: float) -> float:
         """Return a treated unit's variance when the metric changes by ``lift`` (a fraction)."""
         if not self.share:
-            return self.unit_variance * max(0.0, 1 + lift) ** self.growth
+            return float(self.unit_variance * max(0.0, 1 + lift) ** self.growth)
         moved = min(1.0, max(0.0, self.value * (1 + lift)))
         return moved * (1 - moved)
 
