@@ -1,15 +1,22 @@
-"""Read an evaluation request: its context, and the unit that an experiment needs from it."""
+"""Read an evaluation request: its context, and the attributes that name its units."""
 
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from assignment.table import Flag
+from assignment.engine.sdk.values import number_text
 from assignment.wire import Headers
 
 EXAMPLE = '{"context": {"targetingKey": "user-1"}}'
 TARGETING_KEY = "targetingKey"
+USER, USER_ID = "id", "user_id"
+LONGEST_UNIT = 255
+"""What the doors for events take: a unit that could be assigned and never analysed would be lost."""
+
+Attributes = dict[str, Any]
 
 
 class RequestError(Exception):
@@ -30,7 +37,37 @@ class _Body(Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-def read_context(body: bytes) -> dict[str, Any]:
+def plain_body(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
+    """Return the body as it was before ``Content-Encoding``.
+
+    Raises
+    ------
+    RequestError
+        413 when it is longer than ``most`` bytes, packed or not; 415 for an encoding other than gzip; 400 when it is no
+        gzip stream.
+    """
+    if len(body) > most:
+        raise RequestError("GENERAL", f"The body has {len(body)} bytes; a context may have {most}.", status=413)
+    encoding = headers.get("content-encoding")
+    if encoding is None or encoding.strip().lower() in ("", "identity"):
+        return body
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+        raise RequestError(
+            "PARSE_ERROR", f"The body's encoding is {encoding[:40]!r}; send it plain or as gzip.", status=415
+        )
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(body, most + 1)
+    except zlib.error as error:
+        raise RequestError("PARSE_ERROR", f"The body is no gzip stream ({error}), as its encoding says.") from error
+    if len(plain) > most:
+        raise RequestError("GENERAL", f"The unpacked body is larger than {most} bytes.", status=413)
+    if not unpacker.eof:
+        raise RequestError("PARSE_ERROR", "The body's gzip stream ends too early.")
+    return plain
+
+
+def read_context(body: bytes) -> Attributes:
     """Return the context of a request; clients without one send nothing, ``{}`` or a null.
 
     Raises
@@ -56,48 +93,65 @@ def read_context(body: bytes) -> dict[str, Any]:
     return context
 
 
-def unit_of(flag: Flag, context: dict[str, Any]) -> str | None:
-    """Return the id of the flag's unit: the context's ``<unit type>_id``, else its ``targetingKey``, or None.
+def attributes_of(context: Attributes, names: Iterable[str]) -> tuple[Attributes, dict[str, RequestError]]:
+    """Return the attributes of an evaluation, and what is wrong with those that should name a unit.
 
-    An app that names the user in ``targetingKey`` can so take part in an experiment on sessions by adding
-    ``session_id``. A whole number stands for its decimal digits.
+    Parameters
+    ----------
+    context
+        The request's context; all its properties are attributes.
+    names
+        The attributes by which units are hashed. ``id`` is the context's ``id``, else its ``user_id``, else its
+        ``targetingKey``; any other is the context's own, else its ``targetingKey``. So one context can serve
+        experiments on users and on sessions.
 
-    Raises
-    ------
-    RequestError
-        INVALID_CONTEXT when the id is neither a string nor a whole number.
+    Returns
+    -------
+    tuple
+        The attributes with each unit's id as text, a number as JavaScript writes it, an exact whole number with all its
+        digits; and an INVALID_CONTEXT error for each attribute that cannot name a unit, which is then missing.
     """
-    for name in (flag.unit_property, TARGETING_KEY):
-        unit = context.get(name)
-        if unit is None or (type(unit) is str and not unit.strip()):
-            continue  # blanks name nobody, as at the doors for events
-        if type(unit) is str:
-            return unit
-        if type(unit) is int:
-            return str(unit)
-        found = msgspec.json.encode(unit).decode()
-        raise RequestError(
-            "INVALID_CONTEXT",
-            f"{name} is {found:.60}; it must be a string or a whole number that names a {flag.unit_type}.",
-        )
+    attributes = context.copy()
+    problems: dict[str, RequestError] = {}
+    for name in names:
+        source = _source(context, name)
+        if source is None:
+            attributes.pop(name, None)
+            continue
+        unit = context[source]
+        if type(unit) is not str:
+            unit = _text(unit)
+        if unit is not None and len(unit) <= LONGEST_UNIT and "\x00" not in unit:
+            attributes[name] = unit
+        else:
+            attributes.pop(name, None)
+            problems[name] = _invalid(source, context[source])
+    return attributes, problems
+
+
+def _source(context: Attributes, name: str) -> str | None:
+    """Return the property that names the unit; blanks name nobody, as at the doors for events."""
+    for candidate in (USER, USER_ID, TARGETING_KEY) if name == USER else (name, TARGETING_KEY):
+        value = context.get(candidate)
+        if value is not None and (type(value) is not str or value.strip()):
+            return candidate
     return None
 
 
-def required_unit(flag: Flag, context: dict[str, Any]) -> str | None:
-    """Return the unit that the flag needs, or None when it needs none.
+def _text(unit: Any) -> str | None:
+    if type(unit) is int:
+        return str(unit)
+    if type(unit) is float and unit.is_integer():
+        return number_text(unit)
+    return None
 
-    Raises
-    ------
-    RequestError
-        TARGETING_KEY_MISSING when the flag needs a unit and the context names none.
-    """
-    if not flag.needs_unit:
-        return None
-    unit = unit_of(flag, context)
-    if unit is None:
-        raise RequestError(
-            "TARGETING_KEY_MISSING",
-            f"{flag.key!r} is an experiment on units of type {flag.unit_type}; "
-            f"name one in context.{TARGETING_KEY} or context.{flag.unit_property}.",
-        )
-    return unit
+
+def _invalid(name: str, value: Any) -> RequestError:
+    if isinstance(value, str):
+        found = f"has {len(value)} characters" if len(value) > LONGEST_UNIT else "holds the character NUL"
+        details = f"{name} {found}; a unit's id may have up to {LONGEST_UNIT} characters and no NUL, as in events."
+        return RequestError("INVALID_CONTEXT", details)
+    found = msgspec.json.encode(value).decode()
+    return RequestError(
+        "INVALID_CONTEXT", f"{name} is {found:.60}; it must be a string or a whole number that names a unit."
+    )

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from assignment import disk
 from assignment import snapshot as snapshots
-from assignment.publish import read_content
+from assignment.publish import Publisher
 from assignment.snapshot import Content, Snapshot, SnapshotError
 from assignment.table import Table
 from experiments.domain.access import KeyGrant
@@ -53,12 +53,12 @@ class Edge:
         file: Path,
         *,
         poll_seconds: float = POLL_SECONDS,
-        read: Callable[[psycopg.Connection[Any]], Content] = read_content,
+        read: Callable[[psycopg.Connection[Any]], Content] | None = None,
     ) -> None:
         self._conninfo = conninfo
         self._file = file
         self._poll_seconds = poll_seconds
-        self._read = read
+        self._read = read or Publisher().read
         self._state: tuple[Snapshot, Table] | None = None
         self._offered: Content | None = None
         self._confirmed_at: float | None = None
@@ -68,6 +68,8 @@ class Edge:
         self._thread: threading.Thread | None = None
         self._watchers: list[Callable[[], None]] = []
         self.connected = False
+        self.refusals: list[str] = []
+        """What of the newest state is not served, and why, one sentence each."""
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -135,9 +137,10 @@ class Edge:
 
     def _adopt(self, content: Content) -> None:
         last = self.snapshot
-        accepted, refusals = snapshots.accept(content, last.content if last else None)
-        self._note("content", " ".join(refusals))
-        taken = snapshots.seal(accepted, datetime.now(UTC))
+        now = datetime.now(UTC)
+        accepted, self.refusals = snapshots.accept(content, last.content if last else None, now)
+        self._note("content", " ".join(self.refusals))
+        taken = snapshots.seal(accepted, now)
         if last is None or last.version != taken.version:
             self._serve(taken)
             self._keep(taken)

@@ -1,18 +1,22 @@
-"""The OpenFeature remote evaluation door (OFREP 0.3.0): one flag, or all flags of a project for one context."""
+"""The OpenFeature remote evaluation door (OFREP 0.3.0): one flag, or all flags of an environment for one context."""
 
 import hashlib
 from collections.abc import Mapping
 
 import msgspec
 
-from assignment.context import RequestError, read_context, required_unit
+from assignment.admission import admitted
+from assignment.context import RequestError, plain_body, read_context
+from assignment.document import FLAG_KEY
 from assignment.edge import Edge
-from assignment.snapshot import FLAG_KEY
-from assignment.table import Flag, Table
-from assignment.wire import JSON, Answer, etag_matches, grant_of, presented_key
-from experiments.domain.access import Scope
+from assignment.table import Environment, Flag
+from assignment.tokens import Tokens
+from assignment.wire import JSON, Answer, etag_matches
+from experiments.domain.access import KeyGrant, Scope
 
 FLAGS = "/ofrep/v1/evaluate/flags"
+STREAM = "/ofrep/v1/stream"
+INACTIVITY_SECONDS = 120
 LARGEST_BODY = 64 * 1024
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -21,12 +25,14 @@ class OfrepDoor:
     """Answers OFREP from the edge's snapshot, without a database and without Django.
 
     200 carries value, variant and reason. 400 is for a request that cannot be read or names no unit, 401 and 403 for
-    a key that is not good for it, 404 for an unknown flag, 405 and 413 as in HTTP, 503 while there is no snapshot.
-    Whoever runs the door adds what browsers ask of every door (CORS).
+    a key that is not good for it, 404 for an unknown flag, 405, 413 and 415 as in HTTP, 503 while there is no snapshot.
+    With ``tokens`` an answer for all flags tells clients where they hear of changes. Whoever runs the door adds what
+    browsers ask of every door (CORS).
     """
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, tokens: Tokens | None = None) -> None:
         self._edge = edge
+        self._tokens = tokens
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], query: str, body: bytes) -> Answer:
         """Answer one request; ``path`` is percent-decoded and header names are lower-case."""
@@ -39,74 +45,65 @@ class OfrepDoor:
         try:
             if key is None and path != FLAGS:
                 raise _nothing_at(path)
-            table, project_id = self._admit(method, headers, body)
+            if method != "POST":
+                raise RequestError(
+                    "GENERAL", f"{method[:20]} is not answered here; use POST.", status=405, headers=[("allow", "POST")]
+                )
+            table, grant, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            plain = plain_body(headers, body, LARGEST_BODY)
             if key is None:
-                return _evaluate_all(table, project_id, headers, body)
-            return 200, [JSON], _evaluate(_find(table, project_id, key), body)
+                return self._evaluate_all(grant, environment, headers, plain)
+            flag = _find(environment, key, table.slug(grant.project_id))
+            return 200, [JSON], flag.encoded(*environment.attributes(read_context(plain)))
         except RequestError as error:
             return error.status, [JSON, *error.headers], _failure(error, key)
 
-    def _admit(self, method: str, headers: Mapping[str, str], body: bytes) -> tuple[Table, int]:
-        """Return the table and the project that the request may read."""
-        if method != "POST":
-            raise RequestError(
-                "GENERAL", f"{method} is not answered here; use POST.", status=405, headers=[("allow", "POST")]
-            )
-        table = self._edge.table
-        if table is None:
-            raise RequestError(
-                "GENERAL", "No snapshot has been loaded yet; try again.", status=503, headers=[("retry-after", "1")]
-            )
-        grant = grant_of(table, headers)
-        if grant is None:
-            raise _unauthorised(headers)
-        if not grant.allows(Scope.EVALUATE):
-            raise RequestError(
-                "GENERAL",
-                f"The API key has the scopes: {_listed(grant.scopes)}. Make one with {Scope.EVALUATE.value}.",
-                status=403,
-            )
-        if len(body) > LARGEST_BODY:
-            raise RequestError(
-                "GENERAL", f"The body has {len(body)} bytes; a context may have {LARGEST_BODY}.", status=413
-            )
-        return table, grant.project_id
+    def _evaluate_all(
+        self, grant: KeyGrant, environment: Environment, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer every flag for one context; a flag that fails does so alone: a web client's start fails with a 400."""
+        context = read_context(body)
+        # The whole context, not only the unit: a web client keeps its tag when another attribute changes. And the
+        # token's period, so that a client which asks again never keeps a token that is over.
+        period = self._tokens.period if self._tokens else 0
+        seed = _encoder.encode([grant.project_id, grant.environment, environment.digest, period, context])
+        etag = f'"{hashlib.blake2b(seed, digest_size=16).hexdigest()}"'
+        if etag_matches(headers.get("if-none-match", ""), etag):
+            return 304, [("etag", etag)], b""
+        attributes, problems = environment.attributes(context)
+        answers = b",".join([_answer_or_failure(flag, attributes, problems) for flag in environment.flags.values()])
+        return 200, [JSON, ("etag", etag)], b'{"flags":[' + answers + b"]" + self._streams(grant) + b"}"
+
+    def _streams(self, grant: KeyGrant) -> bytes:
+        if self._tokens is None:
+            return b""
+        token = self._tokens.issue(grant.project_id, grant.environment)
+        stream = {
+            "type": "sse",
+            "endpoint": {"requestUri": f"{STREAM}?token={token}"},
+            "inactivityDelaySec": INACTIVITY_SECONDS,
+        }
+        return b',"eventStreams":' + msgspec.json.encode([stream])
 
 
-def _evaluate(flag: Flag, body: bytes) -> bytes:
-    return flag.answer(required_unit(flag, read_context(body)))
-
-
-def _evaluate_all(table: Table, project_id: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Answer every flag for one context; a flag that fails does so alone, for a web client's start fails with a 400."""
-    context = read_context(body)
-    # The whole context, not only the unit: a web client keeps its tag when another attribute changes.
-    seed = _encoder.encode([table.version, project_id, context])
-    etag = f'"{hashlib.blake2b(seed, digest_size=16).hexdigest()}"'
-    if etag_matches(headers.get("if-none-match", ""), etag):
-        return 304, [("etag", etag)], b""
-    answers = b",".join(_answer_or_failure(flag, context) for flag in table.flags(project_id))
-    return 200, [JSON, ("etag", etag)], b'{"flags":[' + answers + b"]}"
-
-
-def _answer_or_failure(flag: Flag, context: dict[str, object]) -> bytes:
+def _answer_or_failure(flag: Flag, attributes: Mapping[str, object], problems: Mapping[str, RequestError]) -> bytes:
     try:
-        return flag.answer(required_unit(flag, context))
+        return flag.encoded(attributes, problems)
     except RequestError as error:
         return _failure(error, flag.key)
 
 
-def _find(table: Table, project_id: int, key: str) -> Flag:
-    flag = table.flag(project_id, key)
+def _find(environment: Environment, key: str, project: str) -> Flag:
+    flag = environment.flags.get(key)
     if flag is not None:
         return flag
     if not FLAG_KEY.fullmatch(key):
         raise _not_found(f"{key[:100]!r} cannot be a flag: a key holds letters, digits, dots, underscores and hyphens.")
-    near = table.nearest(project_id, key)
+    near = environment.nearest(key)
     hint = f" Did you mean {near!r}?" if near else ""
     raise _not_found(
-        f"There is no running experiment or flag {key[:100]!r} in project {table.slug(project_id)!r}.{hint} "
-        "A draft is answered once it is started."
+        f"There is no running experiment or flag {key[:100]!r} in project {project!r}.{hint} "
+        "A draft is answered once it is started, and before that with a key for staging or development."
     )
 
 
@@ -122,16 +119,3 @@ def _not_found(details: str) -> RequestError:
 
 def _nothing_at(path: str) -> RequestError:
     return RequestError("GENERAL", f"There is nothing at {path[:100]}. Flags are at {FLAGS}/<key>.", status=404)
-
-
-def _unauthorised(headers: Mapping[str, str]) -> RequestError:
-    details = (
-        "The API key is unknown or revoked."
-        if presented_key(headers)
-        else "There is no API key. Send it as Authorization: Bearer <key> or as X-API-Key."
-    )
-    return RequestError("GENERAL", details, status=401, headers=[("www-authenticate", "Bearer")])
-
-
-def _listed(scopes: frozenset[Scope]) -> str:
-    return ", ".join(sorted(scope.value for scope in scopes)) or "none"

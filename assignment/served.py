@@ -1,10 +1,15 @@
 """The shapes between the database and the doors: rows as they are read, and what is known of each flag served."""
 
+import hashlib
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Raw, Struct
 
 from experiments.domain.units import UnitType
+
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class VariantRow(Struct, frozen=True, kw_only=True):
@@ -129,12 +134,38 @@ class FlagFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServedEnvironment(Struct, frozen=True, kw_only=True):
-    """One environment's definition in the SDK protocol's terms: each feature as JSON, so that 1 and 1.0 stay two."""
+    """One environment's definition in the SDK protocol's terms: each feature as JSON, so that 1 and 1.0 stay two.
+
+    ``digest`` covers the definition and not ``date_updated``, the moment since which it is as it is. ``refused`` says
+    of flags that cannot be served why not; ``accept`` in :mod:`assignment.snapshot` fills in their last good ones.
+    """
 
     features: dict[str, Raw]
     saved_groups: Raw
     facts: dict[str, FlagFacts]
-    date_updated: str
+    refused: dict[str, str] = {}
+    digest: str
+    date_updated: datetime
+
+
+def sealed(
+    *,
+    features: dict[str, Raw],
+    saved_groups: Raw,
+    facts: dict[str, FlagFacts],
+    refused: dict[str, str],
+    date_updated: datetime,
+) -> ServedEnvironment:
+    """Return an environment with the digest of its definition."""
+    written = _encoder.encode([features, saved_groups, facts])
+    return ServedEnvironment(
+        features=features,
+        saved_groups=saved_groups,
+        facts=facts,
+        refused=refused,
+        digest=hashlib.blake2b(written, digest_size=16).hexdigest(),
+        date_updated=date_updated,
+    )
 
 
 class ServedProject(Struct, frozen=True, kw_only=True):

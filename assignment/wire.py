@@ -1,9 +1,6 @@
-"""What the doors share: how an answer looks, who is asking, and whether they have the answer already."""
+"""What the doors share: how an answer looks, which key is presented, and whether the client has the answer already."""
 
 from collections.abc import Mapping
-
-from assignment.table import Table
-from experiments.domain.access import KeyGrant
 
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
@@ -19,12 +16,6 @@ def presented_key(headers: Mapping[str, str]) -> str | None:
     if authorization[: len(BEARER)].lower() == BEARER:
         return authorization[len(BEARER) :].strip() or None
     return headers.get("x-api-key", "").strip() or None
-
-
-def grant_of(table: Table, headers: Mapping[str, str]) -> KeyGrant | None:
-    """Return what the request's API key opens, or None when it has none that is good."""
-    key = presented_key(headers)
-    return None if key is None else table.grant(key)
 
 
 def etag_matches(if_none_match: str, etag: str) -> bool:

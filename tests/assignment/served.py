@@ -2,35 +2,29 @@
 
 from typing import Any
 
-from assignment.engine.evaluation import ServedExperiment, ServedVariant
-from assignment.snapshot import Content, ServedProject
+from assignment.publish import serve
+from assignment.served import ExperimentRow, FlagRow, ProjectRows, SegmentRow, ServedProject
+from assignment.snapshot import Content
 from experiments.domain.access import KeyGrant, Scope
 from experiments.domain.keys import digest
+from tests.assignment.rows import experiment as experiment
+from tests.assignment.rows import flag as flag
+from tests.assignment.rows import variant as variant
+from tests.builders import T0
 
 KEY = "tl_" + "k" * 43
 
 
-def variant(key: str, **fields: Any) -> ServedVariant:
-    return ServedVariant(key=key, **{"value": key, "weight": 5000, **fields})
+def project(*rows: Any, slug: str = "shop", **fields: int) -> ServedProject:
+    def of(kind: type) -> tuple[Any, ...]:
+        return tuple(row for row in rows if isinstance(row, kind))
+
+    rows_ = ProjectRows(experiments=of(ExperimentRow), flags=of(FlagRow), segments=of(SegmentRow))
+    return serve(fields.get("id", 1), slug, rows_, T0)
 
 
-def experiment(key: str = "ranker", **fields: Any) -> ServedExperiment:
-    defaults: dict[str, Any] = {
-        "unit_type": "user",
-        "salt": "0123456789abcdef",
-        "allocation": 10_000,
-        "running": True,
-        "variants": (variant("control"), variant("treatment")),
-    }
-    return ServedExperiment(key=key, **{**defaults, **fields})
-
-
-def project(*experiments: ServedExperiment, **fields: Any) -> ServedProject:
-    return ServedProject(**{"id": 1, "slug": "shop", "experiments": experiments, **fields})
-
-
-def grant(*scopes: str, project_id: int = 1) -> KeyGrant:
-    return KeyGrant(project_id=project_id, scopes=frozenset(Scope(scope) for scope in scopes))
+def grant(*scopes: str, project_id: int = 1, **fields: Any) -> KeyGrant:
+    return KeyGrant(project_id=project_id, scopes=frozenset(Scope(scope) for scope in scopes), **fields)
 
 
 def content(*projects: ServedProject, keys: dict[str, KeyGrant] | None = None) -> Content:
@@ -40,6 +34,6 @@ def content(*projects: ServedProject, keys: dict[str, KeyGrant] | None = None) -
     )
 
 
-def content_for(plain: str, *experiments: ServedExperiment) -> Content:
-    """Return a project with these experiments and one key that may evaluate."""
-    return content(project(*experiments), keys={digest(plain): grant("evaluate")})
+def content_for(plain: str, *rows: Any, **fields: Any) -> Content:
+    """Return a project with these rows and one key that may evaluate."""
+    return content(project(*rows), keys={digest(plain): grant("evaluate", **fields)})

@@ -1,7 +1,8 @@
 """The clients that apps already have, against a real server process."""
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -14,8 +15,11 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
-from assignment.engine.evaluation import Evaluator, ServedExperiment, ServedVariant
+from assignment.engine.sdk.context import Context
+from assignment.engine.sdk.evaluating import evaluate_feature
+from assignment.engine.sdk.results import FeatureResult
 from assignment.ofrep import FLAGS, LARGEST_BODY
+from assignment.publish import read_project
 from experiments import keys
 from experiments.changes import announce
 from experiments.domain.access import Scope
@@ -88,14 +92,13 @@ def database_url() -> str:
     return f"postgresql://{parameters['user']}@/{parameters['dbname']}?host={parameters['host']}"
 
 
-def evaluator(key: str) -> Evaluator:
-    made = Experiment.objects.get(key=key)
-    variants = tuple(ServedVariant(key=v.key, value=v.served_value, weight=v.weight) for v in made.variants.all())
-    return Evaluator(
-        ServedExperiment(
-            key=key, unit_type="user", salt=made.salt, allocation=made.allocation, running=True, variants=variants
-        )
-    )
+def expected(key: str) -> Callable[[str], FeatureResult]:
+    """Return what the reference engine gives each unit in an experiment of the database."""
+    connection.ensure_connection()
+    home = Project.objects.get(slug="shop")
+    served = read_project(connection.connection, home.pk).environments["production"]
+    features = {name: json.loads(bytes(raw)) for name, raw in served.features.items()}
+    return lambda unit: evaluate_feature(Context(attributes={"id": unit}, features=features), key)
 
 
 def test_openfeature_python__every_type_of_flag__gets_what_the_engine_says(world):
@@ -108,20 +111,20 @@ def test_openfeature_python__every_type_of_flag__gets_what_the_engine_says(world
         "an-object": lambda context: client.get_object_details("an-object", DEFAULT, context),
     }
     for key, details_for in asks.items():
-        engine = evaluator(key)
+        engine = expected(key)
         for number in range(30):
             unit = f"shopper-{number}"
-            expected = engine.evaluate(unit)
+            result = engine(unit)
             details = details_for(EvaluationContext(targeting_key=unit, attributes={"country": "CA"}))
             assert details.error_code is None, details.error_message
-            assert (details.value, details.variant) == (expected.value, expected.variant)
+            assert (details.value, details.variant) == (result.value, result.experiment_result.key)
             assert details.reason == Reason.SPLIT
             assert details.flag_metadata["outcome"] == "assigned"
 
 
 def test_openfeature_python__the_metadata__names_the_model(world):
-    client, engine = world.client(), evaluator("a-text")
-    unit = next(f"shopper-{n}" for n in range(100) if engine.evaluate(f"shopper-{n}").variant == "treatment")
+    client, engine = world.client(), expected("a-text")
+    unit = next(f"shopper-{n}" for n in range(100) if engine(f"shopper-{n}").value == "new")
     details = client.get_string_details("a-text", "?", EvaluationContext(targeting_key=unit))
     assert details.flag_metadata["modelVersion"] == "ranker 7"
 

@@ -2,6 +2,7 @@ import stat
 import threading
 import time
 
+import msgspec
 import pytest
 
 from assignment.edge import Edge
@@ -212,4 +213,8 @@ class TestDisk:
 
 
 def allocations(edge):
-    return [e.allocation for p in edge.snapshot.content.projects for e in p.experiments] if edge.snapshot else []
+    if edge.snapshot is None:
+        return []
+    environments = [project.environments["production"] for project in edge.snapshot.content.projects]
+    features = [msgspec.json.decode(raw) for one in environments for raw in one.features.values()]
+    return [round(rule["coverage"] * 10_000) for feature in features for rule in feature["rules"]]
