@@ -1,23 +1,36 @@
 """Set up experiments from a typed plan: everything that must hold before one can exist."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from experiments import audit
+from experiments.changes import announce
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricRole
+from experiments.domain.names import KEY as KEY
+from experiments.domain.names import KEY_RULE as KEY_RULE
+from experiments.domain.names import key_problem
 from experiments.domain.units import UnitType
-from experiments.models import Experiment, ExperimentMetric, Metric, ModelVersion, Project, User, Variant
+from experiments.models import (
+    Experiment,
+    ExperimentMetric,
+    Flag,
+    FlagRule,
+    Metric,
+    ModelVersion,
+    Prerequisite,
+    Project,
+    User,
+    Variant,
+)
 from experiments.models.experiment import WHOLE
+from experiments.names import lock_names
+from experiments.rules import misfits
 
-# OFREP clients put the key into a URL, some of them without encoding it: only what needs no encoding is allowed.
-KEY = re.compile(r"[A-Za-z0-9._-]+")
-KEY_RULE = "use letters, digits, dots, dashes and underscores only"
-RESERVED_KEYS = {"new", ".", ".."}
 MOST_VARIANTS = 20
 
 
@@ -76,9 +89,11 @@ def create_experiment(project: Project, user: User | None, plan: ExperimentPlan)
     check(plan)
     try:
         with transaction.atomic():
+            _refuse_key_of_flag(project, plan.key)
             experiment = Experiment.objects.create(project=project, created_by=user, **_columns(plan))
             _write_parts(experiment, plan)
             audit.record(project, user, "experiment.create", f"experiment:{plan.key}", after=describe(plan))
+            announce()
     except IntegrityError:
         existing = Experiment.objects.filter(project=project, key=plan.key).first()
         if existing is None:
@@ -94,12 +109,20 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
     check(plan)
     try:
         with transaction.atomic():
-            locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
+            locked = (
+                Experiment.objects.select_for_update(of=("self",))
+                .select_related("project", "layer")
+                .get(pk=experiment.pk)
+            )
             if locked.status != Status.DRAFT:
                 raise PlanError(
                     [Problem("status", f"{locked.name} has started: its plan is frozen. Create a new experiment.")]
                 )
             before = describe(plan_of(locked))
+            if plan.key != locked.key:
+                _refuse_new_key(locked, plan.key)
+            if locked.layer is not None and plan.unit_type != locked.unit_type:
+                raise PlanError([Problem("unit_type", f"It is in a layer of {locked.unit_type}s; leave that first.")])
             for name, value in _columns(plan).items():
                 setattr(locked, name, value)
             locked.revision += 1
@@ -110,9 +133,25 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
             audit.record(
                 locked.project, user, "experiment.revise", f"experiment:{plan.key}", before=before, after=describe(plan)
             )
+            announce()
     except IntegrityError as error:
         raise PlanError([_key_is_taken(plan.key)]) from error
     return locked
+
+
+def _refuse_key_of_flag(project: Project, key: str) -> None:
+    lock_names(project)
+    if Flag.objects.filter(project=project, key=key).exists():
+        raise PlanError([Problem("key", f"The key {key!r} is already used by a flag of this project; choose another.")])
+
+
+def _refuse_new_key(experiment: Experiment, key: str) -> None:
+    _refuse_key_of_flag(experiment.project, key)
+    if needing := Prerequisite.objects.filter(
+        Q(experiment__project=experiment.project) | Q(flag__project=experiment.project), parent_key=experiment.key
+    ).first():
+        owner = needing.experiment or needing.flag
+        raise PlanError([Problem("key", f"The key {experiment.key!r} stays: it is a prerequisite of {owner}.")])
 
 
 def check(plan: ExperimentPlan) -> None:
@@ -122,10 +161,8 @@ def check(plan: ExperimentPlan) -> None:
 
 
 def _problems(plan: ExperimentPlan) -> Iterator[Problem]:
-    if not KEY.fullmatch(plan.key):
-        yield Problem("key", f"The key is {plan.key!r}; {KEY_RULE}.")
-    if plan.key in RESERVED_KEYS:
-        yield Problem("key", f"The key {plan.key!r} is an address of the product itself; choose another.")
+    if problem := key_problem(plan.key):
+        yield Problem("key", problem)
     if not plan.name.strip():
         yield Problem("name", "Give the experiment a name.")
     if plan.planned_days < 1:
@@ -246,4 +283,6 @@ def describe(plan: ExperimentPlan) -> dict[str, object]:
 
 def missing_for_start(experiment: Experiment) -> list[str]:
     """Return what a draft still lacks, in words; empty when it can start."""
-    return [problem.message for problem in _problems(plan_of(experiment))]
+    rules = FlagRule.objects.filter(experiment=experiment, flag__archived_at__isnull=True).select_related("flag")
+    unfit = [problem for rule in rules for problem in misfits(rule.flag, experiment)]
+    return [*(problem.message for problem in _problems(plan_of(experiment))), *unfit]

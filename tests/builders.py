@@ -30,9 +30,24 @@ from analysis.results.schema import (
     to_payload,
 )
 from experiments.domain.access import Role
+from experiments.domain.environments import Environment
+from experiments.domain.kinds import ExperimentKind, SegmentKind, ValueType
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
-from experiments.models import Experiment, ExperimentMetric, Membership, Metric, Project, User, Variant
+from experiments.models import (
+    Experiment,
+    ExperimentMetric,
+    Flag,
+    FlagEnvironment,
+    Layer,
+    Membership,
+    Metric,
+    Override,
+    Project,
+    Segment,
+    User,
+    Variant,
+)
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -84,6 +99,51 @@ def experiment(
     if primary is not None:
         ExperimentMetric.objects.create(experiment=made, metric=primary, role=MetricRole.PRIMARY)
     return made
+
+
+def a_flag(
+    home: Project,
+    key: str = "free-shipping",
+    *,
+    value_type: ValueType = ValueType.BOOLEAN,
+    default_value: Any = False,
+    on: tuple[Environment, ...] = tuple(Environment),
+    **fields: Any,
+) -> Flag:
+    fields.setdefault("name", key.replace("-", " ").capitalize())
+    made = Flag.objects.create(project=home, key=key, value_type=value_type, default_value=default_value, **fields)
+    for environment in Environment:
+        FlagEnvironment.objects.create(flag=made, environment=environment, enabled=environment in on)
+    return made
+
+
+def a_layer(home: Project, key: str = "checkout", **fields: Any) -> Layer:
+    return Layer.objects.create(project=home, key=key, name=fields.pop("name", key.capitalize()), **fields)
+
+
+def a_segment(home: Project, key: str = "staff", values: tuple[str, ...] = ("u1", "u2"), **fields: Any) -> Segment:
+    """A list of user ids, unless ``targeting`` is given."""
+    fields.setdefault("name", key.capitalize())
+    if "targeting" in fields:
+        return Segment.objects.create(project=home, key=key, kind=SegmentKind.CONDITION, **fields)
+    fields.setdefault("unit_attribute", "id")
+    return Segment.objects.create(project=home, key=key, kind=SegmentKind.LIST, values=list(values), **fields)
+
+
+def a_holdout(home: Project, size: int = 500, *, metric_: Metric | None = None, **fields: Any) -> Experiment:
+    """A running holdout of ``size`` ten-thousandths, compared with as many of the rest."""
+    fields.setdefault("key", "holdout-user")
+    made = experiment(home, kind=ExperimentKind.HOLDOUT, allocation=2 * size, respects_holdout=False, **fields)
+    for variant, key in zip(made.variants.all(), ("holdoutcontrol", "holdouttreatment"), strict=True):
+        variant.key = key
+        variant.save()
+    if metric_ is not None:
+        ExperimentMetric.objects.create(experiment=made, metric=metric_, role=MetricRole.PRIMARY)
+    return made
+
+
+def an_override(of: Experiment, unit_id: str = "tester", variant: str = "treatment", **fields: Any) -> Override:
+    return Override.objects.create(experiment=of, unit_id=unit_id, variant=of.variants.get(key=variant), **fields)
 
 
 def log(
@@ -319,3 +379,13 @@ def snapshot(of: Experiment, made: Results | None = None) -> ResultSnapshot:
     return ResultSnapshot.objects.create(
         experiment=of, as_of=made.as_of, engine_version=made.engine_version, payload=to_payload(made)
     )
+
+
+def flag(home: Project, key: str = "new-checkout", *, on: tuple[str, ...] = (), **fields: Any) -> Flag:
+    """A flag on or off, switched on in the environments named by ``on``."""
+    fields = {"name": key.replace("-", " ").capitalize(), "value_type": "boolean", "default_value": False, **fields}
+    made = Flag.objects.create(project=home, key=key, **fields)
+    FlagEnvironment.objects.bulk_create(
+        FlagEnvironment(flag=made, environment=one.value, enabled=one.value in on) for one in Environment
+    )
+    return made

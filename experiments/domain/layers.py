@@ -42,6 +42,12 @@ def size(ranges: Iterable[Range]) -> int:
     return sum(end - start for start, end in ranges)
 
 
+def overlap(left: Iterable[Range], right: Iterable[Range]) -> bool:
+    """Say whether both hold a place."""
+    left, right = joined(left), joined(right)
+    return size(joined((*left, *right))) < size(left) + size(right)
+
+
 def free(taken: Iterable[Range]) -> tuple[Range, ...]:
     """Return the places that nobody holds."""
     found: list[Range] = []

@@ -32,6 +32,7 @@ class Ramp(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: int = 0
     stepped_at: datetime | None = None
     held_because: str = ""
+    held_by_hand: bool = False
 
     @property
     def share(self) -> int:
@@ -101,6 +102,11 @@ def begun(ramp: Ramp, now: datetime) -> Ramp:
     return Ramp(steps=ramp.steps, step=0, stepped_at=now)
 
 
+def again(ramp: Ramp, now: datetime) -> Ramp:
+    """Return the ramp with its current step beginning now."""
+    return msgspec.structs.replace(ramp, stepped_at=now)
+
+
 def is_due(ramp: Ramp, now: datetime) -> bool:
     """Say whether the next step's time has come."""
     return ramp.due_at is not None and ramp.due_at <= now
@@ -113,9 +119,12 @@ def advanced(ramp: Ramp, now: datetime) -> Ramp:
     return Ramp(steps=ramp.steps, step=ramp.step + 1, stepped_at=now)
 
 
-def held(ramp: Ramp, because: str) -> Ramp:
-    """Return the ramp where it stands, with the reason why it goes no further; an empty reason lets it go on."""
-    return msgspec.structs.replace(ramp, held_because=because)
+def held(ramp: Ramp, because: str, *, by_hand: bool = False) -> Ramp:
+    """Return the ramp where it stands, with the reason why it goes no further; an empty reason lets it go on.
+
+    What a person holds, only a person lets go on.
+    """
+    return msgspec.structs.replace(ramp, held_because=because, held_by_hand=by_hand)
 
 
 def in_words(ramp: Ramp) -> str:

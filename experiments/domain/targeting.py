@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from experiments.domain.prerequisites import cycle_through
+from experiments.domain.values import same
 
 Condition = dict[str, Any]
 
 SEGMENT, NOT = "$segment", "$not"
 NAMING = (SEGMENT, "$inGroup", "$notInGroup")
+NEGATING = ("$not", "$nor", "$notInGroup")
 COMBINING = ("$or", "$nor", "$and")
 DEEPEST = 10
 MOST_PARTS = 2_000
@@ -54,6 +56,21 @@ def check(condition: Any, segments: Collection[str] = ()) -> Condition:
 def segments_in(condition: Any) -> set[str]:
     """Return the keys of the segments that a condition names, however deep."""
     return {part[name] for part in _objects(condition) for name in NAMING if isinstance(part.get(name), str)}
+
+
+def negates(condition: Any) -> bool:
+    """Say whether something in the condition holds for those who do not pass a part of it."""
+    return any(name in NEGATING for part in _objects(condition) for name in part)
+
+
+def only_widens(before: Condition, after: Condition) -> bool:
+    """Say whether whoever passes ``before`` surely passes ``after``: everyone may come, or alternatives were added."""
+    return not after or all(any(same(one, other) for other in _alternatives(after)) for one in _alternatives(before))
+
+
+def _alternatives(condition: Condition) -> list[Any]:
+    found: list[Any] = condition["$or"] if set(condition) == {"$or"} else [condition]
+    return found
 
 
 def segment_cycle(key: str, conditions: Mapping[str, Any]) -> tuple[str, ...] | None:

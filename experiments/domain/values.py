@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from experiments.domain.kinds import ValueType
@@ -29,6 +30,20 @@ def checked(value: Any, value_type: ValueType) -> Any:
     if problem := _unreadable(value):
         raise ValueTypeError(problem)
     return float(value) if value_type is ValueType.NUMBER else value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Say whether two values are the same JSON: the order of an object's names does not matter, 1 and 1.0 differ."""
+    return _canonical(left) == _canonical(right)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    # The same moment may come in two time zones; a row of the database is its key.
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else f"{type(value).__name__} {value.pk}"
 
 
 def _is_number(value: Any) -> bool:
