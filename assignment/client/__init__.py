@@ -1,0 +1,19 @@
+"""A thin client for Python apps: evaluation in the process, by the same engine that the server runs.
+
+    from assignment.client import Client
+
+    with Client("http://localhost:8000", "tl_…") as truelift:
+        decision = truelift.decide("new-ranker", "user-17", country="SE")
+        items = ranker(decision.value).rank(…)
+        truelift.expose(decision)
+        truelift.track("Order Completed", "user-17", revenue=42.0)
+
+The definition is fetched once and kept fresh in the background; a decision takes microseconds and no network.
+Nothing here imports Django.
+"""
+
+from assignment.client.client import Client
+from assignment.client.decision import Decision
+from assignment.client.definition import ClientError
+
+__all__ = ["Client", "ClientError", "Decision"]
