@@ -14,6 +14,7 @@ class _Icon(RedirectView):
 
 urlpatterns = [
     path("", include("experiments.urls")),
+    path("", include("events.urls")),
     path("", include("analysis.urls")),
     path("favicon.ico", _Icon.as_view()),
 ]

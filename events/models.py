@@ -1,9 +1,11 @@
-"""The durable event log, read through the ORM only by tests and rare look-ups.
+"""The durable event log, read through the ORM only by tests and rare look-ups, and the catalogue of what was in it.
 
-The table is made by SQL (events/migrations/0001_event_log.py), because Django does not make partitions.
+The log's table is made by SQL (events/migrations/0001_event_log.py), because Django does not make partitions.
 """
 
 from django.db import models
+
+from experiments.models import Project
 
 
 class LoggedEvent(models.Model):
@@ -36,3 +38,60 @@ class LoggedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class CatalogueMark(models.Model):
+    """How far the catalogue has read the log: every transaction below ``xid`` is counted, none at or above it is."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    xid = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} has read up to transaction {self.xid}"
+
+
+class SeenEvent(models.Model):
+    """An event name that a project has sent, from any environment."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="seen_events")
+    name = models.CharField(max_length=255)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    events = models.PositiveBigIntegerField()
+
+    volume: list[int]
+    kinds: "dict[str, list[SeenProperty]]"
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="an_event_is_seen_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SeenDay(models.Model):
+    """How many events of one name came with one environment's keys on one UTC day."""
+
+    pk = models.CompositePrimaryKey("event_id", "environment", "day")
+    event = models.ForeignKey(SeenEvent, on_delete=models.CASCADE, related_name="days")
+    environment = models.SmallIntegerField()
+    day = models.DateField()
+    events = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.events} on {self.day}"
+
+
+class SeenProperty(models.Model):
+    """A property of an event, of one JSON type; a property that comes as several types has a row for each."""
+
+    event = models.ForeignKey(SeenEvent, on_delete=models.CASCADE, related_name="properties")
+    key = models.CharField(max_length=255)
+    type = models.CharField(max_length=10)
+    example = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "key", "type"], name="a_property_is_seen_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.type}"

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db import OperationalError
 
-from events import partitions
+from events import catalogue, partitions
 
 
 @shared_task(
@@ -16,3 +16,15 @@ from events import partitions
 def keep_partitions() -> None:
     """Make the partitions that are missing around today."""
     partitions.keep()
+
+
+@shared_task(
+    name="events.update_catalogue",
+    autoretry_for=(OperationalError,),
+    retry_backoff=5,
+    max_retries=3,
+    time_limit=300,
+)
+def update_catalogue() -> None:
+    """Count the events that have settled since the last time."""
+    catalogue.bring_up_to_date()

@@ -118,9 +118,11 @@ class Watch:
             await self._task
 
     async def _pass_on_forever(self) -> None:
-        while not self._stop.is_set():
+        stopping = False
+        while not stopping:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), FLUSH_SECONDS)
+            stopping = self._stop.is_set()
             if self._counts or self._refusals:
                 counts, self._counts = self._counts, {}
                 refusals, self._refusals = self._refusals, {}

@@ -54,8 +54,8 @@ CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHER
 WHERE x.started_at IS NOT NULL
 """
 
-# Stale: nothing folded yet, or folded under another start, plan (metrics and overrides) or stop. A stop later than every
-# row folded so far changes nothing that was folded.
+# Stale: nothing folded yet, or folded under another start, plan (metrics and overrides) or stop. A stop later than
+# every row folded so far changes nothing that was folded.
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
 SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, plan.digest,

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 
 from analysis.models import FoldedExperiment, FoldedProject, StrayExposure, Watermark
 from analysis.rollup import sql
+from events import catalogue
 
 NAME = "results"
 
@@ -70,6 +71,7 @@ def begin_anew() -> int:
     for table in (FoldedExperiment, FoldedProject, StrayExposure):
         table.objects.all().delete()
     Watermark.objects.filter(name=NAME).update(xid=0)
+    catalogue.begin_anew()
     return moved
 
 

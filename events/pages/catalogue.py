@@ -1,0 +1,68 @@
+"""The catalogue's page, and its names as suggestions for forms of other areas."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from events import catalogue
+from experiments.access import SignedInRequest, get_project
+
+DAYS = 14
+CHART_HEIGHT = 24
+BAR_WIDTH = 6
+
+
+@login_required
+@never_cache
+@require_safe
+def event_catalogue(request: SignedInRequest, project_slug: str) -> HttpResponse:
+    """List the events that the project has sent, with their volume and properties."""
+    project, _ = get_project(request.user, project_slug)
+    today = timezone.now().date()
+    events = catalogue.events_of(project.pk, today, DAYS)
+    rows = [
+        {
+            "event": event,
+            "today": event.volume[-1],
+            "yesterday": event.volume[-2],
+            "bars": _bars(event.volume),
+            "properties": [
+                {
+                    "key": key,
+                    "types": " or ".join(each.type for each in found),
+                    "example": found[0].example,
+                }
+                for key, found in event.kinds.items()
+            ],
+        }
+        for event in events
+    ]
+    context = {"project": project, "tab": "catalogue", "rows": rows, "days": DAYS, "chart_width": DAYS * BAR_WIDTH}
+    return render(request, "events/catalogue.html", context)
+
+
+@login_required
+@never_cache
+@require_safe
+def event_names(request: SignedInRequest, project_slug: str) -> HttpResponse:
+    """Return the options of a list of suggestions: names, or the properties of the event ``of``."""
+    project, _ = get_project(request.user, project_slug)
+    of = request.GET.get("of", "").strip()
+    if of:
+        kinds = {each.key: each for each in catalogue.properties(project.pk, of.replace("\x00", ""))}
+        options = [(key, each.type) for key, each in kinds.items()]
+    else:
+        options = [(name, "") for name in catalogue.names(project.pk)]
+    return render(request, "events/options.html", {"options": options})
+
+
+def _bars(volume: list[int]) -> list[dict[str, float]]:
+    most = max(volume, default=0) or 1
+    heights = [round(CHART_HEIGHT * count / most, 1) if count else 0.0 for count in volume]
+    return [
+        {"x": index * BAR_WIDTH, "y": CHART_HEIGHT - height, "height": height, "width": BAR_WIDTH - 1}
+        for index, height in enumerate(heights)
+    ]

@@ -1,0 +1,185 @@
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.urls import reverse
+
+from events import catalogue
+from events.watch import Refusal, Watch
+from experiments.domain.access import Role
+from tests import builders
+from tests.builders import T0
+
+pytestmark = pytest.mark.usefixtures("address")
+PAGES = ("event_list", "event_arrivals", "event_catalogue", "event_names")
+
+
+@pytest.fixture(autouse=True)
+def empty_valkey():
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield
+    client.flushdb()
+    client.close()
+
+
+@pytest.fixture
+def bob(address):
+    return builders.user("bob@example.com")
+
+
+@pytest.fixture
+def home(bob):
+    return builders.project("shop", owner=bob, role=Role.VIEWER)
+
+
+@pytest.fixture
+def viewer(client, bob):
+    client.force_login(bob)
+    return client
+
+
+def address_of(page, home, query=""):
+    return reverse(page, args=[home.slug]) + query
+
+
+def text(client, home, query="", page="event_list"):
+    answer = client.get(address_of(page, home, query))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__viewer_sees_it_stranger_gets_404_and_visitor_signs_in(page, viewer, home, client):
+    assert viewer.get(address_of(page, home)).status_code == 200
+    client.logout()
+    assert client.get(address_of(page, home)).status_code == 302
+    client.force_login(builders.user("charlie@example.com"))
+    assert client.get(address_of(page, home)).status_code == 404
+
+
+def test_live__nothing_yet__shows_how_to_send_a_first_event(viewer, home):
+    page = text(viewer, home)
+    assert "Send your first event" in page
+    assert f"curl {settings.BASE_URL}/v1/track" in page
+
+
+def test_live__events__are_shown_newest_first_with_units_and_where_they_came_in(viewer, home):
+    builders.log(home, "First", "u-1", q="shoes")
+    builders.log(home, "Second", None, anonymous_id="d-1", account_id="acme", environment=1)
+    page = text(viewer, home)
+    assert "Send your first event" not in page
+    assert page.index("Second") < page.index("First")
+    for said in ("u-1", "d-1", "acme", "staging: not analysed", "Segment", "shoes"):
+        assert said in page
+
+
+def test_live__events_of_another_project__are_not_shown(viewer, home):
+    builders.log(builders.project(), "Secret", "u-secret")
+    assert "Secret" not in text(viewer, home)
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("?name=Search", {"a", "b"}),
+        ("?unit=u-1", {"a", "c"}),
+        ("?unit=d-2", {"b"}),
+        ("?unit=s-3", {"c"}),
+        ("?name=Search&unit=u-1", {"a"}),
+        ("?name=Nothing", set()),
+        ("?name=%00&unit=%00", set()),
+        ("?unit=" + "x" * 3000, set()),
+    ],
+)
+def test_live__filters__by_name_and_unit(viewer, home, query, shown):
+    builders.log(home, "Search", "u-1", mark="mark-a")
+    builders.log(home, "Search", "u-2", anonymous_id="d-2", mark="mark-b")
+    builders.log(home, "Order", "u-1", session_id="s-3", mark="mark-c")
+    page = text(viewer, home, query)
+    assert {letter for letter in "abc" if f"mark-{letter}" in page} == shown
+
+
+def test_live__refused__are_shown_with_reason_and_without_markup_of_their_own(viewer, home):
+    watch = Watch(settings.REDIS_URL)
+    watch.refused(
+        home.pk,
+        Refusal(
+            at=T0, door=2, environment=0, code="missing_unit", message="It names no unit.", message_id=None,
+            snippet=b"<script>alert(1)</script>",
+        ),
+    )  # fmt: skip
+    watch._pass_on(watch._counts, watch._refusals)
+    page = text(viewer, home)
+    assert "missing_unit" in page
+    assert "It names no unit." in page
+    assert "PostHog" in page
+    assert "<script>alert" not in page
+
+
+def test_live__valkey_away__still_shows_the_log(viewer, home, settings):
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    builders.log(home, "Search")
+    page = text(viewer, home)
+    assert "Search" in page
+    assert "does not answer" in page
+
+
+def test_arrivals__unchanged__says_nothing_and_changed_says_it(viewer, home):
+    builders.log(home, "Search")
+    state = viewer.get(address_of("event_list", home)).context["state"]
+    poll = address_of("event_arrivals", home, f"?state={state}")
+    assert viewer.get(poll).status_code == 204
+    builders.log(home, "Order")
+    answer = viewer.get(poll)
+    assert "Order" in answer.content.decode()
+    assert answer.context["state"] != state
+
+
+def test_live__paused__asks_for_nothing_more(viewer, home):
+    builders.log(home, "Search")
+    assert 'hx-trigger="every' in text(viewer, home)
+    paused = text(viewer, home, "?paused=1&name=Search")
+    assert 'hx-trigger="every' not in paused
+    assert 'href="?name=Search"' in paused
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__asks_as_much_of_many_events_as_of_few(page, viewer, home, django_assert_num_queries):
+    def counted():
+        with connection.execute_wrapper(counter := Counter()):
+            viewer.get(address_of(page, home))
+        return counter.queries
+
+    builders.log(home, "Event", n=1)
+    catalogue.bring_up_to_date()
+    few = counted()
+    for number in range(30):
+        builders.log(home, f"Event {number}", f"u-{number}", **{f"k{number}": number})
+    catalogue.bring_up_to_date()
+    assert counted() == few <= 10
+
+
+class Counter:
+    def __init__(self):
+        self.queries = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        self.queries += 1
+        return execute(sql, params, many, context)
+
+
+def test_catalogue__lists_events_with_volume_and_properties(viewer, home):
+    assert "Nothing counted yet" in text(viewer, home, page="event_catalogue")
+    builders.log(home, "Search", q="shoes")
+    catalogue.bring_up_to_date()
+    page = text(viewer, home, page="event_catalogue")
+    for said in ("Search", "1 property", "shoes", "string"):
+        assert said in page
+
+
+def test_names__suggest_events_and_the_properties_of_one(viewer, home):
+    builders.log(home, "Search <b>", q="shoes")
+    catalogue.bring_up_to_date()
+    assert text(viewer, home, page="event_names") == '<option value="Search &lt;b&gt;"></option>\n'
+    assert 'value="q" label="string"' in text(viewer, home, "?of=Search+%3Cb%3E", page="event_names")
