@@ -4,10 +4,11 @@ from analysis.decisions import reading as readings
 from analysis.decisions.horizon import Horizon
 from analysis.decisions.inputs import MetricPlan
 from analysis.stats.compare import ComparisonNumbers, Difference
+from analysis.stats.confidence_sequence import always_valid_p
 from analysis.stats.estimates import Estimate
 from analysis.stats.noninferiority import margin_test
 from analysis.stats.unavailable import NotComputable
-from analysis.tables.comparing import Looks, always_valid_p
+from analysis.tables.comparing import Looks
 from experiments.domain.metrics import Direction
 
 

@@ -6,9 +6,9 @@ import statsmodels.api as sm
 from scipy import stats
 
 from analysis.stats.adjustment import Adjusted, adjust
+from analysis.stats.confidence_sequence import always_valid_p, boundary
 from analysis.stats.estimates import Form
 from analysis.stats.moments import Moments
-from analysis.tables.comparing import always_valid_p, boundary
 from tests.analysis.tables.conftest import SHOP, USUAL, Write, comparison, report, shop
 
 
