@@ -71,7 +71,12 @@ class OfrepDoor:
         if etag_matches(headers.get("if-none-match", ""), etag):
             return 304, [("etag", etag)], b""
         attributes, problems = environment.attributes(context)
-        answers = b",".join([_answer_or_failure(flag, attributes, problems) for flag in environment.flags.values()])
+        answers = b",".join(
+            [
+                answer if isinstance(answer, bytes) else _failure(answer, key)
+                for key, answer in zip(environment.flags, environment.encoded(attributes, problems), strict=True)
+            ]
+        )
         return 200, [JSON, ("etag", etag)], b'{"flags":[' + answers + b"]" + self._streams(grant) + b"}"
 
     def _streams(self, grant: KeyGrant) -> bytes:
@@ -84,13 +89,6 @@ class OfrepDoor:
             "inactivityDelaySec": INACTIVITY_SECONDS,
         }
         return b',"eventStreams":' + msgspec.json.encode([stream])
-
-
-def _answer_or_failure(flag: Flag, attributes: Mapping[str, object], problems: Mapping[str, RequestError]) -> bytes:
-    try:
-        return flag.encoded(attributes, problems)
-    except RequestError as error:
-        return _failure(error, flag.key)
 
 
 def _find(environment: Environment, key: str, project: str) -> Flag:

@@ -13,6 +13,7 @@ from assignment.context import RequestError, attributes_of
 from assignment.engine.flags import CompiledFlag
 from assignment.engine.program import Program, compile_features
 from assignment.engine.terminals import Outcome, Terminal
+from assignment.engine.together import Together
 from assignment.programs import recompiled
 from assignment.served import FlagFacts, ServedEnvironment, hash_attribute
 from assignment.snapshot import Snapshot
@@ -81,7 +82,7 @@ def outcome_of(facts: FlagFacts, end: Terminal) -> Outcome:
 class Flag:
     """A flag or experiment whose possible answers are encoded once and not for every request."""
 
-    __slots__ = ("_encoded", "answers", "compiled", "facts", "key", "units")
+    __slots__ = ("answers", "compiled", "ends", "facts", "key", "units")
 
     def __init__(self, key: str, facts: FlagFacts, feature: Mapping[str, Any], compiled: CompiledFlag) -> None:
         self.key = key
@@ -89,7 +90,7 @@ class Flag:
         self.compiled = compiled
         self.units = tuple(sorted({one for rule in feature["rules"] if (one := rule.get("hashAttribute"))}))
         self.answers = tuple(answer_of(key, facts, end) for end in compiled.terminals)
-        self._encoded = tuple(
+        self.ends = tuple(
             None if end.outcome is Outcome.NO_UNIT else _encoder.encode(answer)
             for end, answer in zip(compiled.terminals, self.answers, strict=True)
         )
@@ -102,12 +103,13 @@ class Flag:
         RequestError
             When a unit has to be hashed and none is named: what is wrong with its id, or TARGETING_KEY_MISSING.
         """
-        encoded = self._encoded[self.compiled.choose(attributes)]
+        encoded = self.ends[self.compiled.choose(attributes)]
         if encoded is None:
-            raise self._missing(problems)
+            raise self.missing(problems)
         return encoded
 
-    def _missing(self, problems: Mapping[str, RequestError]) -> RequestError:
+    def missing(self, problems: Mapping[str, RequestError]) -> RequestError:
+        """Return what to say where a unit has to be hashed and none is named."""
         for name in self.units:
             if name in problems:
                 return problems[name]
@@ -122,8 +124,8 @@ class Flag:
 class Environment:
     """One environment of a project: its program, its flags, and the definition as the SDKs fetch it."""
 
-    __slots__ = ("_nearest", "date_updated", "digest", "features", "flags", "payload", "payload_etag", "program",
-                 "saved_groups", "served", "units")  # fmt: skip
+    __slots__ = ("_nearest", "_together", "date_updated", "digest", "features", "flags", "payload", "payload_etag",
+                 "program", "saved_groups", "served", "units")  # fmt: skip
 
     def __init__(self, served: ServedEnvironment, previous: "Environment | None" = None) -> None:
         self.served = served
@@ -147,6 +149,16 @@ class Environment:
         self.payload = _payload(served, self.date_updated)
         self.payload_etag = f'"{hashlib.blake2b(self.payload, digest_size=16).hexdigest()}"'
         self._nearest: dict[str, str | None] = {}
+        self._together: Together | None = None
+
+    def encoded(
+        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError]
+    ) -> list[bytes | RequestError]:
+        """Return the OFREP answer of every flag in the order of ``flags``, or what keeps one from being answered."""
+        if self._together is None:  # laid out for the first that asks for all flags: many servers are asked for one
+            self._together = Together(self.program, list(self.flags))
+        ends = self._together.choose(attributes)
+        return [flag.ends[end] or flag.missing(problems) for flag, end in zip(self.flags.values(), ends, strict=True)]
 
     def _flag(self, key: str, facts: FlagFacts, previous: "Environment | None") -> Flag:
         """Return the flag, encoded anew only when something about it has changed."""
