@@ -18,11 +18,13 @@ def targeted(condition, **fields):
     return {"f": {"defaultValue": "out", "rules": [{"condition": condition, "force": "in", **fields}]}}
 
 
-def value(features, attributes, groups=None):
-    compiled = compile_features(features, groups).evaluate("f", attributes)
-    assert compiled == evaluate_feature(
-        Context(features=features, attributes=attributes, saved_groups=groups or {}), "f"
-    )
+def interpreted(features, attributes):
+    return evaluate_feature(Context(features=features, attributes=attributes), "f")
+
+
+def value(features, attributes):
+    compiled = compile_features(features).evaluate("f", attributes)
+    assert compiled == interpreted(features, attributes)
     return compiled.value
 
 
