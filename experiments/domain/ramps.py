@@ -25,7 +25,7 @@ class RampStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after_hours: int = 0
 
 
-class Ramp(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Ramp(Struct, frozen=True, kw_only=True):
     """Steps and where it stands. ``step`` is the index of the current one; ``held_because`` says what stops it."""
 
     steps: tuple[RampStep, ...]
