@@ -26,7 +26,6 @@ class Correction(StrEnum):
 
 _METHODS = {
     Correction.BONFERRONI: "bonferroni",
-    Correction.HOLM: "holm",
     Correction.BENJAMINI_HOCHBERG: "fdr_bh",
     Correction.BENJAMINI_YEKUTIELI: "fdr_by",
 }
@@ -43,7 +42,8 @@ class Family:
 def correct(p_values: Sequence[float | None], correction: Correction, alpha: float = 0.05) -> Family:
     """Correct a family of p-values; those that could not be computed are left out of the family.
 
-    Called exactly where the adjusted p-value is below alpha, by statsmodels ``multipletests``.
+    Called exactly where the adjusted p-value is below alpha. By statsmodels ``multipletests``, except Holm's, for which
+    it collects garbage on every call: a tenth of a second, for nothing.
 
     Raises:
         ValueError: a p-value outside 0 to 1.
@@ -52,7 +52,9 @@ def correct(p_values: Sequence[float | None], correction: Correction, alpha: flo
     if any(not 0 <= p <= 1 for p in known):
         raise ValueError(f"p-values lie in 0 to 1; got {[p for p in known if not 0 <= p <= 1]}")
     found = known
-    if known and correction is not Correction.NONE:
+    if correction is Correction.HOLM:
+        found = _step_down(known)
+    elif known and correction is not Correction.NONE:
         found = [float(p) for p in multipletests(known, alpha=alpha, method=_METHODS[correction])[1]]
     rest = iter(found)
     adjusted = tuple(None if p is None else next(rest) for p in p_values)
@@ -62,6 +64,15 @@ def correct(p_values: Sequence[float | None], correction: Correction, alpha: flo
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return Holm's adjusted p-values: the chance of any false call stays below alpha, under any dependence."""
     return tuple(p for p in correct(p_values, Correction.HOLM).adjusted if p is not None)
+
+
+def _step_down(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's adjusted p-values (1979): the k-th smallest times m - k + 1, never less than the one before."""
+    m, largest, adjusted = len(p_values), 0.0, [1.0] * len(p_values)
+    for rank, index in enumerate(sorted(range(m), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
 
 
 def e_bh(e_values: Sequence[float], alpha: float) -> tuple[bool, ...]:
