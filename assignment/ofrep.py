@@ -71,12 +71,7 @@ class OfrepDoor:
         if etag_matches(headers.get("if-none-match", ""), etag):
             return 304, [("etag", etag)], b""
         attributes, problems = environment.attributes(context)
-        answers = b",".join(
-            [
-                answer if isinstance(answer, bytes) else _failure(answer, key)
-                for key, answer in zip(environment.flags, environment.encoded(attributes, problems), strict=True)
-            ]
-        )
+        answers = b",".join(environment.encoded(attributes, problems, _failure))
         return 200, [JSON, ("etag", etag)], b'{"flags":[' + answers + b"]" + self._streams(grant) + b"}"
 
     def _streams(self, grant: KeyGrant) -> bytes:

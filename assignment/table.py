@@ -2,9 +2,9 @@
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +36,9 @@ _REASONS = {
     **dict.fromkeys((Outcome.DISABLED, Outcome.PAUSED, Outcome.STOPPED), "DISABLED"),
 }
 _encoder = msgspec.json.Encoder()
+
+Failed = Callable[[RequestError, str], bytes]
+"""Returns the encoded failure of the flag with this key."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,10 +124,31 @@ class Flag:
         )
 
 
+class _All:
+    """All flags laid out to be asked for one context."""
+
+    def __init__(self, program: Program, flags: Mapping[str, Flag]) -> None:
+        self._flags = tuple(flags.values())
+        self._together = Together(program, list(flags))
+        self._ends = [end for flag in self._flags for end in flag.ends]
+
+    def encoded(
+        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
+    ) -> list[bytes]:
+        """Return each flag's answer, or what ``failed`` makes of that which keeps it from being answered."""
+        found = list(map(self._ends.__getitem__, self._together.places(attributes)))
+        if None not in found:
+            return cast("list[bytes]", found)
+        return [
+            failed(flag.missing(problems), flag.key) if end is None else end
+            for flag, end in zip(self._flags, found, strict=True)
+        ]
+
+
 class Environment:
     """One environment of a project: its program, its flags, and the definition as the SDKs fetch it."""
 
-    __slots__ = ("_nearest", "_together", "date_updated", "digest", "features", "flags", "payload", "payload_etag",
+    __slots__ = ("_all", "_nearest", "date_updated", "digest", "features", "flags", "payload", "payload_etag",
                  "program", "saved_groups", "served", "units")  # fmt: skip
 
     def __init__(self, served: ServedEnvironment, previous: "Environment | None" = None) -> None:
@@ -149,16 +173,15 @@ class Environment:
         self.payload = _payload(served, self.date_updated)
         self.payload_etag = f'"{hashlib.blake2b(self.payload, digest_size=16).hexdigest()}"'
         self._nearest: dict[str, str | None] = {}
-        self._together: Together | None = None
+        self._all: _All | None = None
 
     def encoded(
-        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError]
-    ) -> list[bytes | RequestError]:
-        """Return the OFREP answer of every flag in the order of ``flags``, or what keeps one from being answered."""
-        if self._together is None:  # laid out for the first that asks for all flags: many servers are asked for one
-            self._together = Together(self.program, list(self.flags))
-        ends = self._together.choose(attributes)
-        return [flag.ends[end] or flag.missing(problems) for flag, end in zip(self.flags.values(), ends, strict=True)]
+        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
+    ) -> list[bytes]:
+        """Return the OFREP answer of every flag in the order of ``flags``; a flag that fails does so alone."""
+        if self._all is None:  # laid out for the first that asks for all flags: many servers are asked for one only
+            self._all = _All(self.program, self.flags)
+        return self._all.encoded(attributes, problems, failed)
 
     def _flag(self, key: str, facts: FlagFacts, previous: "Environment | None") -> Flag:
         """Return the flag, encoded anew only when something about it has changed."""

@@ -138,10 +138,21 @@ class Together:
                 rows.setdefault(row.attribute, []).append(row)
         self._alone = tuple((position, self.flags[position].choose) for position in alone)
         self._groups = tuple(_Group(program, attribute, found) for attribute, found in rows.items())
+        counts = np.array([0, *(len(flag.terminals) for flag in self.flags)], dtype=np.int32)
+        self._firsts: Terminals = np.cumsum(counts, dtype=np.int32)[:-1]
 
     def choose(self, attributes: Mapping[str, Any]) -> list[int]:
         """Return the index of the unit's terminal in each flag, as each flag's own ``choose`` does."""
-        chosen = np.empty(len(self.flags), dtype=np.int32)
+        answer: list[int] = self._chosen(attributes).tolist()
+        return answer
+
+    def places(self, attributes: Mapping[str, Any]) -> list[int]:
+        """Return where the unit's terminals stand in a list of the terminals of all flags, one flag after the other."""
+        answer: list[int] = (self._chosen(attributes) + self._firsts).tolist()
+        return answer
+
+    def _chosen(self, attributes: Mapping[str, Any]) -> Terminals:
+        chosen: Terminals = np.empty(len(self.flags), dtype=np.int32)
         for position, choose in self._alone:
             chosen[position] = choose(attributes)
         for group in self._groups:
@@ -151,8 +162,7 @@ class Together:
             else:  # no unit, or a number: rare, and each flag knows what to say
                 for position in group.positions.tolist():
                     chosen[position] = self.flags[position].choose(attributes)
-        answer: list[int] = chosen.tolist()
-        return answer
+        return chosen
 
 
 class _Group:
