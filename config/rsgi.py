@@ -61,7 +61,9 @@ class Exchange(Protocol):
     """Granian's side of one request: its body and the way to answer."""
 
     def __aiter__(self) -> Any: ...
+    async def client_disconnect(self) -> None: ...  # noqa: D102
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...  # noqa: D102
+    def response_stream(self, status: int, headers: Headers) -> Any: ...  # noqa: D102
 
 
 async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
@@ -113,15 +115,15 @@ class WsgiBridge:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django")
 
-    async def answer(self, scope: Scope, exchange: Exchange, request_id: str) -> None:
-        """Run the application for one request and send what it answers."""
+    async def answer(self, scope: Scope, exchange: Exchange, request_id: str) -> int:
+        """Run the application for one request, send what it answers and return its status."""
         identity = ("x-request-id", request_id)
         try:
             body = await read_body(scope, exchange, MOST_BODY_BYTES)
         except BodyTooLargeError:
             text = f"The request is larger than {MOST_BODY_BYTES} bytes.\n".encode()
             exchange.response_bytes(413, [("content-type", "text/plain; charset=utf-8"), identity], text)
-            return
+            return 413
         call = partial(_run, self._application, environ(scope, body, request_id))
         try:
             status, headers, whole = await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -129,6 +131,7 @@ class WsgiBridge:
             logger.exception("Django could not answer %s %s (request %s)", scope.method, scope.path, request_id)
             status, headers, whole = 500, [("content-type", "text/plain; charset=utf-8")], _FAILURE
         exchange.response_bytes(status, [*headers, identity], whole)
+        return status
 
     def stop(self) -> None:
         """Let the running requests finish and end the threads."""

@@ -4,54 +4,49 @@ Start it with ``granian --interface rsgi --no-ws --workers 1 config.server:app``
 """
 
 import asyncio
+import hmac
 import importlib
 import itertools
-import logging
 import re
 import secrets
+import signal
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+import time
 from functools import partial
 
 import msgspec
 from django.conf import settings
 
-from config import paths
-from config.rsgi import BodyTooLargeError, Exchange, Headers, Scope, WsgiBridge, read_body
+from config import doorway, metrics, paths
+from config.doorway import REQUEST_ID, Answer, Door
+from config.rsgi import Exchange, Headers, Scope, WsgiBridge
 from config.wsgi import application
 
 # After config.wsgi, which loads Django's settings and models.
+from assignment.doors import payload, refetch, remote, sub  # isort: skip
+from assignment.doors.connections import EdgeConnections, RefusedError  # isort: skip
+from assignment.doors.exposing import ExposureLog  # isort: skip
+from assignment.doors.payload import PayloadDoor, Payloads  # isort: skip
+from assignment.doors.refetch import RefetchDoor  # isort: skip
+from assignment.doors.remote import RemoteDoor  # isort: skip
+from assignment.doors.single import SingleDoor  # isort: skip
+from assignment.doors.streams import Streams, Timing  # isort: skip
+from assignment.doors.sub import SubDoor  # isort: skip
 from assignment.edge import Edge  # isort: skip
 from assignment.ofrep import OfrepDoor  # isort: skip
+from assignment.tokens import Tokens  # isort: skip
+from config import metrics_sources as sources  # isort: skip
 from events import log, partitions  # isort: skip
 from events.doors import EventDoors  # isort: skip
 from events.sink import LogUnavailableError, Sink  # isort: skip
 from events.watch import Watch  # isort: skip
 from experiments.domain.access import KeyGrant  # isort: skip
 
-logger = logging.getLogger(__name__)
-
-Answer = tuple[int, Headers, bytes]
-Handle = Callable[[str, str, Mapping[str, str], str, bytes], Awaitable[Answer]]
-
 JSON = ("content-type", "application/json")
-MOST_DOOR_BYTES = 1024 * 1024
+OFREP_PREFIX = "/ofrep/v1/"
 # A base address may have a path of its own before the protocol's (PROTOCOLS: ``/{env}/ofrep/v1/…``).
-_OFREP = re.compile(r"^(?:/[^/]+)?(/ofrep/v1/.*)$", re.DOTALL)
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,100}$")
-CORS: Headers = [
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "ETag, Retry-After, X-Request-Id"),
-]
-PREFLIGHT: Headers = [
-    *CORS,
-    ("access-control-allow-methods", "POST, OPTIONS"),
-    (
-        "access-control-allow-headers",
-        "content-type, authorization, x-api-key, if-none-match, content-encoding, x-retry-count, x-request-id",
-    ),
-    ("access-control-max-age", "86400"),
-]
+_ASSIGNMENT = re.compile(r"^(?:/[^/]+)?((/ofrep/v1/|/api/features/|/api/eval/|/sub/).*)$", re.DOTALL)
+_BEARER = "bearer "
 
 
 class Server:
@@ -62,17 +57,64 @@ class Server:
         self._edge = Edge(address, paths.home() / "snapshot.json")
         self._sink = Sink(address)
         self._watch = Watch(settings.REDIS_URL)
-        self._events = EventDoors(self._grant, self._sink, watch=self._watch)
-        self._ofrep = OfrepDoor(self._edge)
+        self._counting = sources.CountingWatch(self._watch)
+        self._events = EventDoors(self._grant, self._sink, watch=self._counting)
+        self._exposures = ExposureLog(self._sink)
+        self._streams = Streams(
+            Timing(
+                most=settings.MOST_STREAMS,
+                ping_seconds=settings.STREAM_PING_SECONDS,
+                lifetime_seconds=settings.STREAM_SECONDS,
+            )
+        )
+        self._doors = self._assignment_doors()
         self._django = WsgiBridge(application)
+        self._traffic = metrics.Traffic()
+        self._metrics = self._registry()
         self._ids = itertools.count(1)
         self._id_prefix = secrets.token_hex(4)
 
+    def _assignment_doors(self) -> dict[str, Door]:
+        """Return the doors for assignment by the beginnings of their addresses."""
+        connect = EdgeConnections(self._edge).connect
+        tokens = Tokens(settings.SECRET_KEY, time.time)
+        packed = Payloads()
+        self._sub = SubDoor(connect, packed, self._streams)
+        self._refetch = RefetchDoor(self._environment, tokens, self._streams)
+        single = SingleDoor(OfrepDoor(self._edge, tokens), self._edge, self._exposures)
+        secret = partial(Door, error=_sdk_error, address_is_secret=True)
+        return {
+            OFREP_PREFIX: Door(name="ofrep", handle=single.handle, error=_ofrep_error),
+            payload.PATH: secret(
+                name="sdk_features", handle=PayloadDoor(connect, packed, settings.PAYLOAD_MAX_AGE).handle
+            ),
+            remote.PATH: secret(name="sdk_eval", handle=RemoteDoor(connect).handle),
+        }
+
+    def _registry(self) -> metrics.Registry:
+        registry = metrics.Registry()
+        registry.register("requests", self._traffic.collect)
+        registry.register("edge", sources.of_edge(self._edge))
+        registry.register("events", self._counting.collect)
+        registry.register("event_log", sources.of_sink(self._sink))
+        registry.register("exposures", sources.of_exposures(self._exposures))
+        registry.register("streams", sources.of_streams(self._streams))
+        registry.register("process", sources.of_process)
+        for name, collector in sources.DATABASE_COLLECTORS.items():
+            registry.register(name, collector)
+        return registry
+
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open what the doors need; granian calls this once a worker, before its loop runs."""
+        self._streams.start(loop)
+        self._edge.on_change(self._streams.wake)
         self._edge.start()
         self._sink.start(loop)
         self._watch.start(loop)
+        if threading.current_thread() is threading.main_thread():
+            # The loop hears of signals by its own way, which stays; granian then waits for open answers to end.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self._streams.end())
         threading.Thread(target=_settle_in, name="settle-in", daemon=True).start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -83,50 +125,66 @@ class Server:
         self._edge.stop()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
-        """Answer one request."""
+        """Answer one request, and count it."""
         if scope.proto != "http":
             return
-        path = scope.path
-        request_id = self._request_id(scope)
-        if self._events.takes(path):
+        began = time.perf_counter()
+        path, request_id = scope.path, self._request_id(scope)
+        if (match := _ASSIGNMENT.match(path)) is not None:
+            if match[2] == sub.PATH or match[1] == refetch.PATH:
+                await self._stream(scope, exchange, match[1], request_id)
+                return
+            door = self._doors[match[2]]
+            status = await doorway.answer(door, scope, exchange, match[1], request_id)
+            self._traffic.observe(door.name, status, time.perf_counter() - began)
+        elif self._events.takes(path):
             error, most = partial(self._events.error, path), self._events.most_bytes(path)
-            await self._answer(scope, exchange, request_id, path, self._events.handle, error, most)
-        elif (match := _OFREP.match(path)) is not None:
-            await self._answer(scope, exchange, request_id, match[1], self._ofrep.handle, _ofrep_error)
-        elif path in ("/healthz", "/readyz"):
-            status, state = (200, {"status": "ok"}) if path == "/healthz" else self._readiness()
-            headers = [JSON, ("cache-control", "no-store"), ("x-request-id", request_id)]
-            exchange.response_bytes(status, headers, msgspec.json.encode(state))
+            door = Door(name="events", handle=self._events.handle, error=error, most_bytes=most)
+            status = await doorway.answer(door, scope, exchange, path, request_id)
+            self._traffic.observe("events", status, time.perf_counter() - began)
+        elif path in _OPERATIONS:
+            status, headers, body = await self._operation(path, scope)
+            exchange.response_bytes(status, [*headers, ("x-request-id", request_id)], body)
+            self._traffic.observe(path[1:], status, time.perf_counter() - began)
         else:
-            await self._django.answer(scope, exchange, request_id)
+            status = await self._django.answer(scope, exchange, request_id)
+            self._traffic.observe("pages", status, time.perf_counter() - began)
 
-    async def _answer(
-        self,
-        scope: Scope,
-        exchange: Exchange,
-        request_id: str,
-        path: str,
-        handle: Handle,
-        error: Callable[[int, str, str], Answer],
-        most_bytes: int = MOST_DOOR_BYTES,
-    ) -> None:
-        """Answer one request of a door, and add what every door's answers carry."""
+    async def _stream(self, scope: Scope, exchange: Exchange, path: str, request_id: str) -> None:
+        """Open a stream, or say why not."""
+        name = "ofrep_stream" if path == refetch.PATH else "sdk_stream"
+        extra: Headers = [*doorway.CORS, ("x-request-id", request_id)]
         if scope.method == "OPTIONS":
-            exchange.response_bytes(204, [*PREFLIGHT, ("x-request-id", request_id)], b"")
+            exchange.response_bytes(204, [*doorway.PREFLIGHT, ("x-request-id", request_id)], b"")
             return
-        try:
-            body = await read_body(scope, exchange, most_bytes)
-            named = dict(scope.headers.items())
-            status, headers, answer = await handle(scope.method, path, named, scope.query_string, body)
-        except BodyTooLargeError:
-            message = f"The body is larger than {most_bytes} bytes."
-            status, headers, answer = error(413, "body_too_large", message)
-        except Exception:
-            logger.exception("%s %s failed (request %s)", scope.method, path, request_id)
-            message = f"Something failed here, and it has been logged as request {request_id}."
-            status, headers, answer = error(500, "internal_error", message)
-        cors = [] if any(name == CORS[0][0] for name, _ in headers) else CORS
-        exchange.response_bytes(status, [*headers, *cors, ("x-request-id", request_id)], answer)
+        named = dict(scope.headers.items())
+        if path == refetch.PATH:
+            refused = await self._refetch.stream(scope.method, scope.query_string, named, exchange, extra)
+        else:
+            refused = await self._sub.stream(scope.method, path, named, exchange, extra)
+        if refused is not None:
+            status, headers, body = refused
+            exchange.response_bytes(status, [*headers, *extra], body)
+        self._traffic.count(name, 200 if refused is None else refused[0])
+
+    async def _operation(self, path: str, scope: Scope) -> Answer:
+        """Answer those who run the server: is it alive, is it ready, how is it doing?"""
+        never_stored = ("cache-control", "no-store")
+        if path == "/metrics":
+            if not _may_read_metrics(scope.headers.get("authorization", "")):
+                return (
+                    401,
+                    [("www-authenticate", "Bearer"), never_stored],
+                    b"Send the token of TRUELIFT_METRICS_TOKEN.\n",
+                )
+            text = await asyncio.get_running_loop().run_in_executor(None, self._metrics.text)
+            return 200, [("content-type", metrics.CONTENT_TYPE), never_stored], text
+        status, state = (200, {"status": "ok"}) if path == "/healthz" else self._readiness()
+        return status, [JSON, never_stored], msgspec.json.encode(state)
+
+    def _environment(self, project_id: int, name: str) -> refetch.Changing | None:
+        table = self._edge.table
+        return None if table is None else table.environment(project_id, name)
 
     def _grant(self, key: str) -> KeyGrant | None:
         """Return what a key opens; without a snapshot nobody can say, and the client should come back."""
@@ -147,9 +205,12 @@ class Server:
     def _request_id(self, scope: Scope) -> str:
         """Return the caller's id for this request if it is fit for a log, or a new one."""
         given = scope.headers.get("x-request-id")
-        if given is not None and _REQUEST_ID.match(given):
+        if given is not None and REQUEST_ID.match(given):
             return str(given)
         return f"{self._id_prefix}-{next(self._ids):x}"
+
+
+_OPERATIONS = frozenset(("/healthz", "/readyz", "/metrics"))
 
 
 def _settle_in() -> None:
@@ -158,9 +219,22 @@ def _settle_in() -> None:
     partitions.keep_quietly()
 
 
+def _may_read_metrics(authorization: str) -> bool:
+    """Say whether a scrape carries the token, where one is set."""
+    if not settings.METRICS_TOKEN:
+        return True
+    scheme, token = authorization[: len(_BEARER)].lower(), authorization[len(_BEARER) :].strip()
+    return scheme == _BEARER and hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+
+
 def _ofrep_error(status: int, code: str, message: str) -> Answer:
     del code  # OFREP has one code for whatever is not about the flag
     return status, [JSON], msgspec.json.encode({"errorCode": "GENERAL", "errorDetails": message})
+
+
+def _sdk_error(status: int, code: str, message: str) -> Answer:
+    del code  # this protocol has none
+    return RefusedError(status, message).answer()
 
 
 app = Server()

@@ -128,10 +128,21 @@ globals().update(env.email_settings(EMAIL_URL))
 DEFAULT_FROM_EMAIL = os.environ.get("TRUELIFT_FROM_EMAIL", "Truelift <results@truelift.localhost>")
 EMAIL_TIMEOUT = 20
 
+MOST_STREAMS = int(os.environ.get("TRUELIFT_MOST_STREAMS", "500"))
+STREAM_SECONDS = float(os.environ.get("TRUELIFT_STREAM_SECONDS", "60"))
+STREAM_PING_SECONDS = float(os.environ.get("TRUELIFT_STREAM_PING_SECONDS", "30"))
+PAYLOAD_MAX_AGE = int(os.environ.get("TRUELIFT_PAYLOAD_MAX_AGE", "30"))
+METRICS_TOKEN = os.environ.get("TRUELIFT_METRICS_TOKEN", "")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "plain": {
+            "()": "config.logs.KeylessFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("TRUELIFT_LOG_LEVEL", "INFO")},
 }

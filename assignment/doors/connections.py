@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from assignment.engine.program import Program
+from assignment.table import Table
 from assignment.wire import JSON, Answer
+from experiments.domain.access import Scope
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import Delivery
 
@@ -59,6 +61,47 @@ class RefusedError(Exception):
         """Return the refusal in the protocol's shape."""
         body = msgspec.json.encode({"status": self.status, "error": str(self)})
         return self.status, [JSON, NEVER_STORED, *self.headers], body
+
+
+class Edges(Protocol):
+    """What this needs of the edge (assignment/edge.py)."""
+
+    @property
+    def table(self) -> Table | None: ...  # noqa: D102
+
+
+class EdgeConnections:
+    """Finds connections in what the edge serves."""
+
+    def __init__(self, edge: Edges) -> None:
+        self._edge = edge
+
+    def connect(self, key: str) -> Connection:
+        """Return the connection of a client key.
+
+        Raises
+        ------
+        RefusedError
+            400 and final for a key that is unknown, revoked or not for evaluation; 503 before the first snapshot.
+        """
+        table = self._edge.table
+        if table is None:
+            raise RefusedError(503, "No snapshot has been loaded yet; try again.", ("retry-after", "1"))
+        grant = table.grant(key) if key.isascii() else None
+        served = None if grant is None else table.environment(grant.project_id, grant.environment)
+        if grant is None or served is None:
+            raise RefusedError(
+                400, "The client key is unknown or revoked. Use an API key of the project.", UNRECOVERABLE
+            )
+        if not grant.allows(Scope.EVALUATE):
+            raise RefusedError(400, "The client key may not evaluate. Make one with that scope.", UNRECOVERABLE)
+        return Connection(
+            project_id=grant.project_id,
+            environment=grant.environment,
+            delivery=grant.delivery,
+            encryption_key=grant.encryption_key,
+            served=served,
+        )
 
 
 def need_method(method: str, *allowed: str) -> None:

@@ -13,7 +13,7 @@ from assignment.wire import JSON, Answer, Headers, etag_matches
 from experiments.domain.kinds import Delivery
 
 PATH = "/api/features/"
-CACHE_CONTROL = "public, max-age=30, stale-while-revalidate=3600, stale-if-error=36000"
+MAX_AGE_SECONDS = 30
 REMEMBERED = 256
 _SMALL_BYTES = 64 * 1024
 _NO_GZIP = re.compile(r"(?:gzip|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
@@ -81,9 +81,10 @@ class PayloadDoor:
     key stands in the address, so no address of this door may be logged.
     """
 
-    def __init__(self, connect: Connect, payloads: Payloads) -> None:
+    def __init__(self, connect: Connect, payloads: Payloads, max_age: int = MAX_AGE_SECONDS) -> None:
         self._connect = connect
         self._payloads = payloads
+        self._cache_control = f"public, max-age={max_age}, stale-while-revalidate=3600, stale-if-error=36000"
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], query: str, body: bytes) -> Answer:
         """Answer one request; ``path`` begins with ``PATH``."""
@@ -95,6 +96,7 @@ class PayloadDoor:
             return refusal.answer()
         gzipped = _takes_gzip(headers.get("accept-encoding", ""))
         status, answered, content = _conditional(packed, gzipped, headers.get("if-none-match", ""))
+        answered.append(("cache-control", self._cache_control))
         if method == "HEAD" and status == 200:
             return status, [*answered, ("content-length", str(len(content)))], b""
         return status, answered, content
@@ -104,7 +106,6 @@ def _conditional(packed: Packed, gzipped: bool, if_none_match: str) -> Answer:
     """Return the body in the client's coding, or 304 where it has it in either one."""
     etags = {False: f'"{packed.etag}"', True: f'"{packed.etag}-gzip"'}
     headers: Headers = [
-        ("cache-control", CACHE_CONTROL),
         ("vary", "accept-encoding"),
         ("x-sse-support", "enabled"),
     ]

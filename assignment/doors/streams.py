@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -10,6 +11,13 @@ from msgspec import Struct
 from assignment.wire import Headers
 
 PING = b"data: \n\n"
+EVENT_STREAM: Headers = [
+    ("content-type", "text/event-stream"),
+    ("cache-control", "no-cache"),
+    ("x-accel-buffering", "no"),  # nginx would hold events back
+]
+RECENT = timedelta(minutes=2)
+"""Who reconnects without ``Last-Event-ID`` (the Python SDK sends none) may have missed a change as young as this."""
 LONGEST_SEND_SECONDS = 30.0
 """How long one event may take to leave. A reader that slow is let go: it finds the newest state when it comes back."""
 
@@ -56,6 +64,11 @@ def encode_event(name: str, event_id: str, data: bytes) -> bytes:
     return f"id: {event_id}\nevent: {name}\n".encode() + lines + b"\n"
 
 
+def known(headers: Mapping[str, str], newest: State, changed_at: datetime, now: datetime) -> str:
+    """Return the id of the event that a client has, which it says or may be taken to have fetched just now."""
+    return headers.get("last-event-id", "").strip() or ("" if now - changed_at < RECENT else newest.id)
+
+
 class Streams:
     """The open streams of one process.
 
@@ -72,8 +85,8 @@ class Streams:
 
     @property
     def full(self) -> bool:
-        """Say whether another stream is too many."""
-        return self.open >= self._timing.most
+        """Say whether another stream is too many, as any is when the server stops."""
+        return self._ending or self.open >= self._timing.most
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to this loop; it need not run yet."""
@@ -89,7 +102,9 @@ class Streams:
         self._ending = True
         self.wake()
 
-    async def serve(self, exchange: StreamExchange, headers: Headers, latest: Latest, seen: str) -> None:
+    async def serve(
+        self, exchange: StreamExchange, headers: Headers, latest: Latest, seen: str, lifetime: float | None = None
+    ) -> None:
         """Stream until the client leaves, the time is over, or its key is good no more.
 
         Parameters
@@ -98,19 +113,23 @@ class Streams:
             Asked at the start and at each wake.
         seen
             The id of the last event that the client has; its state is not told again.
+        lifetime
+            Seconds, where they are not those of ``Timing``.
         """
         self.open += 1
         try:
-            await self._stream(exchange, headers, latest, seen)
+            await self._stream(exchange, headers, latest, seen, lifetime or self._timing.lifetime_seconds)
         finally:
             self.open -= 1
 
-    async def _stream(self, exchange: StreamExchange, headers: Headers, latest: Latest, seen: str) -> None:
+    async def _stream(
+        self, exchange: StreamExchange, headers: Headers, latest: Latest, seen: str, lifetime: float
+    ) -> None:
         loop = asyncio.get_running_loop()
         transport = exchange.response_stream(200, headers)
         gone = asyncio.ensure_future(exchange.client_disconnect())
         # Not all at one moment: streams that a restart opened together would come back together for ever.
-        ends = loop.time() + self._timing.lifetime_seconds * random.uniform(0.9, 1.1)  # noqa: S311
+        ends = loop.time() + lifetime * random.uniform(0.9, 1.1)  # noqa: S311
         data = f"retry: {self._timing.retry_milliseconds}\n\n".encode()
         try:
             while not self._ending:

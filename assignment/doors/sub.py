@@ -1,22 +1,15 @@
 """The SDK streaming door: clients that evaluate by themselves hear of a change within a second."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from assignment.doors.connections import Connect, Connection, RefusedError, need_method
 from assignment.doors.payload import Payloads
-from assignment.doors.streams import State, StreamExchange, Streams, encode_event
+from assignment.doors.streams import EVENT_STREAM, State, StreamExchange, Streams, encode_event, known
 from assignment.wire import Answer, Headers
 from experiments.domain.kinds import Delivery
 
 PATH = "/sub/"
-EVENT_STREAM: Headers = [
-    ("content-type", "text/event-stream"),
-    ("cache-control", "no-cache"),
-    ("x-accel-buffering", "no"),  # nginx would hold events back
-]
-RECENT = timedelta(minutes=2)
-"""Who reconnects without ``Last-Event-ID`` (the Python SDK sends none) may have missed a change as young as this."""
 
 
 class SubDoor:
@@ -57,13 +50,9 @@ class SubDoor:
             except RefusedError:
                 return None  # revoked: the client comes back, and is told so
 
-        seen = headers.get("last-event-id", "").strip() or self._known_without_saying(connection, first)
+        seen = known(headers, first, connection.updated_at, self._now())
         await self._streams.serve(exchange, [*EVENT_STREAM, *extra], latest, seen)
         return None
-
-    def _known_without_saying(self, connection: Connection, first: State) -> str:
-        """Return the event that a client without ``Last-Event-ID`` may be taken to know: it has just fetched."""
-        return "" if self._now() - connection.updated_at < RECENT else first.id
 
     async def _state(self, connection: Connection, by_lines: bool) -> State:
         """Return the newest event of a connection; ``by_lines``: for a client that cannot read long lines."""

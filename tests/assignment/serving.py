@@ -20,9 +20,10 @@ START_SECONDS = 40
 class Server:
     """A granian process and its address."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         self.process = process
         self.url = url
+        self.log = log
 
     def stop(self) -> None:
         processes.stop(self.process, signal.SIGTERM, 20)
@@ -41,7 +42,9 @@ def start_server(home: Path, database_url: str) -> Server:
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1", "--host",
                "127.0.0.1", "--port", str(port), "config.server:app"]  # fmt: skip
     environment = {**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url}
-    server = Server(processes.spawn(command, log, env=environment, cwd=paths.REPOSITORY), f"http://127.0.0.1:{port}")
+    server = Server(
+        processes.spawn(command, log, env=environment, cwd=paths.REPOSITORY), f"http://127.0.0.1:{port}", log
+    )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
         try:
