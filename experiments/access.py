@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from experiments.domain.access import ROLE_RANK, Role
-from experiments.models import Experiment, Membership, Project, User
+from experiments.models import Experiment, Flag, Membership, Project, User
 
 
 class SignedInRequest(HttpRequest):
@@ -32,6 +32,16 @@ def get_experiment(user: User, slug: str, key: str, role: Role = Role.VIEWER) ->
         raise Http404(f"Project {slug!r} has no experiment {key!r}.")
     experiment.project = project
     return experiment, held
+
+
+def get_flag(user: User, slug: str, key: str, role: Role = Role.VIEWER) -> tuple[Flag, Role]:
+    """Return the flag with its project, and the caller's role, if that is at least ``role``."""
+    project, held = get_project(user, slug, role)
+    flag = Flag.objects.filter(project=project, key=key).first()
+    if flag is None:
+        raise Http404(f"Project {slug!r} has no flag {key!r}.")
+    flag.project = project
+    return flag, held
 
 
 def may(held: Role, role: Role) -> bool:

@@ -2,10 +2,26 @@
 
 from django.urls import path
 
-from experiments.pages import catalogue, edit, home, keys, models, setup, sign_in, targeting, welcome
+from experiments.pages import (
+    audience,
+    catalogue,
+    edit,
+    flags,
+    home,
+    keys,
+    models,
+    overrides,
+    rules,
+    setup,
+    sign_in,
+    steps,
+    targeting,
+    welcome,
+)
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
+FLAG = PROJECT + "flags/<str:key>/"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,7 +32,21 @@ urlpatterns = [
     path(EXPERIMENT, setup.detail, name="experiment_detail"),
     path(EXPERIMENT + "edit/", edit.change, name="experiment_edit"),
     path(EXPERIMENT + "start/", setup.start, name="experiment_start"),
-    path(EXPERIMENT + "stop/", setup.stop, name="experiment_stop"),
+    path(EXPERIMENT + "audience/", audience.audience, name="experiment_audience"),
+    path(EXPERIMENT + "overrides/", overrides.add, name="override_add"),
+    path(EXPERIMENT + "overrides/<int:override_id>/remove/", overrides.remove, name="override_remove"),
+    *(path(f"{EXPERIMENT}{step}/", steps.take, {"name": step}, name=f"experiment_{step}") for step in steps.STEPS),
+    path(PROJECT + "flags/", flags.flag_list, name="flag_list"),
+    path(PROJECT + "flags/new/", flags.flag_new, name="flag_new"),
+    path(FLAG, flags.flag_detail, name="flag_detail"),
+    path(FLAG + "edit/", flags.flag_edit, name="flag_edit"),
+    path(FLAG + "switch/", flags.flag_switch, name="flag_switch"),
+    path(FLAG + "needs/", flags.flag_needs, name="flag_needs"),
+    path(FLAG + "archive/", flags.flag_archive, name="flag_archive"),
+    path(FLAG + "rules/new/", rules.rule_new, name="flag_rule_new"),
+    path(FLAG + "rules/<int:rule_id>/", rules.rule_edit, name="flag_rule_edit"),
+    path(FLAG + "rules/<int:rule_id>/delete/", rules.rule_delete, name="flag_rule_delete"),
+    path(FLAG + "rules/<int:rule_id>/move/", rules.rule_move, name="flag_rule_move"),
     path(PROJECT + "metrics/", catalogue.metric_list, name="metric_list"),
     path(PROJECT + "metrics/new/", catalogue.metric_new, name="metric_new"),
     path(PROJECT + "models/", models.model_list, name="model_list"),

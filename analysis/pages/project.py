@@ -19,7 +19,7 @@ from experiments.domain.metrics import MetricRole
 from experiments.models import Experiment, Project
 from experiments.pages.formats import change, lift
 
-STATUS_ORDER = {"running": 0, "draft": 1, "stopped": 2}
+STATUS_ORDER = {"running": 0, "paused": 1, "draft": 2, "stopped": 3}
 
 
 class Glimpse(msgspec.Struct, frozen=True, kw_only=True):

@@ -289,7 +289,7 @@ def _initial(plan: ExperimentPlan | None) -> dict[str, Any]:
             "hypothesis": plan.hypothesis,
             "unit_type": plan.unit_type.value,
             "planned_days": plan.planned_days,
-            "traffic": _percent(plan.allocation),
+            "traffic": percent_of(plan.allocation),
         },
         "metrics": {
             "primary": next((use.metric.pk for use in by_role[MetricRole.PRIMARY]), None),
@@ -297,7 +297,10 @@ def _initial(plan: ExperimentPlan | None) -> dict[str, Any]:
         },
         "variants": _padded([_variant_row(variant) for variant in plan.variants]),
         "guardrails": [
-            *({"metric": use.metric.pk, "margin": _percent(use.margin or 0)} for use in by_role[MetricRole.GUARDRAIL]),
+            *(
+                {"metric": use.metric.pk, "margin": percent_of(use.margin or 0)}
+                for use in by_role[MetricRole.GUARDRAIL]
+            ),
             {},
             {},
         ],
@@ -308,13 +311,14 @@ def _variant_row(variant: VariantPlan) -> dict[str, Any]:
     return {
         "name": variant.name,
         "key": variant.key,
-        "weight": _percent(variant.weight),
+        "weight": percent_of(variant.weight),
         "model_version": variant.model_version.pk if variant.model_version else None,
         "value": "" if variant.value is None else json.dumps(variant.value, ensure_ascii=False),
     }
 
 
-def _percent(kept: int) -> Decimal:
+def percent_of(kept: int) -> Decimal:
+    """Return what is kept in ten-thousandths as percent."""
     return (Decimal(kept) / 100).normalize() + 0
 
 

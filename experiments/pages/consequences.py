@@ -23,6 +23,7 @@ class Situation:
     shipped: str | None = None
     shipped_share: int = WHOLE
     holdback: int = 0
+    is_new_phase: bool = False
 
     @property
     def control(self) -> str:
@@ -108,6 +109,8 @@ def _of_variant(at: Situation, position: int) -> Cells:
     match at.status:
         case Status.DRAFT:
             return Cells(sees="What your app shows by itself", analysed="No")
+        case Status.RUNNING if at.is_new_phase:
+            return Cells(sees=f"{name}, but other {at.units} than before", analysed="Yes, from now on, as a new phase")
         case Status.RUNNING:
             return Cells(sees=name, analysed="Yes, from the first exposure on")
         case Status.PAUSED:

@@ -1,4 +1,4 @@
-"""An experiment's set-up page: the plan, how an app calls it, and the buttons that start and stop it."""
+"""An experiment's set-up page: the plan, how an app calls it, who takes part, and what can be done with it."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,19 @@ from django.views.decorators.http import require_GET, require_POST
 from experiments import lifecycle
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role, Scope
+from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import Status, day_of
-from experiments.models import Experiment, ExperimentMetric, Variant
+from experiments.domain.ramps import in_words as ramps_in_words
+from experiments.domain.ramps import read
+from experiments.domain.shares import WHOLE, percent
+from experiments.forms.conditions import in_words
+from experiments.models import Experiment, ExperimentMetric, Override, Prerequisite, Variant
 from experiments.pages.calls import Calls, calls
+from experiments.pages.formats import moment
+from experiments.pages.history import Entry, history
+from experiments.pages.overrides import OverrideForm
+from experiments.pages.steps import Step, possible_steps
 from experiments.setup import MetricPlan, missing_for_start, plan_of
-
-LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,23 @@ class SetupPage:
     readiness: list[Readiness]
     may_edit: bool
     day: int
+    audience: str
+    layer_share: str
+    ramp: str
+    needs: list[Prerequisite]
+    overrides: list[Override]
+    override_form: OverrideForm | None
+    steps: dict[str, Step]
+    history: list[Entry]
+
+    @property
+    def shipped(self) -> str:
+        """Say what was shipped, to how many, and who is held back."""
+        one = self.experiment
+        name = next((variant.name for variant in self.variants if variant.pk == one.shipped_variant_id), "")
+        to = "" if one.shipped_share == WHOLE else f" to {percent(one.shipped_share)}"
+        kept = f", {percent(one.holdback_share)} held back" if one.holdback_share else ""
+        return f"{name}{to}{kept}"
 
     @property
     def may_start(self) -> bool:
@@ -55,14 +79,23 @@ def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
     experiment, role = get_experiment(request.user, project_slug, key)
     variants = list(experiment.variants.select_related("model_version"))
     plan = list(experiment.plan.select_related("metric"))
+    may_edit = may(role, Role.EDITOR)
     page = SetupPage(
         experiment=experiment,
         variants=variants,
         plan=plan,
         calls=calls(settings.BASE_URL, experiment, variants[0].key if variants else "control", plan),
         readiness=_readiness(experiment) if experiment.status == Status.DRAFT else [],
-        may_edit=may(role, Role.EDITOR),
+        may_edit=may_edit,
         day=day_of(experiment.started_at, experiment.stopped_at, timezone.now()),
+        audience=in_words(experiment.targeting, dict(experiment.project.segments.values_list("key", "name"))),
+        layer_share=percent(size(read_ranges(experiment.layer_ranges))) if experiment.layer_id else "",
+        ramp=_ramp_words(experiment),
+        needs=list(experiment.prerequisites.all()),
+        overrides=list(experiment.overrides.select_related("variant", "created_by")),
+        override_form=OverrideForm(experiment=experiment) if may_edit else None,
+        steps=possible_steps(experiment) if may_edit else {},
+        history=history(experiment.project, f"experiment:{experiment.key}"),
     )
     return render(request, "experiments/detail.html", {"project": experiment.project, "page": page})
 
@@ -81,18 +114,14 @@ def start(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse
     return redirect("experiment_detail", project_slug, key)
 
 
-@login_required
-@require_POST
-def stop(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
-    """Stop a running experiment, with the reason for the record."""
-    user = request.user
-    experiment, _ = get_experiment(user, project_slug, key, Role.EDITOR)
-    why = request.POST.get("why", "").strip()
-    if not why or len(why) > LONGEST_REASON:
-        messages.error(request, f"Say why you stop it, in 1 to {LONGEST_REASON} characters. Nothing was changed.")
-    elif lifecycle.stop(experiment, user, why):
-        messages.success(request, f"{experiment.name} is stopped. Every unit gets the control from now on.")
-    return redirect("experiment_detail", project_slug, key)
+def _ramp_words(experiment: Experiment) -> str:
+    ramp = read(experiment.ramp)
+    if ramp is None:
+        return ""
+    where = "" if ramp.stepped_at is None else f". Step {ramp.step + 1} of {len(ramp.steps)}"
+    held = f", held: {ramp.held_because}" if ramp.held_because else ""
+    following = "" if held or ramp.due_at is None else f", the next from {moment(ramp.due_at)}"
+    return f"{ramps_in_words(ramp)}{where}{held}{following}"
 
 
 def _readiness(experiment: Experiment) -> list[Readiness]:
