@@ -18,7 +18,7 @@ SELECT count(*) FROM experiments_override o JOIN experiments_experiment x ON x.i
 WHERE x.id = %(experiment)s AND EXISTS (
     SELECT FROM events_log l
     WHERE l.project_id = x.project_id AND {unit} = o.unit_id {indexed} AND l.experiment = x.key AND l.environment = 0
-      AND l.at >= x.started_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+      AND l.at >= coalesce(x.phase_started_at, x.started_at) AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
 )
 """
 

@@ -139,7 +139,7 @@ def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, dat
     return Situation(
         experiment_name=experiment.name,
         unit_type=experiment.unit_type,
-        started_at=experiment.started_at,
+        started_at=experiment.counts_from,
         stopped_at=experiment.stopped_at,
         planned_days=experiment.planned_days,
         as_of=as_of,
@@ -209,7 +209,8 @@ def effect_series(
 
 def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
     """Return the experiment as it is now."""
-    if experiment.started_at is None:
+    started_at = experiment.counts_from
+    if started_at is None:
         raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
     return ExperimentFacts(
         key=experiment.key,
@@ -217,7 +218,7 @@ def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
         hypothesis=experiment.hypothesis,
         unit_type=experiment.unit_type,
         status=experiment.status,
-        started_at=experiment.started_at,
+        started_at=started_at,
         stopped_at=experiment.stopped_at,
         planned_days=experiment.planned_days,
         day=readout.day,

@@ -54,12 +54,13 @@ CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHER
 WHERE x.started_at IS NOT NULL
 """
 
+# Only the current phase counts: at its beginning every unit was dealt anew.
 # Stale: nothing folded yet, or folded under another start, plan (metrics and overrides) or stop. A stop later than
 # every row folded so far changes nothing that was folded.
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
-SELECT x.id, x.project_id, x.key, x.unit_type, x.started_at, x.stopped_at, plan.digest,
-       f.experiment_id IS NULL OR f.started_at <> x.started_at OR f.plan <> plan.digest
+SELECT x.id, x.project_id, x.key, x.unit_type, phase.started_at, x.stopped_at, plan.digest,
+       f.experiment_id IS NULL OR f.started_at <> phase.started_at OR f.plan <> plan.digest
        OR (f.stopped_at IS DISTINCT FROM x.stopped_at
            AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false)))
 FROM experiments_experiment x
@@ -77,6 +78,7 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN overridden.units IS NULL THEN coalesce(terms.digest, '')
                 ELSE md5(coalesce(terms.digest, '') || overridden.units) END AS digest
 ) plan
+CROSS JOIN LATERAL (SELECT coalesce(x.phase_started_at, x.started_at) AS started_at) phase
 WHERE x.started_at IS NOT NULL
 """
 

@@ -1,5 +1,7 @@
 """Experiments, their variants and the metrics that decide them."""
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -123,6 +125,11 @@ class Experiment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def counts_from(self) -> datetime | None:
+        """Return when what counts began: the start, or the phase in which every unit was dealt anew."""
+        return self.phase_started_at or self.started_at
 
 
 class Variant(models.Model):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from analysis.models import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay
 from analysis.rollup.fold import fold
+from experiments import lifecycle
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricKind, MetricRole
 from experiments.domain.units import UnitType
@@ -177,6 +178,21 @@ def test_fold__exposures_before_the_start__do_not_enrol():
     builders.expose(experiment, "u1", "control", at=T0 - HOUR)
     fold()
     assert enrolled(experiment) == []
+
+
+def test_fold__a_new_phase__counts_what_comes_after_it_alone():
+    experiment = running()
+    for unit in ("u1", "u2"):
+        builders.expose(experiment, unit, "control")
+        buy(experiment, unit)
+    fold()
+    lifecycle.new_phase(experiment, None, "The logger lost events.", at=T0 + DAY)
+    builders.expose(experiment, "u1", "treatment", at=T0 + DAY + HOUR)
+    buy(experiment, at=T0 + DAY + 2 * HOUR)
+    assert fold().rebuilt == 1
+    assert enrolled(experiment) == [("u1", "treatment", T0 + DAY + HOUR, False)]
+    assert totals(experiment) == [("u1", 1, 1, 0, 0)]
+    assert fold().rebuilt == 0
 
 
 def test_fold__a_metric_added_later__is_folded_from_the_whole_log():
