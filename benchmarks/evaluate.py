@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from assignment.engine.bucketing import bucket_ranges
 from assignment.engine.evaluation import Evaluator, ServedExperiment, ServedVariant
 from assignment.engine.hashing import BUCKETS
 from assignment.ofrep import FLAGS
-from assignment.table import Flag
+from assignment.publish import serve
+from assignment.served import ExperimentRow, ProjectRows, VariantRow
+from assignment.table import Environment
 
 UNITS = 20_000
 ROUNDS = 5
@@ -109,6 +112,20 @@ def growthbook_evaluator(served: list[ServedExperiment]) -> Callable[[int, str],
     return evaluate
 
 
+def environment_of(served: list[ServedExperiment]) -> Environment:
+    """Return the same experiments as the edge lays them out."""
+    rows = ProjectRows(
+        experiments=tuple(
+            ExperimentRow(
+                key=one.key, salt=one.salt, status="running", environments=("production",),
+                variants=tuple(VariantRow(key=v.key, weight=v.weight, value=v.value) for v in one.variants),
+            )
+            for one in served
+        )
+    )  # fmt: skip
+    return Environment(serve(1, "bench", rows, datetime.now(UTC)).environments["production"])
+
+
 def rate(evaluate: Callable[[int, str], object], count: int, units: list[str]) -> float:
     """Return the median of some rounds' evaluations a second, one experiment for each unit in turn."""
     rounds = []
@@ -124,7 +141,7 @@ def in_process(served: list[ServedExperiment]) -> Iterator[tuple[str, float]]:
     """Yield each evaluator's name and rate, after checking that all give the same variants."""
     units = [f"user-{number:07}" for number in range(UNITS)]
     count = len(served)
-    flags = [Flag(one) for one in served]
+    flags = list(environment_of(served).flags.values())
     evaluators = [Evaluator(one) for one in served]
     textbook, growthbook = textbook_evaluator(served), growthbook_evaluator(served)
     for number, unit in enumerate(units[:2_000]):
@@ -135,7 +152,8 @@ def in_process(served: list[ServedExperiment]) -> Iterator[tuple[str, float]]:
     if growthbook is not None:
         yield "growthbook SDK", rate(growthbook, count, units[: UNITS // 4])
     yield "Truelift, evaluation with reason", rate(lambda i, unit: evaluators[i].evaluate(unit), count, units)
-    yield "Truelift, encoded OFREP answer", rate(lambda i, unit: flags[i].answer(unit), count, units)
+    yield "Truelift, compiled flag", rate(lambda i, unit: flags[i].compiled.choose({"id": unit}), count, units)
+    yield "Truelift, encoded OFREP answer", rate(lambda i, unit: flags[i].encoded({"id": unit}, {}), count, units)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Builders of what the edge serves, without a database."""
 
+from pathlib import Path
 from typing import Any
 
+from assignment.edge import Edge
 from assignment.publish import serve
 from assignment.served import ExperimentRow, FlagRow, ProjectRows, SegmentRow, ServedProject
 from assignment.snapshot import Content
@@ -37,3 +39,10 @@ def content(*projects: ServedProject, keys: dict[str, KeyGrant] | None = None) -
 def content_for(plain: str, *rows: Any, **fields: Any) -> Content:
     """Return a project with these rows and one key that may evaluate."""
     return content(project(*rows), keys={digest(plain): grant("evaluate", **fields)})
+
+
+def edge_of(*rows: Any, home: Path, **fields: Any) -> Edge:
+    """Return an edge without a database that serves these rows to one key."""
+    edge = Edge("", home / "snapshot.json")
+    edge.offer(content_for(KEY, *rows, **fields))
+    return edge

@@ -1,3 +1,4 @@
+import gzip
 import json
 import re
 
@@ -10,7 +11,7 @@ from assignment.ofrep import FLAGS, LARGEST_BODY, OfrepDoor
 from experiments.domain.keys import digest
 from tests.assignment import rows, served
 from tests.assignment.asking import ask, ask_all, send
-from tests.assignment.served import KEY, experiment, grant, project, variant
+from tests.assignment.served import KEY, edge_of, experiment, grant, project, variant
 
 AUTHORISED = {"authorization": f"Bearer {KEY}"}
 
@@ -22,12 +23,6 @@ def reference(one):
     return lambda unit: published.ask(one.key, **{attribute: unit}).experiment_result.key
 
 
-def edge_of(*experiments, tmp_path, **fields):
-    edge = Edge("", tmp_path / "snapshot.json")
-    edge.offer(served.content_for(KEY, *experiments, **fields))
-    return edge
-
-
 @pytest.fixture
 def edge(tmp_path):
     return edge_of(
@@ -35,13 +30,13 @@ def edge(tmp_path):
         experiment("old", status="stopped"),
         experiment("empty", allocation=0),
         experiment("by-session", unit_type="session"),
-        tmp_path=tmp_path,
+        home=tmp_path,
     )
 
 
 @pytest.fixture(scope="module")
 def standing_edge(tmp_path_factory):
-    return edge_of(experiment("ranker"), tmp_path=tmp_path_factory.mktemp("edge"))
+    return edge_of(experiment("ranker"), home=tmp_path_factory.mktemp("edge"))
 
 
 class TestAnswer:
@@ -80,7 +75,7 @@ class TestAnswer:
 
     def test_single__the_variant_of_a_model__names_its_version(self, tmp_path):
         models = (variant("a", weight=0), variant("b", weight=10_000, model="ranker 7"))
-        answer = ask(edge_of(experiment(variants=models), tmp_path=tmp_path), KEY, "ranker")
+        answer = ask(edge_of(experiment(variants=models), home=tmp_path), KEY, "ranker")
         assert answer.body["metadata"]["modelVersion"] == "ranker 7"
 
     @pytest.mark.parametrize(
@@ -95,7 +90,7 @@ class TestAnswer:
         ],
     )
     def test_single__every_type_of_value__is_sent_as_that_type(self, value, encoded, tmp_path):
-        edge = edge_of(experiment(variants=(variant("a", value=value), variant("b", value=value))), tmp_path=tmp_path)
+        edge = edge_of(experiment(variants=(variant("a", value=value), variant("b", value=value))), home=tmp_path)
         body = b'{"context":{"targetingKey":"u"}}'
         _, _, answer = OfrepDoor(edge).answer("POST", f"{FLAGS}/ranker", AUTHORISED, body)
         assert f'"value":{encoded},"variant"'.encode() in answer
@@ -132,7 +127,7 @@ class TestUnit:
     )
     def test_single__an_id__is_hashed_as_it_is_and_a_whole_number_as_its_digits(self, tmp_path, context, unit):
         many = experiment(variants=tuple(variant(f"v{n}", weight=100) for n in range(100)))
-        answer = ask(edge_of(many, tmp_path=tmp_path), KEY, "ranker", context)
+        answer = ask(edge_of(many, home=tmp_path), KEY, "ranker", context)
         assert answer.body["variant"] == reference(many)(unit)
 
     @pytest.mark.parametrize(
@@ -187,6 +182,39 @@ class TestBody:
         assert answer.status == 413
         assert str(len(body)) in answer.body["errorDetails"]
         assert str(LARGEST_BODY) in answer.body["errorDetails"]
+
+
+class TestEncoding:
+    BODY = json.dumps({"context": {"targetingKey": "shopper-1"}}).encode()
+
+    def packed(self, edge, body, encoding="gzip"):
+        return send(edge, f"{FLAGS}/ranker", body, {**AUTHORISED, "content-encoding": encoding})
+
+    @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+    def test_single__a_gzipped_body__is_read(self, edge, encoding):
+        assert self.packed(edge, gzip.compress(self.BODY), encoding) == ask(edge, KEY, "ranker")
+
+    @pytest.mark.parametrize("encoding", ["identity", ""])
+    def test_single__a_body_that_is_not_packed__is_read(self, edge, encoding):
+        assert self.packed(edge, self.BODY, encoding) == ask(edge, KEY, "ranker")
+
+    @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip"])
+    def test_single__another_encoding__is_415_and_names_what_is_taken(self, edge, encoding):
+        answer = self.packed(edge, self.BODY, encoding)
+        assert (answer.status, answer.body["errorCode"]) == (415, "PARSE_ERROR")
+        assert "plain or as gzip" in answer.body["errorDetails"]
+
+    @pytest.mark.parametrize("body", [BODY, gzip.compress(BODY)[:-9], b""])
+    def test_single__a_body_that_is_no_gzip_stream__is_a_parse_error(self, edge, body):
+        answer = self.packed(edge, body)
+        assert (answer.status, answer.body["errorCode"]) == (400, "PARSE_ERROR")
+        assert "gzip stream" in answer.body["errorDetails"]
+
+    def test_single__a_small_body_that_unpacks_to_much__is_413(self, edge):
+        bomb = gzip.compress(b" " * 10_000_000)
+        assert len(bomb) < LARGEST_BODY
+        answer = self.packed(edge, bomb)
+        assert (answer.status, str(LARGEST_BODY) in answer.body["errorDetails"]) == (413, True)
 
 
 class TestKeys:
@@ -310,7 +338,7 @@ class TestBulk:
         }
 
     def test_bulk__a_project_without_experiments__has_no_flags(self, tmp_path):
-        answer = ask_all(edge_of(tmp_path=tmp_path), KEY, {})
+        answer = ask_all(edge_of(home=tmp_path), KEY, {})
         assert (answer.status, answer.body) == (200, {"flags": []})
 
     def test_bulk__nothing_changed__is_304_without_a_body(self, edge):
