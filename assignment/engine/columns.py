@@ -26,6 +26,8 @@ NO_UNIT = -1
 AT_ONCE = 1 << 15
 _EXACT = 1 << 53
 _LOW = 100_000
+_BILLION = 10**9
+_BILLION_DIGITS = 9
 _ZERO = ord("0")
 _PRIME = np.uint32(PRIME)
 _LARGEST_ASCII = 0x7F
@@ -102,16 +104,29 @@ def _texts_of_integers(units: NDArray[Any]) -> Texts:
     # Beyond 2⁵³ a number's text is that of the nearest float, and a minus sign is rare: both go one by one.
     if not len(units) or units.min() < 0 or units.max() >= _EXACT:
         return _texts_of_strings([unit_text(unit) for unit in units.tolist()])
-    values = units.astype(np.int64)
-    width = max(len(str(int(values.max()))), 1)
-    digits = np.empty((len(values), width), dtype=np.uint8)
-    lengths = np.zeros(len(values), dtype=np.int64)
-    for place in range(width - 1, -1, -1):
-        lengths += values > 0
-        values, digit = np.divmod(values, 10)
-        digits[:, place] = digit + _ZERO
-    starts = np.arange(1, len(values) + 1, dtype=np.int64) * width - lengths
+    upper, lower = _split(units.astype(np.int64), _BILLION)
+    width = len(str(int(units.max())))
+    lower_width = min(width, _BILLION_DIGITS)
+    digits = np.empty((len(units), width), dtype=np.uint8)
+    lengths = np.zeros(len(units), dtype=np.int64)
+    _write_digits(digits[:, width - lower_width :], lower.astype(np.uint32))
+    _write_digits(digits[:, : width - lower_width], upper.astype(np.uint32))
+    for place in range(width):
+        lengths += units >= 10**place
+    starts = np.arange(1, len(units) + 1, dtype=np.int64) * width - lengths
     return Texts(digits.reshape(-1), starts, lengths)
+
+
+def _write_digits(digits: NDArray[np.uint8], values: Words) -> None:
+    for place in range(digits.shape[1] - 1, -1, -1):
+        values, digit = _split(values, np.uint32(10))
+        digits[:, place] = digit + _ZERO
+
+
+def _split(values: Any, divisor: Any) -> tuple[Any, Any]:
+    """Return quotient and remainder; numpy divides many by one number four times as fast as ``divmod`` does."""
+    quotient = values // divisor
+    return quotient, values - quotient * divisor
 
 
 def buckets_of(hashing: Hashing, texts: Texts) -> Buckets:
@@ -185,9 +200,9 @@ _DIGITS = np.array([[_ZERO + number // 10**place % 10 for number in range(1000)]
 
 def digits_hash(words: Words) -> Words:
     """Return the hash of each word's decimal digits."""
-    high, low = np.divmod(words, np.uint32(_LOW))
+    high, low = _split(words, np.uint32(_LOW))
     mixed: Words = _AFTER_HIGH.take(high)
-    upper, lower = np.divmod(low, np.uint32(1000))
+    upper, lower = _split(low, np.uint32(1000))
     for digits in (_DIGITS[1].take(upper), _DIGITS[2].take(upper), *(row.take(lower) for row in _DIGITS)):
         mixed ^= digits
         mixed *= _PRIME

@@ -93,7 +93,6 @@ def compiled_flag(
         raise TooLargeError(f"{key!r} may take {-flag.budget} steps more than an evaluation may")
     flag.interpreted = False
     flag.decide = _decided(steps, defaults, always_decides=compiler.always_decides)
-    flag.choose = flag.decide if not above and not flag.draws else flag.choose_afresh
     return flag.seal()
 
 

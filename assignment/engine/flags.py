@@ -6,17 +6,19 @@ from typing import Any
 from msgspec import Struct
 
 from assignment.engine.ends import Ends
-from assignment.engine.interpreted import Answer, answers, last_obstacle
+from assignment.engine.interpreted import Answer, answers, last_obstacle, session_of
 from assignment.engine.rules import SHARED, Attributes, Run, Step
+from assignment.engine.sdk import features
 from assignment.engine.sdk.context import Context
 from assignment.engine.sdk.effort import REGEX_SECONDS, Effort
-from assignment.engine.sdk.evaluating import evaluate_feature
 from assignment.engine.sdk.results import ExperimentResult, FeatureResult, Source
 from assignment.engine.sdk.values import unit_text
 from assignment.engine.targeting import OverBudgetError
 from assignment.engine.terminals import Terminal
 
 Choice = Callable[[Attributes], int]
+Evaluation = Callable[[Attributes], FeatureResult]
+Draw = Callable[[str, int], FeatureResult]
 NO_BANDIT: Mapping[str, Any] = {}
 
 
@@ -44,6 +46,8 @@ class CompiledFlag:
         Every end that the evaluation may have.
     choose
         Returns the index of a unit's terminal; called with the attributes.
+    evaluate
+        Returns the protocol's result; called with the attributes.
     interpreted
         Whether the interpreter is asked every time: a cycle, a contextual bandit, a configuration beyond all bounds.
     budget
@@ -59,8 +63,8 @@ class CompiledFlag:
     """
 
     __slots__ = (
-        "_ends", "_fixed", "above", "budget", "choose", "configuration", "decide", "draws", "interpreted", "key",
-        "steps", "terminals", "traced",
+        "_draw", "_ends", "_fixed", "above", "budget", "choose", "configuration", "decide", "draws", "evaluate",
+        "interpreted", "key", "steps", "terminals", "traced",
     )  # fmt: skip
 
     def __init__(self, key: str, configuration: Configuration, ends: Ends) -> None:
@@ -76,12 +80,19 @@ class CompiledFlag:
         self.steps = 0
         self.budget = 0
         self.above: frozenset[str] = frozenset((key,))
+        self.evaluate: Evaluation = self.evaluate_by_interpreter
         self._fixed: tuple[FeatureResult | None, ...] = ()
+        self._draw: tuple[Draw, ...] = ()
 
     def seal(self) -> "CompiledFlag":
         """Keep the ends that were found, with the results that are the same for every unit."""
         self.terminals = tuple(self._ends.terminals)
         self._fixed = tuple(map(_fixed, self.terminals))
+        self._draw = tuple(_drawing(self.key, end) for end in self.terminals)
+        if not self.interpreted:
+            alone = not self.draws and len(self.above) == 1
+            self.choose = self.decide if alone else self.choose_afresh
+            self.evaluate = _evaluation(self) if alone else self.evaluate_afresh
         return self
 
     def _decide_by_interpreter(self, attributes: Attributes, _: Run = SHARED) -> int:
@@ -121,48 +132,58 @@ class CompiledFlag:
         except OverBudgetError:
             return self.choose_by_interpreter(attributes, run.effort.seconds)
 
-    def evaluate(self, attributes: Attributes) -> FeatureResult:
-        """Return the protocol's result for a unit."""
-        if self.interpreted:
-            return evaluate_feature(self.configuration.context(attributes), self.key)
-        run = Run() if self.choose is self.decide else self.start()
+    def evaluate_afresh(self, attributes: Attributes) -> FeatureResult:
+        """Return the protocol's result for a unit, in an evaluation that keeps account of its work and parents."""
+        run = self.start()
         try:
             index = self.decide(attributes, run)
         except OverBudgetError:
-            return evaluate_feature(self.configuration.context(attributes), self.key)
-        fixed = self._fixed[index]
-        if fixed is not None:
-            return fixed
-        end = self.terminals[index]
-        drawn = self._drawn(end, run.unit, run.bucket)
-        return FeatureResult(end.value, end.source, end.rule_id, end.experiment, drawn)
+            return self.evaluate_by_interpreter(attributes, run.effort.seconds)
+        return self._fixed[index] or self._draw[index](run.unit, run.bucket)
 
-    def experiment_result(self, end: Terminal, attributes: Attributes) -> ExperimentResult:
-        """Return what an experiment did with a unit that it has assigned."""
-        hashing = self._ends.hashings[end.rule]
+    def evaluate_by_interpreter(self, attributes: Attributes, seconds: float = REGEX_SECONDS) -> FeatureResult:
+        """Return the protocol's result for a unit as the interpreter finds it."""
+        return features.evaluate(self.key, session_of(self.configuration.context(attributes), seconds))
+
+    def drawn(self, index: int, attributes: Attributes) -> ExperimentResult | None:
+        """Return what an experiment did with a unit that ends at a terminal, or None where none decided."""
+        if self._fixed[index] is not None:
+            return None
+        hashing = self._ends.hashings[self.terminals[index].rule]
         unit = unit_text(attributes.get(hashing.attribute))
-        return self._drawn(end, unit, hashing.bucket(unit))
-
-    def _drawn(self, end: Terminal, unit: str, bucket: int) -> ExperimentResult:
-        # Positional, for this is done for every unit: names would take half as long again.
-        return ExperimentResult(
-            True,
-            end.variation,
-            end.value,
-            end.variant_key,
-            True,
-            end.hash_attribute,
-            unit,
-            self.key,
-            False,
-            bucket / end.buckets,
-            end.variant_name,
-            False,
-            NO_BANDIT,
-        )
+        return self._draw[index](unit, hashing.bucket(unit)).experiment_result
 
 
 def _fixed(end: Terminal) -> FeatureResult | None:
+    """Return the result of a terminal that is the same for every unit."""
     if end.source is Source.EXPERIMENT:
         return None
     return FeatureResult(value=end.value, source=end.source, rule_id=end.rule_id)
+
+
+def _drawing(key: str, end: Terminal) -> Draw:
+    """Return how the result of an experiment's terminal follows from the unit and its bucket."""
+    value, source, rule_id, experiment, buckets = end.value, end.source, end.rule_id, end.experiment, end.buckets
+    variation, variant, name, attribute = end.variation, end.variant_key, end.variant_name, end.hash_attribute
+
+    def draw(unit: str, bucket: int) -> FeatureResult:
+        # Positional, for this is done for every unit: names would take half as long again.
+        share = bucket / buckets
+        result = ExperimentResult(
+            True, variation, value, variant, True, attribute, unit, key, False, share, name, False, NO_BANDIT
+        )
+        return FeatureResult(value, source, rule_id, experiment, result)
+
+    return draw
+
+
+def _evaluation(flag: CompiledFlag) -> Evaluation:
+    """Return how a flag without parents and without arrays or patterns is evaluated."""
+    decide, fixed, draw = flag.decide, flag._fixed, flag._draw
+
+    def evaluate(attributes: Attributes) -> FeatureResult:
+        run = Run()
+        index = decide(attributes, run)
+        return fixed[index] or draw[index](run.unit, run.bucket)
+
+    return evaluate

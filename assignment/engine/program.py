@@ -80,11 +80,10 @@ class Program:
         ends = [*((self.flags[parent], end) for parent, end in run.parents.items()), (flag, index)]
         found: dict[tuple[str, ...], Exposure] = {}
         for asked, end in ends:
-            terminal = asked.terminals[end]
-            if terminal.experiment is not None:
-                result = asked.experiment_result(terminal, attributes)
-                seen = (result.hash_attribute, result.hash_value, terminal.experiment_key, str(result.variation_id))
-                found.setdefault(seen, Exposure(experiment=terminal.experiment, result=result.as_json()))
+            drawn, experiment = asked.drawn(end, attributes), asked.terminals[end].experiment
+            if drawn is not None and experiment is not None:
+                seen = (drawn.hash_attribute, drawn.hash_value, str(experiment["key"]), str(drawn.variation_id))
+                found.setdefault(seen, Exposure(experiment=experiment, result=drawn.as_json()))
         return list(found.values())
 
     def _reported(self, key: str, attributes: Attributes, options: Options) -> list[Exposure]:
