@@ -40,6 +40,12 @@ class Settings:
     gain_worth_saying: float = 0.02
     """Share of variance below which an adjustment is said to gain almost nothing."""
 
+    thin_stratum: int = 20
+    """Fewer units of a stratum than this in a variant and its own variance is a guess; it is merged with others."""
+
+    rows_beyond: int = 10
+    """Rows beyond a quantile, in effective numbers, below which its interval rests on single values."""
+
     few_clusters: int = 40
     """Fewer units than this in a variant and the delta method's variance of a ratio is too small on average."""
 
