@@ -9,6 +9,7 @@ from django.utils import timezone
 from analysis import pipeline, refreshing
 from analysis.models import FoldedExperiment
 from analysis.refreshing import HARD_LIMIT, SOFT_LIMIT, TRANSIENT
+from analysis.rollup import retention
 from analysis.rollup.fold import fold
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
@@ -37,6 +38,13 @@ def refresh_experiment(self: Task, run_id: int) -> None:  # type: ignore[type-ar
         if self.request.retries < 3:
             raise self.retry(exc=error, countdown=2 ** (self.request.retries + 1)) from error
         refreshing.fail(run_id, "The database did not answer, four times in a row.")
+
+
+@shared_task(name="analysis.drop_old_events", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def drop_old_events() -> None:
+    """Drop the days of the log that are past their retention and that nothing can need any more."""
+    for partition in retention.drop_expired(timezone.now()):
+        logger.info("dropped %s: %s events past their retention", partition.name, partition.rows)
 
 
 def _candidates() -> list[Experiment]:

@@ -127,6 +127,7 @@ EMAIL_URL = os.environ.get("EMAIL_URL", "")
 globals().update(env.email_settings(EMAIL_URL))
 DEFAULT_FROM_EMAIL = os.environ.get("TRUELIFT_FROM_EMAIL", "Truelift <results@truelift.localhost>")
 EMAIL_TIMEOUT = 20
+RETENTION_DAYS = int(os.environ.get("TRUELIFT_RETENTION_DAYS", "400"))
 
 MOST_STREAMS = int(os.environ.get("TRUELIFT_MOST_STREAMS", "500"))
 STREAM_SECONDS = float(os.environ.get("TRUELIFT_STREAM_SECONDS", "60"))

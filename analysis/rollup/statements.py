@@ -56,7 +56,8 @@ WHERE x.started_at IS NOT NULL
 
 # Only the current phase counts: at its beginning every unit was dealt anew.
 # Stale: nothing folded yet, or folded under another start, plan (metrics and overrides) or stop. A stop later than
-# every row folded so far changes nothing that was folded.
+# every row folded so far changes nothing that was folded. Closed experiments, of whose time the log lacks days,
+# are left alone (retention.py).
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
 SELECT x.id, x.project_id, x.key, x.unit_type, phase.started_at, x.stopped_at, plan.digest,
@@ -80,6 +81,7 @@ CROSS JOIN LATERAL (
 ) plan
 CROSS JOIN LATERAL (SELECT coalesce(x.phase_started_at, x.started_at) AS started_at) phase
 WHERE x.started_at IS NOT NULL
+  AND phase.started_at >= coalesce((SELECT data_up_to FROM analysis_watermark WHERE name = 'retention'), '-infinity')
 """
 
 # The chunk is read once, out of many partitions, and then known to the planner by its own statistics. Properties that
