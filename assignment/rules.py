@@ -187,15 +187,17 @@ def _holdback_rule(
     experiment: ExperimentRow, values: list[Any], holdback: ExperimentRow, index: int, cuts: tuple[float, float]
 ) -> Rule:
     cut, start = cuts
-    share = cut / (cut + 1 - start)
+    # While the variant reaches a share alone, as large a share of those held back is compared: the split is one split
+    # from the first day, and both sides only grow.
+    compared = (1 - start) / (1 - cut)
     return experiment_rule(experiment, values) | {
         "id": "holdback",
         "key": holdback.key,
         "name": holdback.name,
         "phase": str(holdback.phase - 1),
         "variations": [values[0], values[index]],
-        "weights": [share, 1 - share],
+        "weights": [cut, 1 - cut],
         "coverage": 1.0,
-        "ranges": [[0.0, cut], [start, 1.0]],
+        "ranges": [[0.0, cut * compared], [start, 1.0]],
         "meta": [_meta(experiment.variants[0]), _meta(experiment.variants[index])],
     }

@@ -241,6 +241,18 @@ class TestShipped:
             held_back = {u for u in published.assigned() if published.ask("ranker", u).value == "control"}
             assert held_back < before.where("control")
 
+    def test_holdback__of_a_variant_shipped_by_steps__splits_alike_at_each_step(self):
+        compared: set[str] = set()
+        for share in (500, 2500, 9000, 10_000):
+            published = Published(shipped(shipped_share=share, holdback_share=1000), holdback())
+            (split,) = (one for one in published.rules() if one["id"] == "holdback")
+            held_back, treated = (end - start for start, end in split["ranges"])
+            assert split["weights"] == [0.1, 0.9]
+            assert held_back / (held_back + treated) == pytest.approx(0.1)
+            assert compared <= published.assigned()
+            compared = published.assigned()
+        assert compared == set(UNITS)
+
     def test_shipped__the_control__needs_no_holdback(self):
         published = Published(shipped(shipped="control", holdback_share=500), holdback())
         assert published.rules() == [{"id": "shipped", "force": "control"}]
