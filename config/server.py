@@ -23,6 +23,7 @@ from config.rsgi import Exchange, Headers, Scope, WsgiBridge
 from config.wsgi import application
 
 # After config.wsgi, which loads Django's settings and models.
+from assignment import decide  # isort: skip
 from assignment.doors import payload, refetch, remote, sub  # isort: skip
 from assignment.doors.connections import EdgeConnections, RefusedError  # isort: skip
 from assignment.doors.exposing import ExposureLog  # isort: skip
@@ -45,7 +46,7 @@ from experiments.domain.access import KeyGrant  # isort: skip
 JSON = ("content-type", "application/json")
 OFREP_PREFIX = "/ofrep/v1/"
 # A base address may have a path of its own before the protocol's (PROTOCOLS: ``/{env}/ofrep/v1/…``).
-_ASSIGNMENT = re.compile(r"^(?:/[^/]+)?((/ofrep/v1/|/api/features/|/api/eval/|/sub/).*)$", re.DOTALL)
+_ASSIGNMENT = re.compile(r"^(?:/[^/]+)?((/ofrep/v1/|/v1/decide|/api/features/|/api/eval/|/sub/).*)$", re.DOTALL)
 _BEARER = "bearer "
 
 
@@ -85,6 +86,7 @@ class Server:
         secret = partial(Door, error=_sdk_error, address_is_secret=True)
         return {
             OFREP_PREFIX: Door(name="ofrep", handle=single.handle, error=_ofrep_error),
+            decide.PATH: Door(name="decide", handle=decide.DecideDoor(self._edge).handle, error=_plain_error),
             payload.PATH: secret(
                 name="sdk_features", handle=PayloadDoor(connect, packed, settings.PAYLOAD_MAX_AGE).handle
             ),
@@ -225,6 +227,10 @@ def _may_read_metrics(authorization: str) -> bool:
         return True
     scheme, token = authorization[: len(_BEARER)].lower(), authorization[len(_BEARER) :].strip()
     return scheme == _BEARER and hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+
+
+def _plain_error(status: int, code: str, message: str) -> Answer:
+    return status, [JSON], msgspec.json.encode({"code": code, "message": message})
 
 
 def _ofrep_error(status: int, code: str, message: str) -> Answer:

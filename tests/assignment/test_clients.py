@@ -218,3 +218,14 @@ def test_http__a_browser__may_ask_and_read(world):
         answer = http.post(FLAGS, headers={"X-API-Key": world.key}, json={"context": {"targetingKey": "u"}})
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "etag" in answer.headers["access-control-expose-headers"].lower()
+
+
+def test_http__decide__answers_a_person_with_curl(world):
+    with httpx.Client(base_url=world.server.url, headers={"Authorization": f"Bearer {world.key}"}) as http:
+        answer = http.get("/v1/decide", params={"unit": "shopper-1", "country": "CA", "keys": "a-text"})
+        assert answer.status_code == 200
+        assert answer.json()["decisions"]["a-text"]["value"] == expected("a-text")("shopper-1").value
+        posted = http.post("/v1/decide", json={"unit": "shopper-1", "keys": ["a-text"]})
+        assert posted.json()["decisions"]["a-text"]["value"] == expected("a-text")("shopper-1").value
+        assert http.get("/v1/decide", headers={"Authorization": ""}).status_code == 401
+        assert answer.headers["access-control-allow-origin"] == "*"
