@@ -1,0 +1,100 @@
+"""GrowthBook's JavaScript SDK: the payload is fetched once and evaluated in the app, or evaluated here for one user."""
+
+import json
+import subprocess
+
+import httpx
+import pytest
+
+from experiments import keys
+from experiments.changes import announce
+from experiments.domain.access import Scope
+from experiments.domain.kinds import Delivery
+from experiments.domain.lifecycle import Status
+from experiments.models import ApiKey, Experiment, Project
+from tests import builders
+from tests.assignment.conftest import wait_until
+from tests.clients.conftest import UNITS, World
+
+FLAG = "new-ranker"
+
+
+def local(world: World, units: list[str]) -> dict[str, list[object]]:
+    return {
+        unit: [variant or "control", variant, "experiment" if variant else "defaultValue", variant is not None]
+        for unit in units
+        for variant in (world.variant(unit),)
+    }
+
+
+def knows(world: World, key: str) -> bool:
+    asked = httpx.post(f"{world.server.url}/ofrep/v1/evaluate/flags", headers={"X-API-Key": key}, json={})
+    return asked.status_code == httpx.codes.OK
+
+
+@pytest.fixture
+def other_key(world, django_db_blocker):
+    """Return a key with another delivery, and its encryption key, once the server knows it."""
+
+    def made(delivery: Delivery) -> tuple[str, str]:
+        with django_db_blocker.unblock():
+            plain = keys.issue_key(Project.objects.get(), delivery, [Scope.EVALUATE], None, delivery=delivery)[1]
+            announce()
+            secret = ApiKey.objects.get(name=delivery).encryption_key
+        wait_until(lambda: knows(world, plain))
+        return plain, secret
+
+    return made
+
+
+def test_growthbook_node__ten_thousand_units__get_what_the_engine_says(world, node):
+    answers = node.run("growthbook.mjs", url=world.server.url, key=world.key, flag=FLAG, units=UNITS)
+    assert answers == local(world, UNITS)
+
+
+def test_growthbook_node__an_encrypted_payload__is_read_with_the_key(world, node, other_key):
+    key, secret = other_key(Delivery.ENCRYPTED)
+    asked = {"url": world.server.url, "key": key, "decryptionKey": secret, "flag": FLAG, "units": UNITS[:200]}
+    assert node.run("growthbook.mjs", **asked) == local(world, UNITS[:200])
+
+
+def test_growthbook_node__remote_evaluation__tells_the_value_and_tracks_the_exposure(world, node, other_key):
+    key, _ = other_key(Delivery.REMOTE)
+    units = UNITS[:40]
+    answers = node.run("growthbook.mjs", url=world.server.url, key=key, flag=FLAG, units=units, remote=True)
+    assert answers == {
+        unit: [variant or "control", "force" if variant else "defaultValue", [[FLAG, variant]] if variant else []]
+        for unit in units
+        for variant in (world.variant(unit),)
+    }
+
+
+def test_growthbook_node__an_experiment_stops__is_pushed_to_the_app(world, node, django_db_blocker):
+    with django_db_blocker.unblock():
+        made = builders.experiment(Project.objects.get(), "streamed")
+        announce()
+    unit = "shopper-1"
+    wait_until(
+        lambda: node.run("growthbook.mjs", url=world.server.url, key=world.key, flag="streamed", units=[unit])[unit][3]
+    )
+    running = subprocess.Popen(
+        node.command("growthbook_stream.mjs"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        json.dump({"url": world.server.url, "key": world.key, "flag": "streamed", "unit": unit}, running.stdin)
+        running.stdin.close()
+        before = json.loads(running.stdout.readline())
+        with django_db_blocker.unblock():
+            # Stopped, everyone gets the control: the other value than the one this unit has now.
+            other = "treatment" if before == "control" else "control"
+            made.variants.filter(position=0).update(value=other)
+            Experiment.objects.filter(pk=made.pk).update(status=Status.STOPPED, stopped_at=builders.T0)
+            announce()
+        assert json.loads(running.stdout.readline()) == other
+    finally:
+        running.kill()
+        running.wait()
+        if running.stdout is not None:
+            running.stdout.close()
