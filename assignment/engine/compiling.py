@@ -5,7 +5,7 @@ from typing import Any
 
 from assignment.engine.ends import Ends
 from assignment.engine.flags import CompiledFlag, Configuration
-from assignment.engine.placing import hashing_of
+from assignment.engine.placing import MOST_RANGES, hashing_of
 from assignment.engine.rules import (
     FEWEST_VARIATIONS,
     NEXT,
@@ -169,6 +169,8 @@ class _Compiler:
         if not isinstance(variations, (list, tuple)) or len(variations) < FEWEST_VARIATIONS:
             self.always_decides = False
             return always(NEXT)
+        if len(variations) > MOST_RANGES:
+            raise TooLargeError(f"{len(variations)} variations are more than {MOST_RANGES}")
         experiment = features.described(self._key, rule, variations)
         attribute = text(experiment.get("hashAttribute"), "id")
         step = self._variation(position, rule, experiment, attribute, obstacles)

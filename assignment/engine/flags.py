@@ -88,8 +88,8 @@ class CompiledFlag:
         """Keep the ends that were found, with the results that are the same for every unit."""
         self.terminals = tuple(self._ends.terminals)
         self._fixed = tuple(map(_fixed, self.terminals))
-        self._draw = tuple(_drawing(self.key, end) for end in self.terminals)
         if not self.interpreted:
+            self._draw = tuple(_drawing(self.key, end) for end in self.terminals)
             alone = not self.draws and len(self.above) == 1
             self.choose = self.decide if alone else self.choose_afresh
             self.evaluate = _evaluation(self) if alone else self.evaluate_afresh

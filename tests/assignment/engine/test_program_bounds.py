@@ -129,13 +129,13 @@ def test_prerequisites__chain__ends_as_cyclic_where_the_interpreter_ends_it(link
 
 
 @pytest.mark.parametrize("field", ["ranges", "filters", "variations"])
-def test_experiment__a_hundred_thousand_ranges_or_variations__is_left_to_the_interpreter(field):
-    many = [[0.5, 0.50001]] * 100_000
-    change = {"ranges": many, "filters": [{"seed": "s", "ranges": many}], "variations": list(range(100_000))}[field]
+def test_experiment__twenty_thousand_ranges_or_variations__is_left_to_the_interpreter(field):
+    many = [[0.5, 0.50001]] * 20_000
+    change = {"ranges": many, "filters": [{"seed": "s", "ranges": many}], "variations": list(range(20_000))}[field]
     features = {"f": {"rules": [{"variations": [1, 2], "hashVersion": 2, field: change}]}}
     started = time.process_time()
     program = compile_features(features)
-    assert time.process_time() - started < 2 * SECOND
+    assert time.process_time() - started < SECOND
     assert program.evaluate("f", {"id": "1"}) == evaluate_feature(
         Context(features=features, attributes={"id": "1"}), "f"
     )
