@@ -15,6 +15,7 @@ class _Icon(RedirectView):
 urlpatterns = [
     path("", include("experiments.urls")),
     path("", include("events.urls")),
+    path("", include("assignment.pages.urls")),
     path("", include("analysis.urls")),
     path("favicon.ico", _Icon.as_view()),
 ]
