@@ -91,9 +91,9 @@ def test_live__polls_and_fills_its_suggestions(answers):
     with chromium.launched() as browser:
         page = opened(browser, answers)
         page.on("request", lambda sent: polls.append(sent.url) if "/arrivals/" in sent.url else None)
-        page.goto(HOST + reverse("event_list", args=["shop"]))
-        page.locator("#event-names option").first.wait_for(state="attached", timeout=5000)
-        page.wait_for_request("**/arrivals/**", timeout=10_000)
+        with page.expect_request("**/arrivals/**", timeout=20_000):
+            page.goto(HOST + reverse("event_list", args=["shop"]))
+        page.locator("#event-names option").first.wait_for(state="attached", timeout=20_000)
         assert page.get_by_role("link", name="Pause").is_visible()
     assert "state=" in polls[0]
 
