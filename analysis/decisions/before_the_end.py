@@ -64,23 +64,23 @@ def before_the_end(
     rules: Rules,
 ) -> Verdict:
     """No gain is read before the planned end; clear harm is."""
-    harmed = [one for one in evidence if one.crossed or one.losses]
-    if harmed:
-        return _stop_for_harm(situation, horizon, harmed, len(evidence), rules)
+    bar = f"Before the planned end a harm must pass p < {rules.interim_alpha:g}, so that looking often raises no "
+    bar += "false alarms; this one did."
+    if stop := stop_for_harm(situation, horizon, evidence, bar):
+        return stop
     if not horizon.running:
         return _stopped_early(horizon)
-    smallest = min((variant.units for variant in variants if variant.weight > 0), default=0)
-    if smallest < rules.min_units:
-        return _too_few_units(situation, horizon, smallest, rules)
+    if waiting := too_few_units(situation, variants, horizon, rules):
+        return waiting
     return Verdict(
         decision=Decision.KEEP_RUNNING,
         tone=Tone.FLAT,
-        headline=f"Keep it running: {_so_far(horizon)}, and nothing is clearly harmed.",
+        headline=f"Keep it running: {so_far(horizon)}, and nothing is clearly harmed.",
         explanation=f"Looking now is peeking: the intervals and p-values hold for one look, on day "
         f"{horizon.planned_days}. Until then only harm is tested, at p < {rules.interim_alpha:g}, so no gain is "
         "claimed, however good it looks.",
         reasons=[
-            f"Planned duration: {_so_far(horizon)}.",
+            f"Planned duration: {so_far(horizon)}.",
             "No guardrail is clearly crossed and no primary metric clearly worse.",
         ],
         next_step=f"Come back on day {horizon.planned_days}.",
@@ -91,33 +91,41 @@ def _stopped_early(horizon: Horizon) -> Verdict:
     return Verdict(
         decision=Decision.INCONCLUSIVE,
         tone=Tone.WARN,
-        headline=f"Stopped on {_so_far(horizon)}: too soon to claim a gain.",
+        headline=f"Stopped on {so_far(horizon)}: too soon to claim a gain.",
         explanation="The intervals and p-values hold for one look at the planned end. An experiment that is "
         "stopped when it looks good overstates its gain, so nothing is read as better here.",
-        reasons=[f"Planned duration: stopped on {_so_far(horizon)}."],
+        reasons=[f"Planned duration: stopped on {so_far(horizon)}."],
         next_step="Run it again for the whole planned time.",
     )
 
 
-def _too_few_units(situation: Situation, horizon: Horizon, smallest: int, rules: Rules) -> Verdict:
+def too_few_units(
+    situation: Situation, variants: Sequence[VariantFact], horizon: Horizon, rules: Rules
+) -> Verdict | None:
+    """Say that there are too few units to read anything, or return None where there are enough."""
+    smallest = min((variant.units for variant in variants if variant.weight > 0), default=0)
+    if smallest >= rules.min_units:
+        return None
     have = wording.units(smallest, situation.unit_type)
     return Verdict(
         decision=Decision.TOO_EARLY,
         tone=Tone.FLAT,
         headline=f"Too early to say: {have} in the smallest variant so far.",
         explanation=f"Nothing is read below {rules.min_units} {situation.unit_type}s in each variant.",
-        reasons=[f"Planned duration: {_so_far(horizon)}."],
+        reasons=[f"Planned duration: {so_far(horizon)}."],
         next_step=f"Let it run until day {horizon.planned_days}.",
     )
 
 
-def _stop_for_harm(
-    situation: Situation, horizon: Horizon, harmed: Sequence[Evidence], treatments: int, rules: Rules
-) -> Verdict:
+def stop_for_harm(situation: Situation, horizon: Horizon, evidence: Sequence[Evidence], bar: str) -> Verdict | None:
+    """Say to stop for clear harm, or return None where there is none. ``bar`` says what such a harm had to pass."""
+    harmed = [one for one in evidence if one.crossed or one.losses]
+    if not harmed:
+        return None
     worst = harmed[0]
     bad = worst.crossed + worst.losses
     damage = sentences.does(worst.subject, bad[:1], situation.currency)
-    others_run = horizon.running and len(harmed) < treatments
+    others_run = horizon.running and len(harmed) < len(evidence)
     advice = "Turn it off; the others may run on." if others_run else "Stop." if horizon.running else "Do not ship."
     cure = f"Turn {worst.subject} off and find" if horizon.running else "Find"
     beyond = f", beyond its limit of {sentences.limit(bad[0])}" if worst.crossed else ""
@@ -125,13 +133,12 @@ def _stop_for_harm(
         decision=Decision.KEEP_RUNNING if others_run else Decision.DO_NOT_SHIP,
         tone=Tone.BAD,
         headline=f"{damage}{beyond}. {advice}",
-        explanation=f"Seen on {_so_far(horizon)} {sentences.sureness(bad[0], situation.currency)}. "
-        f"Before the planned end a harm must pass p < {rules.interim_alpha:g}, so that looking often raises no "
-        "false alarms; this one did.",
-        reasons=[sentences.reason(one, situation.currency) for evidence in harmed for one in evidence.judged],
+        explanation=f"Seen on {so_far(horizon)} {sentences.sureness(bad[0], situation.currency)}. {bar}",
+        reasons=[sentences.reason(one, situation.currency) for each in harmed for one in each.judged],
         next_step=f"{cure} the cause.",
     )
 
 
-def _so_far(horizon: Horizon) -> str:
+def so_far(horizon: Horizon) -> str:
+    """Write where the experiment stands."""
     return f"day {horizon.day} of {horizon.planned_days}"

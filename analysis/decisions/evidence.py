@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analysis.decisions import wording
 from analysis.decisions.inputs import MetricPlan
 from analysis.results.schema import Comparison, Reading, VariantFact
+from analysis.stats.equivalence import Size
 from experiments.domain.metrics import MetricRole
 
 
@@ -39,6 +40,12 @@ class Evidence:
     def primaries(self) -> list[Judged]:
         """Return the metrics that the plan decides by."""
         return self.having(MetricRole.PRIMARY)
+
+    @property
+    def too_small(self) -> list[Judged]:
+        """Return the primary metrics whose change is shown to be smaller than what matters, significant or not."""
+        small = Size.NEGLIGIBLE.value
+        return [one for one in self.primaries if one.comparison.size == small]
 
     @property
     def gains(self) -> list[Judged]:

@@ -9,6 +9,7 @@ from analysis.decisions.horizon import Horizon
 from analysis.decisions.inputs import Situation
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.results.schema import Check, Health, Srm, VariantFact
+from analysis.stats.sequential_srm import SequentialSplitTest, sequential_split_test
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from analysis.stats.settings import Settings
 from analysis.stats.srm import SplitTest, split_test
@@ -29,6 +30,7 @@ def health(
     counts = {variant.key: variant.units for variant in variants}
     weights = {variant.key: variant.weight for variant in variants}
     split = split_test(counts, weights, settings)
+    always_valid = sequential_split_test([counts], weights, settings.srm_threshold)
     checks = [
         _traffic_split(split, variants),
         _enough_data(situation, variants, horizon, rules),
@@ -44,6 +46,7 @@ def health(
             counts=counts,
             expected=split.expected if isinstance(split, SplitTest) else {},
             threshold=settings.srm_threshold,
+            sequential_p_value=always_valid.p_value if isinstance(always_valid, SequentialSplitTest) else None,
         ),
         quarantined_units=situation.quarantined_units,
         overridden_units=situation.overridden_units,

@@ -14,7 +14,8 @@ class MetricPlan:
 
     ``margin`` is a guardrail's limit as a fraction of the control's value (.02 is 2 %). ``event`` is the event that the
     metric counts. ``proxy`` says whether the metric only stands in for the business (a click for a purchase); None
-    leaves that to the words in the metric's name and event.
+    leaves that to the words in the metric's name and event. ``matters`` is the smallest change, as a fraction of the
+    control's value, that is worth acting on; None where nobody named one.
     """
 
     key: str
@@ -27,6 +28,7 @@ class MetricPlan:
     description: str = ""
     event: str = ""
     proxy: bool | None = None
+    matters: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ def outcome(evidence: Evidence, currency: str, horizon: Horizon) -> Outcome:
     if evidence.gains:
         problems = evidence.crossed + evidence.losses + evidence.strained + evidence.side_damage + evidence.unproven
         stopped = story is not None and story.ending in (Ending.STOPPED, Ending.UNCERTAIN)
+        if not problems and all(one in evidence.too_small for one in evidence.gains):
+            return _too_small(evidence, evidence.gains, currency)
         if not problems and not stopped:
             return _ship(evidence, story, currency)
         return _look(evidence, story, problems, currency)
@@ -41,7 +43,27 @@ def outcome(evidence: Evidence, currency: str, horizon: Horizon) -> Outcome:
         return _do_not_ship(evidence, story, currency)
     if evidence.primaries and all(one.reading is Reading.TOO_EARLY for one in evidence.primaries):
         return _too_few(evidence, horizon)
+    flat = [one for one in evidence.primaries if one.reading is Reading.NO_CLEAR_CHANGE]
+    if flat and story is None and not evidence.side_damage and all(one in evidence.too_small for one in flat):
+        return _too_small(evidence, flat, currency)
     return _inconclusive(evidence, story, currency)
+
+
+def _too_small(evidence: Evidence, about: list[Judged], currency: str) -> Outcome:
+    """Say that whatever changed is shown to be smaller than what matters."""
+    one = about[0]
+    change = (
+        wording.opening(sentences.did(one, currency)) if one.reading is Reading.BETTER else "No change that matters"
+    )
+    what = "" if one.reading is Reading.BETTER else f" in {names(about)}"
+    return Outcome(
+        evidence=evidence,
+        decision=Decision.INCONCLUSIVE,
+        tone=Tone.FLAT,
+        headline=f"{change}{what}: smaller than the {wording.percent(one.plan.matters or 0.0)} that matters.",
+        explanation=sentences.joined(sentences.flat(about, currency), sentences.guardrails(evidence, currency)),
+        next_step="Decide by what it costs to build and keep: the metric is no reason for either variant.",
+    )
 
 
 def _ship(evidence: Evidence, story: Story | None, currency: str) -> Outcome:

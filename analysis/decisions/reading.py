@@ -8,7 +8,9 @@ from analysis.decisions.inputs import MetricPlan
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.results.schema import Reading
 from analysis.stats.compare import ComparisonNumbers, Difference
+from analysis.stats.equivalence import relative_equivalence
 from analysis.stats.estimates import Estimate, Form
+from analysis.stats.looks import Looking, shown
 from analysis.stats.noninferiority import margin_test
 from analysis.stats.unavailable import NotComputable
 from experiments.domain.metrics import Direction, MetricKind
@@ -38,11 +40,12 @@ def read(
     trustworthy: bool,
     unit_type: str = "unit",
     rules: Rules = DEFAULTS,
+    looking: Looking | None = None,
 ) -> ReadingWithReasons:
     """Put a comparison into words.
 
     Before the planned end only harm is read, and only at ``rules.interim_alpha``: a gain seen by looking early is not
-    a gain.
+    a gain. With ``looking`` the numbers hold at every look, and are read as they are.
     """
     if not trustworthy:
         return ReadingWithReasons(reading=Reading.NOT_TRUSTWORTHY)
@@ -51,7 +54,7 @@ def read(
     found = numbers.difference
     if isinstance(found, NotComputable):
         return ReadingWithReasons(reading=Reading.TOO_EARLY, reasons=(wording.opening(found.reason) + ".",))
-    if horizon.peeking:
+    if horizon.peeking and looking is None:
         harm = found.p_value < rules.interim_alpha and not is_gain(plan, found)
         return ReadingWithReasons(reading=Reading.WORSE if harm else Reading.TOO_EARLY)
     if found.p_value >= numbers.alpha:
@@ -94,12 +97,14 @@ def margin_crossed(
     trustworthy: bool,
     alpha: float,
     rules: Rules = DEFAULTS,
+    looking: Looking | None = None,
 ) -> bool | None:
     """Say whether a guardrail's limit is shown to be crossed (True), shown to be held (False), or neither (None).
 
     Held: one-sided at alpha, as in a non-inferiority test. Crossed: one-sided at alpha / 2, which is when the interval
     that the page shows lies wholly beyond the limit. Before the planned end nothing is held yet, and crossing must pass
-    the interim level.
+    the interim level. With ``looking`` both are tested at the look's own boundary, and crossing at the interim level as
+    well: the first looks' boundaries are too far out to stop a disaster.
     """
     control, treatment = numbers.control, numbers.treatment
     if plan.margin is None or not trustworthy or floors(numbers, rules=rules):
@@ -110,6 +115,23 @@ def margin_crossed(
     test = margin_test(control, treatment, plan.margin, higher_is_better=higher, covariance=numbers.covariance)
     if isinstance(test, NotComputable):
         return None
-    if test.p_crossed < (rules.interim_alpha if horizon.peeking else alpha) / 2:
+    if test.p_crossed < (rules.interim_alpha if horizon.peeking else alpha if looking is None else 0.0) / 2:
         return True
+    if looking is not None:
+        return _crossed_at_look(test.statistic, control.n + treatment.n, alpha, looking)
     return False if not horizon.peeking and test.p_held < alpha else None
+
+
+def _crossed_at_look(statistic: float, n: int, alpha: float, looking: Looking) -> bool | None:
+    if shown(-statistic, n, alpha / 2, looking):
+        return True
+    return False if shown(statistic, n, alpha, looking) else None
+
+
+def size(plan: MetricPlan, numbers: ComparisonNumbers, alpha: float) -> str | None:
+    """Say how the change compares with the smallest that matters; None where none is named or nothing can be said."""
+    control, treatment = numbers.control, numbers.treatment
+    if plan.matters is None or isinstance(control, NotComputable) or isinstance(treatment, NotComputable):
+        return None
+    found = relative_equivalence(control, treatment, margin=plan.matters, alpha=alpha, covariance=numbers.covariance)
+    return None if isinstance(found, NotComputable) else found.size.value

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from analysis.decisions import reading as readings
@@ -12,15 +12,22 @@ from analysis.decisions.horizon import Horizon, horizon
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.decisions.verdict import decide
-from analysis.results.schema import Comparison, EffectPoint, Health, MetricResult, VariantFact, Verdict
+from analysis.results.schema import Comparison, EffectPoint, Health, MetricResult, Reading, VariantFact, Verdict
 from analysis.stats.compare import ComparisonNumbers, Difference, compare
 from analysis.stats.estimates import Estimate
+from analysis.stats.group_sequential import boundaries
+from analysis.stats.looks import Looking, PlannedLooks, at_look, widened
 from analysis.stats.moments import Moments
+from analysis.stats.reference import two_sided_quantile
+from analysis.stats.sequential_estimates import AfterStopping, after_stopping
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from experiments.domain.metrics import MetricKind, MetricRole
 
 ENGINE_VERSION = "1.0.0"
 """Goes into every snapshot; raise it whenever the same moments would give other numbers, readings or verdicts."""
+
+
+_CALLED = (Reading.BETTER, Reading.WORSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +47,17 @@ def read_out(
     metrics: Sequence[MetricInput],
     alpha: float = STATS_DEFAULTS.alpha,
     rules: Rules = DEFAULTS,
+    looking: Looking | None = None,
 ) -> Readout:
     """Turn moments into comparisons, readings, health and verdict.
+
+    Args:
+        situation: the circumstances.
+        variants, metrics: units and moments.
+        alpha: overall risk.
+        rules: thresholds.
+        looking: how the plan allows for reading before the end (fixed at the start): numbers, readings and verdict then
+            hold at this look. None for a plan of one look, of which no gain is read early.
 
     Raises:
         ValueError: not exactly one control.
@@ -54,7 +70,7 @@ def read_out(
     health = check_health(situation, facts, where, rules)
     treatments = [fact for fact in facts if not fact.is_control]
     share = primary_alpha(alpha, [metric.plan for metric in metrics], len(treatments))
-    judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules)
+    judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules, looking)
     judged = [[judge.judged(metric, treatment.key) for treatment in treatments] for metric in metrics]
     results = [
         metric_result(metric.plan, [one.comparison for one in row]) for metric, row in zip(metrics, judged, strict=True)
@@ -67,7 +83,7 @@ def read_out(
         )
         for index, fact in enumerate(treatments)
     ]
-    verdict = decide(situation, facts, health, where, evidence, rules)
+    verdict = decide(situation, facts, health, where, evidence, rules, looking)
     return Readout(day=where.day, variants=facts, health=health, metrics=results, verdict=verdict)
 
 
@@ -82,19 +98,39 @@ class _Judge:
     alpha: float
     primary_alpha: float
     rules: Rules
+    looking: Looking | None = None
 
     def judged(self, metric: MetricInput, treatment: str) -> Judged:
         """Compare one treatment with the control and read the result."""
         plan = metric.plan
         own = self.primary_alpha if plan.role is MetricRole.PRIMARY else self.alpha
-        numbers = compare_metric(
-            plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own
+        numbers = self.at_this_look(
+            plan,
+            compare_metric(plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own),
         )
         return Judged(
             plan=plan,
             comparison=self.comparison(metric, treatment, numbers),
             denominator_moved=numbers.denominator_moved,
         )
+
+    def at_this_look(self, plan: MetricPlan, numbers: ComparisonNumbers) -> ComparisonNumbers:
+        """Return the numbers that hold although the experiment was looked at before; unchanged for one look.
+
+        Harm before the end need not wait for its boundary: where it passes the interim level, the numbers shown are
+        those of that test.
+        """
+        if self.looking is None:
+            return numbers
+        found, looked = numbers.difference, at_look(numbers, self.looking)
+        now = looked.difference
+        urgent = isinstance(found, Difference) and found.p_value < self.rules.interim_alpha
+        if not self.horizon.peeking or not urgent or not isinstance(found, Difference):
+            return looked
+        if readings.is_gain(plan, found) or (isinstance(now, Difference) and now.p_value < numbers.alpha):
+            return looked
+        level = self.rules.interim_alpha
+        return widened(replace(numbers, alpha=level), found, two_sided_quantile(level, found.df), found.p_value)
 
     def comparison(self, metric: MetricInput, treatment: str, numbers: ComparisonNumbers) -> Comparison:
         """Return the numbers of one comparison with their reading."""
@@ -106,9 +142,16 @@ class _Judge:
             trustworthy=self.trustworthy,
             unit_type=self.situation.unit_type,
             rules=self.rules,
+            looking=self.looking,
         )
         crossed = readings.margin_crossed(
-            plan, numbers, self.horizon, trustworthy=self.trustworthy, alpha=self.alpha, rules=self.rules
+            plan,
+            numbers,
+            self.horizon,
+            trustworthy=self.trustworthy,
+            alpha=self.alpha,
+            rules=self.rules,
+            looking=self.looking,
         )
         found = numbers.difference if isinstance(numbers.difference, Difference) else None
         return Comparison(
@@ -119,7 +162,7 @@ class _Judge:
             value=numbers.treatment.value if isinstance(numbers.treatment, Estimate) else None,
             control_value=numbers.control.value if isinstance(numbers.control, Estimate) else None,
             difference=found.value if found else None,
-            difference_interval=found.interval if found else None,
+            difference_interval=_bounded(found.interval) if found else None,
             lift=numbers.lift,
             lift_interval=numbers.lift_interval,
             p_value=found.p_value if found else None,
@@ -131,7 +174,26 @@ class _Judge:
             warnings=[*said.reasons, *(() if found is None and said.reasons else numbers.notes)],
             alpha=numbers.alpha,
             adjusted_p_value=min(1.0, found.p_value * self.alpha / numbers.alpha) if found else None,
+            size=readings.size(plan, numbers, self.alpha) if self.trustworthy else None,
+            boundary=found.quantile if found and self.looking is not None and math.isfinite(found.quantile) else None,
+            unbiased_difference=self.unbiased(numbers) if said.reading in _CALLED else None,
         )
+
+    def unbiased(self, numbers: ComparisonNumbers) -> float | None:
+        """Return the estimate that allows for having stopped at this look of a group-sequential plan."""
+        found = numbers.difference
+        if not isinstance(self.looking, PlannedLooks) or not isinstance(found, Difference):
+            return None
+        plan = replace(self.looking.plan, alpha=numbers.alpha)
+        bounds = boundaries(plan, self.looking.information, final=self.looking.final)
+        stopped = after_stopping(bounds, found.value, found.standard_error, numbers.alpha)
+        return stopped.estimate if isinstance(stopped, AfterStopping) else None
+
+
+def _bounded(interval: tuple[float, float]) -> tuple[float | None, float | None]:
+    """Write an interval without bounds as the schema does."""
+    low, high = interval
+    return (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
 
 
 def variant_facts(variants: Sequence[VariantCount]) -> list[VariantFact]:

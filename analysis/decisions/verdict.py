@@ -15,7 +15,9 @@ from analysis.decisions.horizon import Horizon
 from analysis.decisions.inputs import Situation
 from analysis.decisions.outcome import Outcome, outcome
 from analysis.decisions.rules import DEFAULTS, Rules
+from analysis.decisions.while_running import at_a_look, early_stop
 from analysis.results.schema import Health, Tone, VariantFact, Verdict
+from analysis.stats.looks import Looking
 
 _BEST_FIRST = (Decision.SHIP, Decision.LOOK, Decision.INCONCLUSIVE, Decision.TOO_EARLY, Decision.DO_NOT_SHIP)
 
@@ -27,20 +29,28 @@ def decide(
     horizon: Horizon,
     evidence: Sequence[Evidence],
     rules: Rules = DEFAULTS,
+    looking: Looking | None = None,
 ) -> Verdict:
-    """Return the verdict over all treatments."""
+    """Return the verdict over all treatments; with ``looking``, also of an experiment that is still running."""
     if not health.trustworthy:
         return not_trustworthy(situation, variants, health)
     if horizon.day == 0 or not evidence or sum(variant.units for variant in variants) == 0:
         return nothing_yet(situation, horizon)
-    if horizon.peeking:
+    if horizon.peeking and looking is None:
         return before_the_end(situation, variants, horizon, evidence, rules)
     outcomes = [outcome(one, situation.currency, horizon) for one in evidence]
+    if horizon.peeking and looking is not None:
+        called = any(one.decision is Decision.SHIP for one in outcomes)
+        unfinished = at_a_look(situation, variants, horizon, evidence, rules, looking, called=called)
+        if unfinished is not None:
+            return unfinished
+        early = early_stop(outcomes, horizon, looking, situation.currency)
+        return _combined(outcomes, horizon, situation.currency, early)
     return _combined(outcomes, horizon, situation.currency)
 
 
-def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str) -> Verdict:
-    """Return the best treatment's outcome, and a word about the others."""
+def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str, early: str = "") -> Verdict:
+    """Return the best treatment's outcome, and a word about the others and about an early stop."""
     best = min(outcomes, key=lambda one: (_BEST_FIRST.index(one.decision), -_gain(one)))
     others = [one for one in outcomes if one is not best]
     headline = best.headline
@@ -48,7 +58,7 @@ def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str) -> V
         headline = f"No treatment changes {names(best.evidence.primaries)} clearly."
     rest = "; ".join(f"{one.evidence.subject}: {one.decision}" for one in others)
     said = f"This is about {best.evidence.subject}. Other treatments: {rest}." if others else ""
-    reasons = [f"Planned duration: reached, {horizon.planned_days} days."]
+    reasons = [early or f"Planned duration: reached, {horizon.planned_days} days."]
     if horizon.day > horizon.planned_days + 1:
         reasons.append(f"Read on day {horizon.day}: running on until a result turns significant is peeking too.")
     for one in outcomes:

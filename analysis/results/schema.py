@@ -54,7 +54,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     ``alpha`` is this comparison's share of the risk (intervals are at 1 - alpha), ``adjusted_p_value`` the p-value that
     compares with the whole. ``margin_crossed``: True when it is shown that the limit is crossed, False when it is shown
-    that it is held, None when neither is (or there is no margin).
+    that it is held, None when neither is (or there is no margin). ``size`` says how the change compares with the
+    smallest that matters, where one is named. Where the experiment is read while it runs, ``boundary`` is how many
+    standard errors the interval is wide on each side at this look, and ``unbiased_difference`` the estimate that allows
+    for having stopped here.
     """
 
     variant: str
@@ -75,6 +78,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     alpha: float = 0.05
     adjusted_p_value: float | None = None
+    size: str | None = None
+    boundary: float | None = None
+    unbiased_difference: float | None = None
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
@@ -102,12 +108,13 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class Srm(Struct, frozen=True, kw_only=True):
-    """The sample ratio mismatch test."""
+    """The sample ratio mismatch test. ``sequential_p_value`` holds however often it is looked at."""
 
     p_value: float | None
     counts: dict[str, int]
     expected: dict[str, float]
     threshold: float
+    sequential_p_value: float | None = None
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ evenly spaced, nor as many as planned (Lan and DeMets 1983).
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 from scipy import optimize, stats
 
@@ -101,6 +101,12 @@ def boundaries(plan: SequentialPlan, information: Sequence[float], *, final: boo
     Raises:
         ValueError: information that does not grow.
     """
+    return _boundaries(plan, tuple(float(one) for one in information), final)
+
+
+@lru_cache(maxsize=512)
+def _boundaries(plan: SequentialPlan, information: tuple[float, ...], final: bool) -> Boundaries:
+    """Work out the boundaries; all metrics of a look share them."""
     fractions = [one / plan.planned_information for one in information]
     state, gone, uppers, cumulated = begin(), 0.0, [], []
     for index, fraction in enumerate(fractions):
@@ -228,22 +234,19 @@ def repeated_p_value(
     z = abs(statistic) if plan.sides == 2 else statistic
 
     def reached(alpha: float) -> float:
-        other = SequentialPlan(
-            alpha=alpha,
-            planned_information=plan.planned_information,
-            planned_looks=plan.planned_looks,
-            spending=plan.spending,
-            rho=plan.rho,
-            sides=plan.sides,
-        )
+        other = replace(plan, alpha=alpha, futility_risk=None)
         return min(boundaries(other, information, final=final).upper[-1], _BEYOND) - z
 
     low, high = 1e-12, min(0.999, 0.4999 * plan.sides)
-    if reached(high) >= 0:
-        return 1.0
-    if reached(low) <= 0:
-        return low
-    solved = optimize.brentq(lambda log_alpha: reached(math.exp(log_alpha)), math.log(low), math.log(high), xtol=1e-8)
+    if reached(plan.alpha) > 0:
+        low = plan.alpha
+        if reached(high) >= 0:
+            return 1.0
+    else:
+        high = plan.alpha
+        if reached(low) <= 0:
+            return low
+    solved = optimize.brentq(lambda log_alpha: reached(math.exp(log_alpha)), math.log(low), math.log(high), xtol=1e-7)
     return float(math.exp(solved))
 
 

@@ -60,7 +60,8 @@ def shown(statistic: float, n: int, alpha: float, looking: Looking) -> bool:
     if isinstance(looking, AnyLooks):
         return always_valid_p(statistic, n, alpha, looking.tuned_for, one_sided=True) < alpha
     plan = replace(looking.plan, alpha=alpha, sides=1, futility_risk=None)
-    return statistic > boundaries(plan, looking.information, final=looking.final).upper[-1]
+    bound = _unless_stalled(lambda: boundaries(plan, looking.information, final=looking.final).upper[-1])
+    return not isinstance(bound, NotComputable) and statistic > bound
 
 
 def widened(numbers: ComparisonNumbers, found: Difference, multiplier: float, p_value: float) -> ComparisonNumbers:

@@ -88,7 +88,7 @@ def advance(paths: Paths, information: float, drift: float, low: float, high: fl
     low, high = max(low, centre - _REACH), min(high, centre + _REACH)
     if high <= low:
         return Paths(information=information, nodes=np.zeros(1), mass=np.zeros(1))
-    panels = max(6, math.ceil((high - low) / (2 * spread)))
+    panels = max(6, math.ceil((high - low) / (3 * spread)))
     half = (high - low) / (2 * panels)
     points, weights = _rule()
     middles = low + half * (2 * np.arange(panels) + 1)

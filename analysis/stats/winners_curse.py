@@ -19,7 +19,7 @@ class CumulativeImpact:
         chosen: how many of all were chosen.
         claimed: the plain sum of their effects.
         bias: expected overstatement (Lee and Shen), with the effects themselves in the place of the true ones.
-        corrected: claimed - bias; slightly too low, as the plug-in over-corrects.
+        corrected: claimed - bias; too low, as the plug-in over-corrects, the more so the noisier the effects.
         shrunk: sum of the chosen effects after shrinkage to the learned prior; the figure to report.
         shrunk_standard_error: of that sum, the prior taken as known.
     """

@@ -8,6 +8,7 @@ import numpy as np
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.readout import Readout, read_out
 from analysis.results.schema import Comparison
+from analysis.stats.looks import Looking
 from analysis.stats.moments import Moments, proportion_moments
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
 
@@ -113,6 +114,7 @@ class Scene:
     alpha: float = 0.05
     exposures_per_day: dict[date, int] = field(default_factory=dict)
     unreadable: dict[str, int] = field(default_factory=dict)
+    looking: Looking | None = None
 
     def read(self) -> Readout:
         end = T0 + timedelta(days=self.day)
@@ -140,7 +142,7 @@ class Scene:
             )
             for key, name, weight, units in zip(self.keys, self.names, self.weights, self.units, strict=False)
         ]
-        return read_out(situation, variants, self.metrics, self.alpha)
+        return read_out(situation, variants, self.metrics, self.alpha, looking=self.looking)
 
 
 def comparison(readout: Readout, metric: str, treatment: int = 0) -> Comparison:
