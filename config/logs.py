@@ -1,14 +1,14 @@
-"""Log lines without API keys: some protocols carry the key in the address, and any message may quote one."""
+"""Log lines without secrets: some protocols carry the key in the address, and any message may quote one."""
 
 import logging
 import re
 
-_KEY = re.compile(r"\btl_[A-Za-z0-9_-]{6,}")
+_SECRET = re.compile(r"\b(tl_|token=)[A-Za-z0-9._~%-]{6,}")
 
 
 class KeylessFormatter(logging.Formatter):
-    """Writes a record, its traceback included, with every key cut to its first letters."""
+    """Writes a record, its traceback included, with every API key and every stream's token cut away."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line."""
-        return _KEY.sub("tl_…", super().format(record))
+        return _SECRET.sub(r"\1…", super().format(record))

@@ -59,6 +59,11 @@ def of_edge(edge: Edge) -> Collector:
             samples=() if version is None else (("", (("version", version),), 1.0),),
         )
         yield gauge("truelift_snapshot_age_seconds", "Since the database last confirmed the snapshot.", edge.age)
+        yield gauge(
+            "truelift_snapshot_refused",
+            "Flags and experiments that cannot be served as they are; the last good ones are.",
+            len(edge.refusals),
+        )
         yield gauge("truelift_database_connected", "1 while the edge hears of changes.", float(edge.connected))
 
     return collect

@@ -8,10 +8,12 @@ from urllib.parse import parse_qs
 import msgspec
 
 from assignment.doors.streams import EVENT_STREAM, State, StreamExchange, Streams, encode_event, known
+from assignment.ofrep import STREAM as PATH
 from assignment.tokens import Tokens
 from assignment.wire import JSON, Answer, Headers
 
-PATH = "/ofrep/v1/stream"
+__all__ = ["PATH", "Changing", "RefetchDoor"]
+
 LIFETIME_SECONDS = 900.0
 """Longer than the SDKs' streams live: these clients evaluate everything again after each reconnection."""
 

@@ -41,17 +41,20 @@ def test_server__each_door__answers_at_its_addresses(server, write_key):
     for prefix in ("", "/production"):
         answer = post(server, f"{prefix}/ofrep/v1/evaluate/flags/x", write_key, json={"context": {}})
         assert answer.json()["key"] == "x"
+    for path in ("/v1/decide?unit=u1", "/v1/decide/"):
+        assert get(server, path, **{"x-api-key": write_key}).json()["decisions"] == {}
+    assert get(server, "/v1/decided", **{"x-api-key": write_key}).status_code == 404
     assert post(server, "/v1/batch", write_key, json={"batch": [track()]}).json()["accepted"] == 1
     assert post(server, "/v1/t", write_key, json=track()).json()["accepted"] == 1
     assert LoggedEvent.objects.count() == 2
 
 
 def test_server__browser__may_ask_from_any_origin(server, write_key):
-    for path in ("/v1/t", "/ofrep/v1/evaluate/flags"):
+    for path in ("/v1/t", "/ofrep/v1/evaluate/flags", "/ofrep/v1/stream", "/api/features/x", "/api/eval/x", "/sub/x"):
         preflight = httpx.options(server.url + path, timeout=60, headers={"origin": "https://shop.example"})
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == "*"
-        assert "POST" in preflight.headers["access-control-allow-methods"]
+        assert {"GET", "POST"} <= set(preflight.headers["access-control-allow-methods"].split(", "))
         allowed = preflight.headers["access-control-allow-headers"].split(", ")
         assert {"content-type", "authorization", "x-api-key", "if-none-match"} <= set(allowed)
         for key in (write_key, "tl_unknown"):
@@ -75,6 +78,10 @@ def test_server__body_too_large__is_413_in_each_doors_shape(server, write_key):
     assert (segment.status_code, segment.json()["code"]) == (413, "body_too_large")
     ofrep = post(server, "/ofrep/v1/evaluate/flags", write_key, content=body)
     assert (ofrep.status_code, ofrep.json()["errorCode"]) == (413, "GENERAL")
+    decide = post(server, "/v1/decide", write_key, content=body)
+    assert (decide.status_code, decide.json()["code"]) == (413, "body_too_large")
+    sdk = post(server, f"/api/eval/{write_key}", write_key, content=body)
+    assert (sdk.status_code, sdk.json()["status"]) == (413, 413)
 
 
 def test_server__body_too_large__is_413_also_for_clients_that_write_all_before_they_read(server, write_key):

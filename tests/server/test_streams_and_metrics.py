@@ -1,13 +1,13 @@
 """One real server process: its streams end when it stops, its metrics say what it did, its exposures are on disk."""
 
 import threading
-import time
 
 import httpx
 import pytest
 
 from events.models import LoggedEvent
 from events.row import Door
+from experiments.changes import announce
 from experiments.domain.access import Scope
 from experiments.keys import issue_key
 from experiments.models import Project
@@ -75,6 +75,7 @@ def test_metrics__state__says_what_is_served_and_what_waits(exposing_key, server
     assert found["truelift_snapshot_age_seconds"] < 60
     assert found["truelift_database_connected"] == found["truelift_event_log_available"] == 1
     assert found["truelift_sink_waiting_requests"] == found["truelift_streams_open"] == 0
+    assert found["truelift_snapshot_refused"] == 0
     assert found['truelift_events_total{outcome="accepted"}'] == found['truelift_events_total{outcome="refused"}'] == 2
     assert found['truelift_log_rows_total{outcome="stored"}'] == 1
     assert found['truelift_log_rows_total{outcome="duplicate"}'] == 1
@@ -145,8 +146,6 @@ def test_ofrep_stream__a_change__tells_web_clients_to_ask_again(ranker, evaluate
     before = listening.text.count("refetchEvaluation")
     assert metrics(server)["truelift_streams_open"] == 1
     type(ranker).objects.filter(pk=ranker.pk).update(allocation=1234)
-    from experiments.changes import announce
-
     announce()
     wait_until(lambda: listening.text.count("refetchEvaluation") == before + 1)
     event = listening.text.split("\n\n")[-2]
@@ -164,9 +163,7 @@ def test_ofrep_stream__without_a_good_token__is_401(evaluate_key, server):
 def test_server__stopped_with_open_streams__ends_them_and_itself(evaluate_key, server):
     listening = [Listening(stream_address(server, evaluate_key)), Listening(f"{server.url}/sub/{evaluate_key}")]
     wait_until(lambda: all("retry:" in one.text for one in listening))
-    began = time.monotonic()
     assert server.stop() == 0
-    print("stopped after", time.monotonic() - began)
     wait_until(lambda: all(one.ended() for one in listening))
 
 
