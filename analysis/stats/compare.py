@@ -43,6 +43,7 @@ class ComparisonNumbers:
     ``numerator`` and ``denominator`` are the per-unit comparisons beside a ratio: a ratio alone can move because its
     denominator did. ``covariance`` of the two estimates is 0 unless they were adjusted together; then ``unadjusted`` is
     the difference without covariates and ``variance_reduction`` the share of its variance that they took away.
+    ``skewness`` is of the metric as it is, a ratio's of its numerator.
     """
 
     form: Form

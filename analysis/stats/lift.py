@@ -45,3 +45,32 @@ def fieller(control: Estimate, treatment: Estimate, quantile: float, covariance:
     spread = max(0.0, v1 - 2 * r * c + r * r * v0 - (g * v1 - scaled_c**2))
     centre, half = r - quantile / m0 * scaled_c, quantile / m0 * math.sqrt(spread)
     return Lift(value=r - 1, interval=((centre - half) / (1 - g) - 1, (centre + half) / (1 - g) - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftEstimate:
+    """A lift with a standard error of its own, for pooling and shrinking lifts across experiments.
+
+    Not for the reading of one experiment: intervals from it can contradict the test of the difference.
+    """
+
+    value: float
+    standard_error: float
+
+
+def delta_lift(control: Estimate, treatment: Estimate, covariance: float = 0.0) -> LiftEstimate | NotComputable:
+    """Return treatment / control - 1 by the delta method: variance (V1 - 2Rc + R² V0) / m0², R = m1 / m0."""
+    if control.value == 0:
+        return NotComputable("the control's value is zero: read the absolute difference")
+    r = treatment.value / control.value
+    variance = treatment.variance - 2 * r * covariance + r * r * control.variance
+    return LiftEstimate(value=r - 1, standard_error=math.sqrt(max(0.0, variance)) / abs(control.value))
+
+
+def log_lift(control: Estimate, treatment: Estimate, covariance: float = 0.0) -> LiftEstimate | NotComputable:
+    """Return log(treatment / control): variance V1 / m1² + V0 / m0² - 2c / (m1 m0); log lifts add and average best."""
+    if control.value <= 0 or treatment.value <= 0:
+        return NotComputable("a logarithm of the change needs both values above zero")
+    m0, m1 = control.value, treatment.value
+    variance = treatment.variance / m1**2 + control.variance / m0**2 - 2 * covariance / (m1 * m0)
+    return LiftEstimate(value=math.log(m1 / m0), standard_error=math.sqrt(max(0.0, variance)))

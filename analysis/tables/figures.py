@@ -1,23 +1,19 @@
 """Moments and quantiles of the loaded units: what the database adds up, as the statistics take it."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.stats import quantiles
 from analysis.stats.estimates import Estimate
 from analysis.stats.moments import Moments
-from analysis.stats.reference import two_sided_quantile
 from analysis.stats.unavailable import NotComputable
 from analysis.tables.loading import Loaded
 from analysis.tables.refusal import RefusalError
 from analysis.tables.request import Cap, MetricType, Request
 
 KEPT = "NOT mixed"
-_Z = two_sided_quantile(0.05, math.inf)
-_FEWEST_BEYOND = 10
-"""Observations beyond a quantile, in effective numbers, below which its interval rests on single values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +103,7 @@ def part(whole: Moments | None, size: int) -> Moments:
 def quantile(table: Loaded, request: Request, index: int, variant: str) -> Estimate | NotComputable:
     """Return one variant's quantile over rows, with a standard error that knows that a unit's rows belong together.
 
-    With q = Y_(ceil(n v)), and S_k of a unit's N_k values at or below q, the share's variance over K units is
-    [v_S - 2 r c_SN + r² v_N] / (K mean(N)²), r = mean(S) / mean(N); the values at the ranks n (v -+ 1.96 sd) are as far
-    apart as 2 x 1.96 standard errors of the quantile.
-
-    Source: Deng, Knoblich, Lu, KDD 2018, section 4; Yao, Li, Lu 2024, algorithm 1.
+    See ``stats.quantiles``.
     """
     level = table.metrics[index].level or 0.5
     column = table.value_names[table.metrics[index].column]
@@ -128,17 +120,14 @@ def quantile(table: Loaded, request: Request, index: int, variant: str) -> Estim
     if int(str(row[0])) < 2:
         return NotComputable("one unit alone says nothing about the spread between units")
     units, s, size, vs, cov, vn = (float(str(cell)) for cell in row)
-    share = s / size
-    variance = max(0.0, (vs - 2 * share * cov + share**2 * vn) / (units * size**2))
-    effect = max(1.0, variance / (level * (1 - level) / n))
-    if n * min(level, 1 - level) < _FEWEST_BEYOND * effect:
-        return NotComputable(f"{n:,} values are too few for the {level:g} quantile")
-    reach = _Z * math.sqrt(variance)
-    ranks = (max(1, math.floor(n * (level - reach))), min(n, math.ceil(n * (level + reach))))
-    places = ", ".join(repr((rank - 0.5) / n) for rank in ranks)
+    table_of = np.array([[vs, cov], [cov, vn]]) * (units - 1)
+    found = quantiles.ranks(level, Moments(n=int(units), mean=np.array([s, size]), comoment=table_of))
+    if isinstance(found, NotComputable):
+        return found
+    places = ", ".join(repr((rank - 0.5) / n) for rank in (found.lower, found.upper))
     (ends,) = table.query(f"SELECT quantile_disc({column}, [{places}]) FROM {rows}")
     low, high = (float(end) for end in np.asarray(ends[0], dtype=np.float64))
-    return Estimate(n=int(units), value=value, variance=((high - low) / (2 * _Z)) ** 2, df=math.inf)
+    return quantiles.from_order_statistics(int(units), value, low, high)
 
 
 def _observations(request: Request, column: str, variant: str, *, excluding: bool) -> tuple[str, str]:

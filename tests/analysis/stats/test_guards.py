@@ -14,7 +14,7 @@ from analysis.stats.estimates import Estimate, Form, estimate
 from analysis.stats.moments import Moments, mean_moments, proportion_moments
 from analysis.stats.noninferiority import MarginTest, margin_test
 from analysis.stats.skewness import kappa
-from analysis.stats.small_counts import small_counts
+from analysis.stats.small_counts import Interval, proportion_interval, small_counts
 from analysis.stats.unavailable import NotComputable
 from tests.analysis.stats import cases
 from tests.analysis.stats.cases import PURE
@@ -42,6 +42,12 @@ def test_small_counts__shared_reference__agrees_to_its_tolerance():
     found = small_counts(proportion(80, 48), proportion(70, 56), 0.05)
     assert found is not None
     assert found.interval == pytest.approx(tuple(case["expected"]["newcombe"]), abs=float(case["tol"]))
+    wald = compare(Form.PROPORTION, proportion_moments(80, 48), proportion_moments(70, 56)).difference
+    assert isinstance(wald, Difference)
+    assert wald.interval == pytest.approx(tuple(case["expected"]["wald"]), abs=float(case["tol"]))
+    for name, method in (("score", Interval.SCORE), ("agresti_caffo", Interval.AGRESTI_CAFFO)):
+        interval = proportion_interval(proportion(80, 48), proportion(70, 56), 0.05, method)
+        assert interval == pytest.approx(tuple(case["expected"][name]), abs=float(case["tol"]))
 
 
 def test_small_counts__twenty_of_each__needs_no_second_interval():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.stats.compare import Difference, compare
 from analysis.stats.estimates import Estimate, Form
-from analysis.stats.lift import Lift, fieller
+from analysis.stats.lift import Lift, LiftEstimate, delta_lift, fieller, log_lift
 from analysis.stats.moments import mean_moments, proportion_moments
 from analysis.stats.unavailable import NotComputable
 from tests.analysis.stats import cases
@@ -91,3 +91,57 @@ def test_compare__unbounded_lift__says_so():
     assert numbers.lift == pytest.approx(2.0)
     assert numbers.lift_interval is None
     assert any("No interval for the relative change" in note for note in numbers.notes)
+
+
+# --- lifts for pooling ------------------------------------------------------------------------------------------------
+
+
+def test_delta_and_log_lift__growthbook_vector__agree():
+    numbers = compare(Form.MEAN, cases.GROWTHBOOK_CONTROL, cases.GROWTHBOOK_TREATMENT)
+    control, treatment, found = numbers.control, numbers.treatment, numbers.difference
+    assert isinstance(control, Estimate)
+    assert isinstance(treatment, Estimate)
+    assert isinstance(found, Difference)
+    delta, log = delta_lift(control, treatment), log_lift(control, treatment)
+    assert isinstance(delta, LiftEstimate)
+    assert isinstance(log, LiftEstimate)
+    # gbstats test_two_sided_ttest: lift .70732, se .37879
+    assert (delta.value, delta.standard_error) == pytest.approx((0.7073170731707317, 0.3787943616681428), rel=1e-8)
+    ends = [math.exp(log.value + side * found.quantile * log.standard_error) - 1 for side in (-1, 1)]
+    assert ends == pytest.approx([0.10515447676664502, 1.6375784106385751], rel=1e-8)  # the form of tea-tasting
+
+
+@pytest.mark.parametrize("case", ["rel_delta", "rel_logdelta"])
+def test_delta_and_log_lift__shared_references__agree(case):
+    known = cases.reference(case)
+    given_arms = known["inputs"]["control"], known["inputs"]["treatment"]
+    arms = [mean_moments(one["n"], one["sum"], one["sumsq"]) for one in given_arms]
+    numbers = compare(Form.MEAN, *arms)
+    assert isinstance(numbers.difference, Difference)
+    q, expected = numbers.difference.quantile, known["expected"]
+    if case == "rel_delta":
+        found = delta_lift(numbers.control, numbers.treatment)
+        ends = [found.value + side * q * found.standard_error for side in (-1, 1)]
+        assert (found.value, found.standard_error) == pytest.approx((expected["lift"], expected["se"]), rel=1e-8)
+        assert ends == pytest.approx(expected["ci95_t"], rel=1e-8)
+    else:
+        found = log_lift(numbers.control, numbers.treatment)
+        ends = [math.exp(found.value + side * q * found.standard_error) - 1 for side in (-1, 1)]
+        assert ends == pytest.approx(expected["ci95"], rel=1e-8)
+
+
+@PURE
+@given(st.floats(0.1, 100), st.floats(0.1, 100), st.floats(1e-4, 0.5), st.floats(1e-4, 0.5), st.floats(-0.9, 0.9))
+def test_log_lift__variants_swapped__turns_the_sign_and_nothing_else(m0, m1, cv0, cv1, correlation):
+    control, treatment = arm(m0, (cv0 * m0) ** 2), arm(m1, (cv1 * m1) ** 2)
+    c = correlation * cv0 * m0 * cv1 * m1
+    one, other = log_lift(control, treatment, c), log_lift(treatment, control, c)
+    assert isinstance(one, LiftEstimate)
+    assert isinstance(other, LiftEstimate)
+    assert one.value == pytest.approx(-other.value, abs=1e-12)
+    assert one.standard_error == pytest.approx(other.standard_error, rel=1e-6, abs=1e-9)
+
+
+def test_lifts__control_at_or_below_zero__are_not_computable():
+    assert isinstance(delta_lift(arm(0.0, 1.0), arm(1.0, 1.0)), NotComputable)
+    assert isinstance(log_lift(arm(-1.0, 1.0), arm(1.0, 1.0)), NotComputable)

@@ -17,6 +17,7 @@ from statsmodels.stats.proportion import (
 
 from analysis.stats.duration import Duration, Traffic, duration, forecast, percent, units_by_day
 from analysis.stats.estimates import Estimate, Form, estimate
+from analysis.stats.group_sequential import SequentialPlan, boundaries, equal_looks
 from analysis.stats.many import Many, compare_many
 from analysis.stats.moment_matrix import MomentMatrix
 from analysis.stats.moments import Array, Moments
@@ -33,6 +34,7 @@ from analysis.stats.planning import (
     proportion_baseline,
     sample_size,
 )
+from analysis.stats.sequential_planning import cost
 from analysis.stats.unavailable import NotComputable
 from tests.analysis.stats import cases
 from tests.analysis.stats.cases import PURE
@@ -371,6 +373,21 @@ def test_adjusted__planned_with_its_variance_reduction__has_the_power(runs):
         arms.append(MomentMatrix.from_values(np.column_stack([y, x]), np.repeat(np.arange(runs), n), runs))
     hit = seen(compare_many(Form.MEAN, *arms), 0.05)
     assert hit == pytest.approx(0.8, abs=max(WITHIN, cases.tolerance(0.8, runs)))
+
+
+@pytest.mark.parametrize("runs", POWER_RUNS)
+def test_sequential__planned_with_its_inflation__has_the_power_over_fourteen_looks(runs):
+    random, looks = np.random.default_rng(20260335), 14
+    plan = SequentialPlan(alpha=0.05, planned_information=1.0, planned_looks=looks)
+    more = cost(plan, 0.8, equal_looks(looks)).inflation
+    assert more == pytest.approx(1.042, abs=0.002)  # STATISTICS 1.8
+    base, lift = mean_baseline(10, 20), 0.05
+    total = number(sample_size(base, lift, Design(inflation=more)))
+    upper = np.array(boundaries(plan, equal_looks(looks)).upper)
+    drift = base.value * lift / math.sqrt(4 * base.unit_variance / total)
+    steps = random.normal(drift / looks, math.sqrt(1 / looks), (runs, looks)).cumsum(axis=1)
+    z = steps / np.sqrt(np.array(equal_looks(looks)))
+    assert (z >= upper).any(axis=1).mean() == pytest.approx(0.8, abs=max(WITHIN, cases.tolerance(0.8, runs)))
 
 
 @pytest.mark.parametrize("runs", POWER_RUNS)
