@@ -176,7 +176,8 @@ class Edge:
             self._problems.pop(where, None)
         elif self._problems.get(where) != problem:
             self._problems[where] = problem
-            logger.error("edge: %s The last good snapshot is served.", problem)
+            served = "The last good snapshot is served." if self.snapshot else "Nothing is served yet."
+            logger.error("edge: %s %s", problem, served)
 
     def _follow(self) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 
+from assignment import disk
 from assignment.edge import Edge
 from experiments import keys
 from experiments.changes import announce
@@ -47,6 +48,27 @@ class TestFollowing:
             Experiment.objects.filter(pk=made.pk).update(allocation=allocation)
             announce()
             assert wait_until(lambda wanted=allocation: allocations(edge) == [wanted])
+
+    def test_edge__five_of_them__see_each_change_by_notification(self, conninfo, tmp_path, capsys):
+        edges = [Edge(conninfo, tmp_path / f"{number}.json", poll_seconds=3600) for number in range(5)]
+        for edge in edges:
+            edge.start()
+        try:
+            assert all(edge.wait_until_ready(10) for edge in edges)
+            made = builders.experiment(builders.project())
+            waited = []
+            for allocation in (9000, 8000, 7000):
+                Experiment.objects.filter(pk=made.pk).update(allocation=allocation)
+                announce()
+                waited.append(
+                    wait_until(lambda wanted=[allocation]: all(allocations(edge) == wanted for edge in edges))
+                )
+            assert len({edge.version for edge in edges}) == 1
+            with capsys.disabled():
+                print(f"\n5 edges saw a change after at most {max(waited) * 1000:.0f} ms")
+        finally:
+            for edge in edges:
+                edge.stop()
 
     def test_edge__two_processes__see_the_same_version(self, edge, conninfo, tmp_path):
         other = Edge(conninfo, tmp_path / "other.json", poll_seconds=3600)
@@ -172,6 +194,29 @@ class TestDisk:
         file.unlink()
         edge.offer(served.content())
         assert file.exists()
+
+    def test_edge__the_file_of_an_older_version__is_ignored_in_words_and_replaced(self, file, caplog):
+        file.parent.mkdir()
+        file.write_bytes(b'{"format":1,"version":"x","taken_at":"2026-01-01T00:00:00Z","content":{"projects":[]}}')
+        edge = Edge(NOWHERE, file)
+        edge.start()
+        edge.stop()
+        assert edge.version is None
+        assert "format 1; this version reads format 2" in caplog.text
+        edge.offer(served.content())
+        assert "format 1" not in edge.problem
+        assert disk.load(file).version == edge.version
+
+    def test_edge__refused_while_the_file_holds_the_last_good_one__serves_that_after_a_restart(self, file):
+        offered(file, served.content_for(served.KEY, served.experiment()))
+        edge = Edge(NOWHERE, file)
+        edge.start()
+        edge.stop()
+        before = ask(edge, served.KEY, "ranker")
+        edge.offer(served.content_for(served.KEY, served.experiment(salt="")))
+        assert ask(edge, served.KEY, "ranker") == before
+        assert edge.refusals == ["'ranker' of project 'shop' is refused: it has no salt, so its split would equal "
+                                 "that of others."]  # fmt: skip
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":1}', b"\xff\xfe", b"[" * 100_000])
     def test_edge__a_damaged_file__is_refused_in_words_and_replaced_by_the_next_snapshot(self, file, damage):
