@@ -275,6 +275,6 @@ def _metric(spec: MetricSpec, plan: MetricPlan, row: Sequence[Judged]) -> report
         fields = msgspec.structs.asdict(one.comparison)
         fields["mean"], fields["control_mean"] = fields.pop("value"), fields.pop("control_value")
         fields["reading"] = str(fields["reading"])
-        del fields["degrees_of_freedom"]
-        found.append(report.Comparison(**fields))
+        named = report.Comparison.__struct_fields__
+        found.append(report.Comparison(**{name: value for name, value in fields.items() if name in named}))
     return report.Metric(name=spec.name, type=str(spec.type), role=plan.role.value, comparisons=found)
