@@ -60,6 +60,12 @@ class MetricForm(MetricModelForm):
             "property": "For totals and averages: which property of the event, for example revenue.",
             "denominator_event": "For events divided by other events.",
         }
+        # The page fills the lists by address, because the catalogue of events belongs to another room.
+        widgets = {
+            "event": forms.TextInput(attrs={"list": "event-names"}),
+            "property": forms.TextInput(attrs={"list": "event-properties"}),
+            "denominator_event": forms.TextInput(attrs={"list": "event-names"}),
+        }
 
     def __init__(self, data: Any = None, *, project: Project, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
