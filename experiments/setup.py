@@ -15,6 +15,7 @@ from experiments.domain.names import KEY as KEY
 from experiments.domain.names import KEY_RULE as KEY_RULE
 from experiments.domain.names import key_problem
 from experiments.domain.units import UnitType
+from experiments.domain.values import same
 from experiments.models import (
     Experiment,
     ExperimentMetric,
@@ -22,6 +23,7 @@ from experiments.models import (
     FlagRule,
     Metric,
     ModelVersion,
+    Override,
     Prerequisite,
     Project,
     User,
@@ -109,27 +111,16 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
     check(plan)
     try:
         with transaction.atomic():
-            locked = (
-                Experiment.objects.select_for_update(of=("self",))
-                .select_related("project", "layer")
-                .get(pk=experiment.pk)
-            )
-            if locked.status != Status.DRAFT:
-                raise PlanError(
-                    [Problem("status", f"{locked.name} has started: its plan is frozen. Create a new experiment.")]
-                )
+            lock_names(experiment.project)
+            drafts = Experiment.objects.select_for_update(of=("self",)).select_related("project", "layer")
+            locked = drafts.get(pk=experiment.pk)
+            _refuse_revision(locked, plan)
             before = describe(plan_of(locked))
-            if plan.key != locked.key:
-                _refuse_new_key(locked, plan.key)
-            if locked.layer is not None and plan.unit_type != locked.unit_type:
-                raise PlanError([Problem("unit_type", f"It is in a layer of {locked.unit_type}s; leave that first.")])
             for name, value in _columns(plan).items():
                 setattr(locked, name, value)
             locked.revision += 1
             locked.save()
-            locked.variants.all().delete()
-            locked.plan.all().delete()
-            _write_parts(locked, plan)
+            _replace_parts(locked, plan)
             audit.record(
                 locked.project, user, "experiment.revise", f"experiment:{plan.key}", before=before, after=describe(plan)
             )
@@ -139,19 +130,46 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
     return locked
 
 
+def _refuse_revision(experiment: Experiment, plan: ExperimentPlan) -> None:
+    if experiment.status != Status.DRAFT:
+        raise PlanError(
+            [Problem("status", f"{experiment.name} has started: its plan is frozen. Create a new experiment.")]
+        )
+    if experiment.layer is not None and plan.unit_type != experiment.unit_type:
+        raise PlanError([Problem("unit_type", f"It is in a layer of {experiment.unit_type}s; leave that first.")])
+    if plan.key != experiment.key:
+        _refuse_key_of_flag(experiment.project, plan.key)
+    _refuse_breaking_others(experiment, plan)
+
+
+def _refuse_breaking_others(experiment: Experiment, plan: ExperimentPlan) -> None:
+    """Refuse another key, or variants without a value, that a prerequisite names: it could never be met again."""
+    of_project = Q(experiment__project=experiment.project) | Q(flag__project=experiment.project)
+    for needing in Prerequisite.objects.filter(of_project, parent_key=experiment.key):
+        owner = needing.experiment or needing.flag
+        if plan.key != experiment.key:
+            raise PlanError([Problem("key", f"The key {experiment.key!r} stays: it is a prerequisite of {owner}.")])
+        served = [variant.key if variant.value is None else variant.value for variant in plan.variants]
+        if not any(same(needing.value, value) for value in served):
+            raise PlanError([Problem("variants", f"A variant must serve {needing.value!r}: {owner} needs that value.")])
+
+
+def _replace_parts(experiment: Experiment, plan: ExperimentPlan) -> None:
+    overrides = list(experiment.overrides.select_related("variant"))
+    experiment.variants.all().delete()  # and with them the overrides, which stay where their variant does
+    experiment.plan.all().delete()
+    _write_parts(experiment, plan)
+    variants = {variant.key: variant for variant in experiment.variants.all()}
+    kept = [one for one in overrides if one.variant.key in variants]
+    for one in kept:
+        one.pk, one.variant = None, variants[one.variant.key]
+    Override.objects.bulk_create(kept)
+
+
 def _refuse_key_of_flag(project: Project, key: str) -> None:
     lock_names(project)
     if Flag.objects.filter(project=project, key=key).exists():
         raise PlanError([Problem("key", f"The key {key!r} is already used by a flag of this project; choose another.")])
-
-
-def _refuse_new_key(experiment: Experiment, key: str) -> None:
-    _refuse_key_of_flag(experiment.project, key)
-    if needing := Prerequisite.objects.filter(
-        Q(experiment__project=experiment.project) | Q(flag__project=experiment.project), parent_key=experiment.key
-    ).first():
-        owner = needing.experiment or needing.flag
-        raise PlanError([Problem("key", f"The key {experiment.key!r} stays: it is a prerequisite of {owner}.")])
 
 
 def check(plan: ExperimentPlan) -> None:

@@ -64,6 +64,8 @@ def ship(
     """
     now = at or timezone.now()
     lock_names(experiment.project)
+    if experiment.layer_id is not None:
+        locked_layer(experiment.layer_id)  # before the experiment, as whoever enlarges its part does
     mine = Experiment.objects.select_for_update(of=("self",)).select_related("project", "layer").get(pk=experiment.pk)
     if mine.shipped_variant_id is not None:
         return _shipped_already(experiment, mine, variant)

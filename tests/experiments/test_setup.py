@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 
+from experiments import layers
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricRole
+from experiments.domain.units import UnitType
 from experiments.models import AuditEntry, Experiment
+from experiments.prerequisites import set_prerequisites
 from experiments.setup import (
     ExperimentPlan,
     MetricPlan,
@@ -121,3 +124,36 @@ def test_missing__a_draft_without_a_metric__says_so(shop):
     assert missing_for_start(builders.experiment(shop, status=Status.DRAFT)) == [
         "Choose a primary metric: the one that decides."
     ]
+
+
+def test_revise__a_draft_with_overrides__keeps_those_of_variants_that_stay(shop, alice, purchase):
+    made = create_experiment(shop, alice, plan(purchase))
+    for unit, variant in (("qa-1", "control"), ("qa-2", "v2")):
+        builders.an_override(made, unit, variant, note="phone", created_by=alice)
+    other = (
+        VariantPlan(key="control", name="Control", weight=5000),
+        VariantPlan(key="v3", name="V3", weight=5000),
+    )
+    revised = revise_experiment(made, alice, plan(purchase, variants=other))
+    assert list(revised.overrides.values_list("unit_id", "variant__key", "note", "created_by")) == [
+        ("qa-1", "control", "phone", alice.pk)
+    ]
+
+
+def test_revise__what_others_need__stays(shop, alice, purchase):
+    made = create_experiment(shop, alice, plan(purchase))
+    flag = builders.a_flag(shop)
+    set_prerequisites(flag, alice, {"new-ranker": "control"})
+    with pytest.raises(PlanError, match="The key 'new-ranker' stays: it is a prerequisite of Free shipping"):
+        revise_experiment(made, alice, plan(purchase, key="other"))
+    other = (VariantPlan(key="old", name="Old", weight=5000), VariantPlan(key="v2", name="V2", weight=5000))
+    with pytest.raises(PlanError, match="A variant must serve 'control': Free shipping needs that value"):
+        revise_experiment(made, alice, plan(purchase, variants=other))
+
+
+def test_revise__another_unit_in_a_layer__is_refused(shop, alice, purchase):
+    made = create_experiment(shop, alice, plan(purchase))
+    layers.join(made, builders.a_layer(shop), 5000, alice)
+    with pytest.raises(PlanError, match="It is in a layer of users; leave that first"):
+        revise_experiment(made, alice, plan(purchase, unit_type=UnitType.DEVICE))
+    assert revise_experiment(made, alice, plan(purchase, name="Renamed")).layer_ranges == [[0, 5000]]
