@@ -11,4 +11,5 @@ urlpatterns = [
     path(PROJECT + "arrivals/", live.arrivals, name="event_arrivals"),
     path(PROJECT + "catalogue/", catalogue.event_catalogue, name="event_catalogue"),
     path(PROJECT + "names/", catalogue.event_names, name="event_names"),
+    path(PROJECT + "properties/", catalogue.event_properties, name="event_properties"),
 ]

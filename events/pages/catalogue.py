@@ -48,15 +48,20 @@ def event_catalogue(request: SignedInRequest, project_slug: str) -> HttpResponse
 @never_cache
 @require_safe
 def event_names(request: SignedInRequest, project_slug: str) -> HttpResponse:
-    """Return the options of a list of suggestions: names, or the properties of the event ``of``."""
+    """Return the names of the project's events as the options of a list of suggestions."""
     project, _ = get_project(request.user, project_slug)
-    of = request.GET.get("of", "").strip()
-    if of:
-        kinds = {each.key: each for each in catalogue.properties(project.pk, of.replace("\x00", ""))}
-        options = [(key, each.type) for key, each in kinds.items()]
-    else:
-        options = [(name, "") for name in catalogue.names(project.pk)]
-    return render(request, "events/options.html", {"options": options})
+    return render(request, "events/options.html", {"options": [(name, "") for name in catalogue.names(project.pk)]})
+
+
+@login_required
+@never_cache
+@require_safe
+def event_properties(request: SignedInRequest, project_slug: str) -> HttpResponse:
+    """Return the properties of the event named ``event`` as the options of a list of suggestions."""
+    project, _ = get_project(request.user, project_slug)
+    name = request.GET.get("event", "").strip().replace("\x00", "\ufffd")
+    kinds = {each.key: each.type for each in catalogue.properties(project.pk, name)}
+    return render(request, "events/options.html", {"options": list(kinds.items())})
 
 
 def _bars(volume: list[int]) -> list[dict[str, float]]:

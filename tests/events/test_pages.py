@@ -7,11 +7,12 @@ from django.urls import reverse
 from events import catalogue
 from events.watch import Refusal, Watch
 from experiments.domain.access import Role
+from experiments.models import Membership
 from tests import builders
 from tests.builders import T0
 
 pytestmark = pytest.mark.usefixtures("address")
-PAGES = ("event_list", "event_arrivals", "event_catalogue", "event_names")
+PAGES = ("event_list", "event_arrivals", "event_catalogue", "event_names", "event_properties")
 
 
 @pytest.fixture(autouse=True)
@@ -178,8 +179,15 @@ def test_catalogue__lists_events_with_volume_and_properties(viewer, home):
         assert said in page
 
 
+def test_metric_form__offers_what_has_been_seen(viewer, home):
+    Membership.objects.update(role=Role.EDITOR)
+    page = viewer.get(reverse("metric_new", args=[home.slug])).content.decode()
+    for said in ('list="event-names"', 'list="event-properties"', address_of("event_names", home)):
+        assert said in page
+
+
 def test_names__suggest_events_and_the_properties_of_one(viewer, home):
     builders.log(home, "Search <b>", q="shoes")
     catalogue.bring_up_to_date()
     assert text(viewer, home, page="event_names") == '<option value="Search &lt;b&gt;"></option>\n'
-    assert 'value="q" label="string"' in text(viewer, home, "?of=Search+%3Cb%3E", page="event_names")
+    assert 'value="q" label="string"' in text(viewer, home, "?event=Search+%3Cb%3E", page="event_properties")

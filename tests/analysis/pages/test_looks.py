@@ -43,6 +43,8 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
         if path in answers:
             kept = answers[path]
             route.fulfill(status=kept.status_code, headers=dict(kept.headers), body=kept.content)
+        elif path.startswith("/p/"):
+            route.fulfill(status=204)  # what a page asks for beside itself
         else:
             file = STATIC / path.removeprefix("/static/")
             route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
