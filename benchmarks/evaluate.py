@@ -2,158 +2,30 @@
 
     .venv/bin/python -m benchmarks.evaluate [--experiments 200] [--seconds 5] [--no-http]
 
-Takes about half a minute and leaves nothing behind. The machine does other things too: read the ratios.
+Takes about a minute and leaves nothing behind. The machine does other things too: read the ratios.
 """
 
 import argparse
 import json
 import os
-import platform
-import random
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assignment.engine.bucketing import bucket_ranges
-from assignment.engine.evaluation import Evaluator, ServedExperiment, ServedVariant
-from assignment.engine.hashing import BUCKETS
 from assignment.ofrep import FLAGS
-from assignment.publish import serve
-from assignment.served import ExperimentRow, ProjectRows, VariantRow
-from assignment.table import Environment
+from benchmarks import in_process
+from benchmarks.in_process import experiments
 
-UNITS = 20_000
-ROUNDS = 5
 CONNECTIONS = 32
-
-
-def experiments(count: int) -> list[ServedExperiment]:
-    """Return experiments of two to four variants at full allocation, always the same ones."""
-    chance = random.Random(1)
-    made = []
-    for number in range(count):
-        variants = chance.choice([2, 2, 3, 4])
-        cuts = [BUCKETS * index // variants for index in range(variants + 1)]
-        made.append(
-            ServedExperiment(
-                key=f"experiment-{number:04}",
-                unit_type="user",
-                salt=f"{chance.getrandbits(64):016x}",
-                allocation=BUCKETS,
-                running=True,
-                variants=tuple(
-                    ServedVariant(key=f"v{index}", value=f"value-{index}", weight=cuts[index + 1] - cuts[index])
-                    for index in range(variants)
-                ),
-            )
-        )
-    return made
-
-
-def textbook_evaluator(served: list[ServedExperiment]) -> Callable[[int, str], str]:
-    """Return the plain way to write it: the published hash byte by byte, then ranges of floats."""
-    prepared = []
-    for one in served:
-        ranges = bucket_ranges([v.weight for v in one.variants], one.allocation)
-        shares = [(start / BUCKETS, end / BUCKETS) for start, end in ranges]
-        prepared.append((one.salt, list(zip(shares, one.variants, strict=True))))
-
-    def fnv(text: str) -> int:
-        digest = 0x811C9DC5
-        for character in text:
-            digest = ((digest ^ ord(character)) * 0x01000193) & 0xFFFFFFFF
-        return digest
-
-    def evaluate(index: int, unit: str) -> str:
-        salt, variants = prepared[index]
-        share = fnv(str(fnv(salt + unit))) % 10_000 / 10_000
-        return next(variant.key for (start, end), variant in variants if start <= share < end)
-
-    return evaluate
-
-
-def growthbook_evaluator(served: list[ServedExperiment]) -> Callable[[int, str], str] | None:
-    """Return the GrowthBook SDK with the same experiments, or None where it is not installed."""
-    try:
-        from growthbook import GrowthBook
-    except ImportError:
-        return None
-    features = {}
-    for one in served:
-        rule = {
-            "key": one.key,
-            "seed": one.salt,
-            "hashVersion": 2,
-            "variations": [v.key for v in one.variants],
-            "ranges": [
-                [start / BUCKETS, end / BUCKETS]
-                for start, end in bucket_ranges([v.weight for v in one.variants], one.allocation)
-            ],
-        }
-        features[one.key] = {"defaultValue": "", "rules": [rule]}
-    sdk = GrowthBook(features=features)
-    keys = [one.key for one in served]
-
-    def evaluate(index: int, unit: str) -> str:
-        sdk.set_attributes({"id": unit})
-        return str(sdk.eval_feature(keys[index]).value)
-
-    return evaluate
-
-
-def environment_of(served: list[ServedExperiment]) -> Environment:
-    """Return the same experiments as the edge lays them out."""
-    rows = ProjectRows(
-        experiments=tuple(
-            ExperimentRow(
-                key=one.key, salt=one.salt, status="running", environments=("production",),
-                variants=tuple(VariantRow(key=v.key, weight=v.weight, value=v.value) for v in one.variants),
-            )
-            for one in served
-        )
-    )  # fmt: skip
-    return Environment(serve(1, "bench", rows, datetime.now(UTC)).environments["production"])
-
-
-def rate(evaluate: Callable[[int, str], object], count: int, units: list[str]) -> float:
-    """Return the median of some rounds' evaluations a second, one experiment for each unit in turn."""
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for number, unit in enumerate(units):
-            evaluate(number % count, unit)
-        rounds.append(len(units) / (time.perf_counter() - began))
-    return statistics.median(rounds)
-
-
-def in_process(served: list[ServedExperiment]) -> Iterator[tuple[str, float]]:
-    """Yield each evaluator's name and rate, after checking that all give the same variants."""
-    units = [f"user-{number:07}" for number in range(UNITS)]
-    count = len(served)
-    flags = list(environment_of(served).flags.values())
-    evaluators = [Evaluator(one) for one in served]
-    textbook, growthbook = textbook_evaluator(served), growthbook_evaluator(served)
-    for number, unit in enumerate(units[:2_000]):
-        expected = evaluators[number % count].evaluate(unit).variant
-        assert textbook(number % count, unit) == expected
-        assert growthbook is None or growthbook(number % count, unit) == expected
-    yield "textbook Python", rate(textbook, count, units)
-    if growthbook is not None:
-        yield "growthbook SDK", rate(growthbook, count, units[: UNITS // 4])
-    yield "Truelift, evaluation with reason", rate(lambda i, unit: evaluators[i].evaluate(unit), count, units)
-    yield "Truelift, compiled flag", rate(lambda i, unit: flags[i].compiled.choose({"id": unit}), count, units)
-    yield "Truelift, encoded OFREP answer", rate(lambda i, unit: flags[i].encoded({"id": unit}, {}), count, units)
 
 
 @contextmanager
@@ -257,13 +129,8 @@ def main() -> None:
     parser.add_argument("--no-http", action="store_true")
     options = parser.parse_args()
 
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
-          f"load {os.getloadavg()[0]:.1f}, {options.experiments} experiments")  # fmt: skip
-    print("\n| in process, one experiment an evaluation | evaluations/s | times textbook |\n|---|---:|---:|")
-    slowest = None
-    for name, per_second in in_process(experiments(options.experiments)):
-        slowest = slowest or per_second
-        print(f"| {name} | {per_second:,.0f} | {per_second / slowest:.1f} |", flush=True)
+    print(in_process.machine())
+    in_process.report(options.experiments)
     if options.no_http:
         return
     print(f"\n| over HTTP, {CONNECTIONS} connections, load generator included | req/s | p50 ms | p99 ms |")

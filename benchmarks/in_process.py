@@ -17,11 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from assignment.engine.hashing import BUCKETS
 from assignment.engine.program import compile_features
+from assignment.publish import serve
+from assignment.served import ExperimentRow, ProjectRows, VariantRow
+from assignment.table import Environment
 
 UNITS = 2_000
 ROUNDS = 40
@@ -195,13 +199,37 @@ def evaluated(made: list[Experiment], *, layers: bool) -> Evaluate:
     return lambda index, unit: evaluate(keys[index], {"id": unit}).value
 
 
-GROWTHBOOK, EPPO = "growthbook SDK, result", "eppo SDK, value, assignments logged"
+def environment_of(made: list[Experiment], *, layers: bool) -> Environment:
+    """Return the experiments as the edge lays them out."""
+    rows = [
+        ExperimentRow(
+            key=one.key, salt=one.salt, status="running", environments=("production",),
+            variants=tuple(VariantRow(key=v.key, weight=v.weight, value=v.value) for v in one.variants),
+            layer_salt=one.layer if layers else None, layer_ranges=(one.layer_range,) if layers else (),
+        )
+        for one in made
+    ]  # fmt: skip
+    served = serve(1, "bench", ProjectRows(experiments=tuple(rows)), datetime.now(UTC))
+    return Environment(served.environments["production"])
+
+
+def encoded(made: list[Experiment], *, layers: bool) -> Evaluate:
+    """Return the edge's answer to one flag's OFREP request, in bytes."""
+    flags = environment_of(made, layers=layers).flags
+    found = [flags[one.key] for one in made]
+    return lambda index, unit: found[index].encoded({"id": unit}, {})
+
+
+TEXTBOOK, GROWTHBOOK, EPPO = "textbook Python, value", "growthbook SDK, result", "eppo SDK, value, assignments logged"
 CHOSEN, EVALUATED = "Truelift, value, variant and reason", "Truelift, whole result of the protocol"
+ENCODED = "Truelift, encoded OFREP answer"
+VALUES = (TEXTBOOK, GROWTHBOOK, CHOSEN, EVALUATED)
+"""Who hash as the protocol does, and so must agree."""
 
 
 def evaluators(made: list[Experiment], *, layers: bool) -> dict[str, Evaluate]:
     """Return every evaluator that is installed."""
-    found = {"textbook Python, value": textbook(made, layers=layers)}
+    found = {TEXTBOOK: textbook(made, layers=layers)}
     with suppress(ImportError):
         found[GROWTHBOOK] = growthbook(made, layers=layers)
     with suppress(ImportError):
@@ -210,6 +238,7 @@ def evaluators(made: list[Experiment], *, layers: bool) -> dict[str, Evaluate]:
         found["eppo SDK, value and reason, assignments logged"] = eppo(made, layers=layers, logged=True, details=True)
     found[EVALUATED] = evaluated(made, layers=layers)
     found[CHOSEN] = chosen(made, layers=layers)
+    found[ENCODED] = encoded(made, layers=layers)
     return found
 
 
@@ -230,7 +259,7 @@ def check_agreement(asked: dict[str, Evaluate], count: int) -> None:
     """Stop where an evaluator that hashes as the protocol does gives another variant."""
     for number in range(2_000):
         unit, index = f"user-{number:07}", number % count
-        answers = {name: evaluate(index, unit) for name, evaluate in asked.items() if "eppo" not in name}
+        answers = {name: evaluate(index, unit) for name, evaluate in asked.items() if name in VALUES}
         assert len(set(answers.values())) == 1, f"{unit} in experiment {index}: {answers}"
 
 
@@ -261,10 +290,11 @@ def column_rates() -> Iterator[tuple[str, float]]:
 
 MEASURE = """
 import sys
-from benchmarks.in_process import compile_features, experiments, features, megabytes
-kept = compile_features(features(experiments(int(sys.argv[1])), layers=True))
+from benchmarks import in_process
+kept = in_process.environment_of(in_process.experiments(int(sys.argv[1])), layers=True)
+kept.encoded({"id": "user-1"}, {}, lambda error, key: b"")
 assert len(kept.flags) == int(sys.argv[1])
-print(megabytes())
+print(in_process.megabytes())
 """
 
 
@@ -276,7 +306,7 @@ def megabytes() -> float:
 
 
 def memory(count: int) -> float:
-    """Return the megabytes of a fresh process that holds the experiments compiled."""
+    """Return the megabytes of a fresh process that has answered for all of the experiments."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(count)], capture_output=True, text=True, check=True, timeout=60
     )
@@ -307,9 +337,9 @@ def report(count: int) -> None:
     print("\n| a column of a million units, one core | units/s |\n|---|---:|")
     for name, per_second in column_rates():
         print(f"| {name} | {per_second:,.0f} |", flush=True)
-    print("\n| a process with the engine and | MB |\n|---|---:|")
-    for held in (0, 200, 1_000):
-        print(f"| {held:,} experiments | {memory(held):.0f} |", flush=True)
+    print("\n| a process with the edge's tables, one environment | MB |\n|---|---:|")
+    for held in (1, 200, 1_000):
+        print(f"| {held:,} experiments in layers | {memory(held):.0f} |", flush=True)
 
 
 def main() -> None:

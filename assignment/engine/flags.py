@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from assignment.engine.ends import Ends
 from assignment.engine.interpreted import Answer, answers, last_obstacle, session_of
-from assignment.engine.rules import SHARED, Attributes, Run, Step
+from assignment.engine.rules import SHARED, AccountedRun, Attributes, Run, Step
 from assignment.engine.sdk import features
 from assignment.engine.sdk.context import Context
 from assignment.engine.sdk.effort import REGEX_SECONDS, Effort
@@ -119,9 +119,10 @@ class CompiledFlag:
     def start(self) -> Run:
         """Return a fresh evaluation of this flag."""
         run = Run()
-        run.parents = {}
         if self.draws:
+            run = AccountedRun()
             run.effort = Effort(steps=self.budget)
+        run.parents = {}
         return run
 
     def choose_afresh(self, attributes: Attributes) -> int:

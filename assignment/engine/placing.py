@@ -5,8 +5,7 @@ once for the two ends of each range, by the protocol's own comparison; no roundi
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -18,8 +17,6 @@ from assignment.engine.targeting import TooLargeError
 
 OLD_BUCKETS = 1_000
 MOST_RANGES = 1_000
-
-BucketOf = Callable[[str], int]
 
 
 class Cells(Struct, frozen=True):
@@ -47,14 +44,6 @@ class Hashing(Struct, frozen=True):
     def bucket(self, unit: str) -> int:
         """Return the unit's bucket."""
         return bucket_of(self.seed, unit) if self.buckets == BUCKETS else fnv1a_32(unit + self.seed) % self.buckets
-
-    def bucket_function(self) -> BucketOf:
-        """Return ``bucket`` with as few calls in between as there can be."""
-        return partial(bucket_of, self.seed) if self.buckets == BUCKETS else self.bucket
-
-    def share(self, unit: str) -> float:
-        """Return the unit's share, as the protocol has it."""
-        return self.bucket(unit) / self.buckets
 
 
 def hashing_of(source: Mapping[str, Any], attribute: str, seed: str, default: int) -> Hashing | None:

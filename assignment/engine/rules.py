@@ -5,7 +5,7 @@ A step returns the index of a terminal, or a negative obstacle where the next ru
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from assignment.engine.ends import Ends
 from assignment.engine.hashing import BUCKETS, fnv1a_32_of_bytes, fnv1a_32_of_code_units
@@ -29,16 +29,24 @@ NEXT = -1
 
 
 class Run:
-    """One evaluation under way: the work that is left, the ends of the parent flags that were asked, the unit hashed.
+    """One evaluation under way: the ends of the parent flags that were asked, and the unit that was hashed last.
 
     A run that is shared by evaluations must be read by none: it is for those that need only the end. Fields are set
     where they are first known; ``unit`` and ``bucket`` by every step that ends in an experiment.
     """
 
-    effort = Effort()
+    __slots__ = ("bucket", "parents", "unit")
+    bucket: int
     parents: dict[str, int]
     unit: str
-    bucket: int
+    effort: ClassVar[Effort] = Effort()
+
+
+class AccountedRun(Run):
+    """An evaluation that has to keep within its effort: there are regular expressions or arrays."""
+
+    __slots__ = ("effort",)
+    effort: Effort  # type: ignore[misc]
 
 
 SHARED = Run()
@@ -160,8 +168,10 @@ def _with_filter(one: Mapping[str, Any], obstacles: Obstacles, then: Step) -> St
 
 
 def _with_cells(hashing: Hashing, cells: Cells, shut: int, missing: int, then: Step) -> Step:
-    attribute, bucket, cuts = hashing.attribute, hashing.bucket_function(), cells.cuts
+    attribute, seed, cuts = hashing.attribute, hashing.seed, cells.cuts
     inside = tuple(owner != NONE for owner in cells.owners)
+    if hashing.buckets != BUCKETS:
+        return _with_cells_as_of_old(hashing, cells, shut, missing, then)
 
     def step(attributes: Attributes, run: Run = SHARED) -> int:
         unit = attributes.get(attribute)
@@ -169,7 +179,22 @@ def _with_cells(hashing: Hashing, cells: Cells, shut: int, missing: int, then: S
             unit = unit_text(unit)
         if not unit:
             return missing
-        return then(attributes, run) if inside[bisect_right(cuts, bucket(unit))] else shut
+        named = seed + unit  # ``bucket_of`` written out, as in ``placed``
+        first = fnv1a_32_of_bytes(named.encode()) if named.isascii() else fnv1a_32_of_code_units(named)
+        bucket = fnv1a_32_of_bytes(b"%d" % first) % BUCKETS
+        return then(attributes, run) if inside[bisect_right(cuts, bucket)] else shut
+
+    return step
+
+
+def _with_cells_as_of_old(hashing: Hashing, cells: Cells, shut: int, missing: int, then: Step) -> Step:
+    attribute, bucket_in, owner = hashing.attribute, hashing.bucket, cells.owner
+
+    def step(attributes: Attributes, run: Run = SHARED) -> int:
+        unit = unit_text(attributes.get(attribute))
+        if not unit:
+            return missing
+        return shut if owner(bucket_in(unit)) == NONE else then(attributes, run)
 
     return step
 
