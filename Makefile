@@ -27,8 +27,8 @@ test: setup browser ## run the tests on servers of their own
 test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
 
-calibrate: setup ## check the statistics' error rates and coverage by long simulations
-	$(BIN)/pytest -m slow tests/analysis $(ARGS)
+calibrate: setup ## check error rates and coverage by simulation, and write docs/calibration.md
+	$(BIN)/python -m benchmarks.calibration $(ARGS)
 
 bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.evaluate

@@ -9,7 +9,6 @@ from scipy import stats
 from analysis.stats.allotment import allot
 from analysis.stats.multiplicity import Correction, correct, e_bh, selected_intervals
 from analysis.stats.sequential_srm import log_bayes_factor
-from analysis.stats.shrinkage import Prior, learn_prior, shrink
 from analysis.stats.srm import SplitTest, split_test
 from analysis.stats.winners_curse import CumulativeImpact, cumulative_impact, selection_bias
 from benchmarks.calibration.figures import Figure, at_most, scenario, seeded
@@ -135,23 +134,3 @@ def winners() -> Iterator[Figure]:
         yield Figure(**row, what=f"{what}, bias in standard errors", measured=bias, low=-3, high=3)
     yield Figure(**row, what="Lee-Shen plug-in, bias (over-corrects)", measured=plugged.mean(), high=0.0)
     yield Figure(**row, what="plain sum of winners, bias", measured=plain.mean(), low=150.0, control=True)
-
-
-@scenario
-def priors() -> Iterator[Figure]:
-    """A flat prior's 'chance to be better' against one learned from many experiments."""
-    random, runs = seeded("priors"), 100_000
-    truth = random.normal(0, 0.5, runs)
-    x = truth + random.normal(size=runs)
-    learned = learn_prior(x[:5000].tolist(), [1.0] * 5000, mean=0.0)
-    assert isinstance(learned, Prior)
-    kept = shrink(0.0, 1.0, learned)
-    for name, chance, control in (
-        ("learned prior", stats.norm.cdf(kept.weight * x / kept.standard_error), False),
-        ("flat prior", stats.norm.cdf(x), True),
-    ):
-        chosen = (chance > 0.9) & (chance < 0.95) if not control else chance > 0.9
-        gap = float(chance[chosen].mean() - (truth[chosen] > 0).mean())
-        row = {"method": "Shrinkage", "scenario": f"{name}, calls of 'more than 90 % likely better'", "runs": runs}
-        allowed = {"low": 0.05} if control else {"low": -0.02, "high": 0.02}
-        yield Figure(**row, what="claimed - true share", measured=gap, control=control, **allowed)

@@ -125,7 +125,7 @@ def test_looking__as_often_as_one_likes__refuses_before_fifty_conversions():
     assert any("50 successes" in warning for warning in one.warnings)
 
 
-@pytest.mark.parametrize("runs", [120, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [40, pytest.param(400, marks=pytest.mark.slow)])
 def test_looking__fourteen_daily_looks_without_effect__ship_at_most_one_time_in_forty(runs):
     """One primary, two-sided 5 %: half of the false calls are gains. Asked through the one door, every day."""
     random, per_day, shipped = np.random.default_rng(20260350), 1400, 0
