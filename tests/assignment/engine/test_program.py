@@ -1,5 +1,7 @@
 """The compiled engine answers as the reference interpreter does, whatever the document."""
 
+import doctest
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +10,7 @@ from assignment.engine.sdk.context import Context
 from assignment.engine.sdk.evaluating import evaluate_feature
 from assignment.engine.sdk.exposures import Exposures
 from assignment.engine.sdk.results import FeatureResult, Source
+from config.paths import REPOSITORY
 from tests.assignment.sdk import documents, test_hostile
 
 hostile_features = st.fixed_dictionaries(
@@ -60,3 +63,8 @@ def test_evaluate__any_document__is_what_the_interpreter_answers(features, attri
 @given(hostile_features, st.dictionaries(st.sampled_from(["a", "id"]), test_hostile.values), test_hostile.values)
 def test_evaluate__hostile_document__is_what_the_interpreter_answers(features, attributes, groups):
     assert_agrees(features, attributes, groups if isinstance(groups, dict) else {}, {"a": groups})
+
+
+def test_documentation__its_examples__hold():
+    failed, tried = doctest.testfile(str(REPOSITORY / "docs" / "assignment.md"), module_relative=False)
+    assert (failed, tried > 10) == (0, True)
