@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from analysis.mail import wording
 from analysis.pages.table import Table, intervals, table
 from analysis.results.schema import Check, EffectPoint, MetricResult, Results, Tone
+from experiments.domain.lifecycle import Status
 from experiments.pages import formats
 
 # Running experiments are refreshed every minute or so: data a day old mean that something has stopped.
@@ -96,6 +97,8 @@ def status(results: Results) -> str:
     facts = results.experiment
     if facts.stopped_at is not None:
         return f"Stopped on day {facts.day}"
+    if facts.status == Status.PAUSED:
+        return f"Paused on day {facts.day}"
     planned = f", planned {facts.planned_days}" if facts.day > facts.planned_days else f" of {facts.planned_days}"
     return f"Running, day {facts.day}{planned}"
 

@@ -17,7 +17,7 @@ from analysis.mail.digests import describe, rhythm_of
 from analysis.models import Digest, ResultSnapshot
 from analysis.pages.table import Row, Table
 from analysis.results.schema import Results, Tone, from_payload
-from experiments.domain.lifecycle import Status
+from experiments.domain.lifecycle import LIVE, Status
 from experiments.models import Experiment
 
 TEXT_WIDTH = 72
@@ -173,7 +173,9 @@ def _why_empty(experiment: Experiment) -> str:
 
 def _entries(digest: Digest, now: datetime) -> list[Entry]:
     recent = Q(status=Status.STOPPED.value, stopped_at__gte=now - RECENTLY_STOPPED)
-    experiments = digest.project.experiments.filter(Q(status=Status.RUNNING.value) | recent).select_related("project")
+    experiments = digest.project.experiments.filter(
+        Q(status__in=[status.value for status in LIVE]) | recent
+    ).select_related("project")
     newest = ResultSnapshot.objects.filter(experiment__in=experiments).order_by("experiment_id", "-id")
     snapshots = {snapshot.experiment_id: snapshot for snapshot in newest.distinct("experiment_id")}
     return [_entry(experiment, snapshots.get(experiment.pk), digest.time_zone, now) for experiment in experiments]

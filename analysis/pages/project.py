@@ -81,7 +81,7 @@ def _rows(project: Project) -> list[Row]:
     experiments.sort(key=lambda e: STATUS_ORDER[e.status])
     now = timezone.now()
     return [
-        Row(experiment=e, day=day_of(e.started_at, e.stopped_at, now), glimpse=glimpses.get(e.pk)) for e in experiments
+        Row(experiment=e, day=day_of(e.counts_from, e.stopped_at, now), glimpse=glimpses.get(e.pk)) for e in experiments
     ]
 
 

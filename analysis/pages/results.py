@@ -117,7 +117,7 @@ def _render(
         "project": experiment.project,
         "experiment": experiment,
         "page": page,
-        "day": day_of(experiment.started_at, experiment.stopped_at, timezone.now()),
+        "day": day_of(experiment.counts_from, experiment.stopped_at, timezone.now()),
         "run": run,
         "is_active": run is not None and run.state in UNDER_WAY,
         "may_edit": may(role, Role.EDITOR),

@@ -87,7 +87,7 @@ def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
         calls=calls(settings.BASE_URL, experiment, variants[0].key if variants else "control", plan),
         readiness=_readiness(experiment) if experiment.status == Status.DRAFT else [],
         may_edit=may_edit,
-        day=day_of(experiment.started_at, experiment.stopped_at, timezone.now()),
+        day=day_of(experiment.counts_from, experiment.stopped_at, timezone.now()),
         audience=in_words(experiment.targeting, dict(experiment.project.segments.values_list("key", "name"))),
         layer_share=percent(size(read_ranges(experiment.layer_ranges))) if experiment.layer_id else "",
         ramp=_ramp_words(experiment),

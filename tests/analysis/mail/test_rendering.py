@@ -102,6 +102,7 @@ def test_both_parts__without_pictures__hold_the_whole_answer(ranker, part: str):
     [
         ({"day": 15}, "Running, day 15, planned 14"),
         ({"day": 14, "stopped_at": T0 + timedelta(days=14)}, "Stopped on day 14"),
+        ({"day": 3, "status": "paused"}, "Paused on day 3"),
     ],
 )
 def test_status__past_the_plan_or_stopped__is_in_the_pages_words(ranker, about: dict[str, object], said: str):
@@ -233,11 +234,13 @@ def test_project__lists_running_and_recently_stopped_with_their_sentences(shop, 
     builders.experiment(shop, "old", name="Old news", status=Status.STOPPED, stopped_at=NOW - timedelta(days=15))
     builders.experiment(shop, "draft", name="Draft idea", status=Status.DRAFT)
     builders.experiment(shop, "fresh", name="Fresh start")
+    builders.experiment(shop, "waiting", name="On hold", status=Status.PAUSED)
     rendered = project_mail(shop)
     for said in (unwrapped(rendered.text), unwrapped(rendered.html)):
         assert "Click-through rate is up, but pages are slower" in said
         assert "All done." in said
         assert "Fresh start" in said
+        assert "On hold" in said
         assert "Old news" not in said
         assert "Draft idea" not in said
 
