@@ -10,6 +10,7 @@ from assignment.engine.terminals import Explanation, Outcome, RuleAnswer
 from assignment.pages.serving import Served
 from assignment.pages.words import REASONS, passed_over, rule_title
 from assignment.served import FlagFacts, hash_attribute
+from experiments.domain.targeting import NOT, SEGMENT
 from experiments.domain.units import UnitType
 from experiments.forms.conditions import in_words
 
@@ -53,7 +54,15 @@ class Part:
     share: float
 
 
-def answers(served: Served, attributes: Mapping[str, Any], wanted: str, names: Mapping[str, str]) -> list[Answer]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What people call things: the rules of flags by their id, and segments by their key."""
+
+    rules: Mapping[str, str]
+    segments: Mapping[str, str]
+
+
+def answers(served: Served, attributes: Mapping[str, Any], wanted: str, names: Names) -> list[Answer]:
     """Answer for every flag and experiment whose key or name contains ``wanted``; experiments first."""
     keys = [key for key, facts in served.facts.items() if not key.startswith(HIDDEN) and _fits(key, facts, wanted)]
     keys.sort(key=lambda key: (served.facts[key].kind != "experiment", served.facts[key].name.lower(), key))
@@ -64,7 +73,7 @@ def _fits(key: str, facts: FlagFacts, wanted: str) -> bool:
     return not wanted or wanted.lower() in key.lower() or wanted.lower() in facts.name.lower()
 
 
-def _answer(served: Served, key: str, attributes: Mapping[str, Any], names: Mapping[str, str]) -> Answer:
+def _answer(served: Served, key: str, attributes: Mapping[str, Any], names: Names) -> Answer:
     facts, found = served.facts[key], served.program.explain(key, dict(attributes))
     outcome = _outcome(facts, found.outcome)
     return Answer(
@@ -94,17 +103,35 @@ def _variant(facts: FlagFacts, found: Explanation) -> str:
     return decided.variant_key or (facts.variants[decided.rule] if decided.rule < len(facts.variants) else "")
 
 
-def _steps(served: Served, key: str, found: Explanation, names: Mapping[str, str]) -> Iterator[Step]:
+def _steps(served: Served, key: str, found: Explanation, names: Names) -> Iterator[Step]:
     rules: Any = served.features[key].get("rules", [])
     for answer in found.rules:
         rule = rules[answer.rule]
         yield Step(
-            title=rule_title(rule, names),
-            whom=in_words(rule.get("condition")) if "condition" in rule else "",
+            title=rule_title(rule, names.rules),
+            whom=in_words(_by_segment(rule["condition"]), names.segments) if "condition" in rule else "",
             said=_said(answer),
             decided=answer.decided,
             place=_place(answer),
         )
+
+
+def _by_segment(condition: Any) -> Any:
+    """Return a served condition with its lists named as segments again."""
+    if isinstance(condition, list):
+        return [_by_segment(part) for part in condition]
+    if not isinstance(condition, Mapping):
+        return condition
+    return dict(_entry_by_segment(name, wanted) for name, wanted in condition.items())
+
+
+def _entry_by_segment(name: str, wanted: Any) -> tuple[str, Any]:
+    match wanted:
+        case {"$inGroup": str(key)} if len(wanted) == 1:
+            return SEGMENT, key
+        case {"$notInGroup": str(key)} if len(wanted) == 1:
+            return NOT, {SEGMENT: key}
+    return name, _by_segment(wanted)
 
 
 def _said(answer: RuleAnswer) -> str:

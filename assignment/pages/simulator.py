@@ -5,7 +5,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from assignment.pages.answering import MOST_ANSWERS, SAMPLE, answers, sample
+from assignment.pages.answering import MOST_ANSWERS, SAMPLE, Names, answers, sample
 from assignment.pages.asking import read_question
 from assignment.pages.serving import served
 from experiments.access import SignedInRequest, get_project
@@ -22,7 +22,7 @@ def simulator(request: SignedInRequest, project_slug: str) -> HttpResponse:
     found, refused = [], {}
     if question.is_asked:
         built = served(project, question.environment)
-        found, refused = answers(built, question.attributes, question.wanted, _rule_names(project)), built.refused
+        found, refused = answers(built, question.attributes, question.wanted, _names(project)), built.refused
     context = {
         "project": project,
         "settings_page": "simulator",
@@ -63,6 +63,7 @@ def _exists(project: Project, key: str) -> bool:
     return project.experiments.filter(key=key).exists() or project.flags.filter(key=key).exists()
 
 
-def _rule_names(project: Project) -> dict[str, str]:
+def _names(project: Project) -> Names:
     rules = FlagRule.objects.filter(flag__project=project).exclude(name="").values_list("pk", "name")
-    return {f"rule:{pk}": name for pk, name in rules}
+    segments = project.segments.values_list("key", "name")
+    return Names(rules={f"rule:{pk}": name for pk, name in rules}, segments=dict(segments))

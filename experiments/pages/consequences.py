@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.shares import WHOLE, percent
 
@@ -13,6 +14,7 @@ class Situation:
     """What decides who sees what. ``variants`` are (name, weight), control first; shares are in ten-thousandths."""
 
     status: Status
+    kind: ExperimentKind = ExperimentKind.STANDARD
     variants: tuple[tuple[str, int], ...]
     units: str = "users"
     allocation: int = WHOLE
@@ -29,6 +31,20 @@ class Situation:
     def control(self) -> str:
         """Return the control's name."""
         return self.variants[0][0] if self.variants else "Control"
+
+    @property
+    def without(self) -> str:
+        """Say what everyone sees while the experiment assigns nobody."""
+        match self.kind:
+            case ExperimentKind.HOLDOUT:
+                return EVERYTHING
+            case ExperimentKind.HOLDBACK:
+                return self.variants[-1][0]
+        return self.control
+
+
+EVERYTHING = "Every experiment and all that was shipped"
+NOTHING = "The control everywhere"
 
 
 class Group(StrEnum):
@@ -112,9 +128,11 @@ def _of_variant(at: Situation, position: int) -> Cells:
         case Status.RUNNING if at.is_new_phase:
             return Cells(sees=f"{name}, but other {at.units} than before", analysed="Yes, from now on, as a new phase")
         case Status.RUNNING:
-            return Cells(sees=name, analysed="Yes, from the first exposure on")
+            held = at.kind is ExperimentKind.HOLDOUT
+            sees = (EVERYTHING if position else NOTHING) if held else name
+            return Cells(sees=sees, analysed="Yes, from the first exposure on")
         case Status.PAUSED:
-            return Cells(sees=at.control, analysed="Who was exposed before: yes, also while it is paused. Nobody new")
+            return Cells(sees=at.without, analysed="Who was exposed before: yes, also while it is paused. Nobody new")
     analysed = "Yes, what happened up to the stop"
     if at.shipped and at.holdback and position == 0:
         analysed += "; those held back go on in the follow-up experiment"
@@ -123,7 +141,7 @@ def _of_variant(at: Situation, position: int) -> Cells:
 
 def _shipped(at: Situation, *, of_control: bool) -> str:
     if at.shipped is None:
-        return at.control
+        return at.without
     if of_control and at.holdback:
         return f"{at.shipped}, except those held back ({percent(at.holdback)} of all): they keep {at.control}"
     if at.shipped_share < WHOLE:
@@ -142,7 +160,8 @@ def _of_group(at: Situation, group: Group) -> Cells:
             return Cells(sees=sees, analysed="Never")
         case Group.OUT_OF_TRAFFIC if at.shipped:
             return Cells(sees=_shipped(at, of_control=False), analysed="No")
-    return Cells(sees=at.control, analysed="No")
+    is_holdout = at.kind is ExperimentKind.HOLDOUT
+    return Cells(sees=EVERYTHING if is_holdout else at.control, analysed="No")
 
 
 def after_pause(now: Situation) -> Situation:

@@ -13,6 +13,7 @@ def situation_of(experiment: Experiment, variants: Sequence[Variant]) -> Situati
     shipped = next((one.name for one in variants if one.pk == experiment.shipped_variant_id), None)
     return Situation(
         status=Status(experiment.status),
+        kind=ExperimentKind(experiment.kind),
         variants=tuple((one.name, one.weight) for one in variants),
         units=f"{experiment.unit_type}s",
         allocation=experiment.allocation,

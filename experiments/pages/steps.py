@@ -127,9 +127,9 @@ STEPS: dict[str, Step] = {
     ),
     "stop": Step(
         title="Stop",
-        words="Assignment ends for good. The results stay. To give everyone a treatment instead, ship it.",
+        words="Assignment ends for good. The results stay.",
         button="Stop for good",
-        done="is stopped. Every unit gets the control from now on.",
+        done="is stopped.",
         is_possible=lambda one: one.status in LIVE,
         form=_why,
         act=lambda one, user, form: lifecycle.stop(one, user, form.cleaned_data["why"]),
@@ -186,7 +186,6 @@ STEPS: dict[str, Step] = {
         act=_phase,
         then=_after_phase,
         is_done=_phase_is_done,
-        danger=True,
     ),
 }
 

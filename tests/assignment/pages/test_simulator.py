@@ -106,7 +106,10 @@ def test_simulator__a_flags_rules__are_told_in_order(client_of_alice, alice, sho
     rules.add_rule(flag, alice, rules.RulePlan(kind=RuleKind.FORCE, value=True, targeting={"plan": "pro"}))
     assert "A rule of the flag reaches this unit" in ask(client_of_alice, unit="user-9")["New checkout"]
     said = ask(client_of_alice, unit="user-1")["New checkout"]
-    assert re.search(r"Staff .*Passed over: the unit does not match it.*Only if plan is pro", said)
+    assert re.search(
+        r"Staff \(Only if in the segment Our staff\).*Passed over: the unit does not match it.*Only if plan is pro",
+        said,
+    )
     assert "false" in said
     assert "Switched off here" in ask(client_of_alice, unit="user-9", environment="staging")["New checkout"]
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from experiments import layers, lifecycle
+from experiments import holdouts, layers, lifecycle
 from experiments.domain.lifecycle import Status
 from experiments.domain.ramps import RampStep
 from experiments.models import AuditEntry, Experiment
@@ -218,3 +218,25 @@ def test_override__by_a_stranger_or_viewer__is_refused(client_of_charlie, client
     assert client_of_charlie.post(where, OVERRIDE).status_code == 404
     assert client_of_bob.post(where, OVERRIDE).status_code == 403
     assert not running.overrides.exists()
+
+
+def test_stop__a_holdback__gives_everyone_what_was_shipped(client_of_alice, alice, running):
+    lifecycle.ship(running, running.variants.get(key="treatment"), 500, alice, "It won")
+    where = reverse("experiment_stop", args=["shop", "new-ranker-holdback"])
+    page = client_of_alice.get(where).content.decode()
+    assert "<b>Treatment</b>" in page.split("Control: 5 % of the users")[1].split("</tr>")[0]
+    detail = client_of_alice.get(reverse("experiment_detail", args=["shop", "new-ranker-holdback"])).content.decode()
+    assert "A holdback needs no call of its own" in detail
+    client_of_alice.post(where, {"why": "Measured"})
+    assert Experiment.objects.get(key="new-ranker-holdback").status == Status.STOPPED
+
+
+def test_stop__a_holdout__lets_held_out_units_see_everything(client_of_alice, alice, shop, purchase):
+    one = holdouts.start(shop, alice, 500, [purchase])
+    page = client_of_alice.get(reverse("experiment_stop", args=["shop", one.key])).content.decode()
+    row = page.split("Held out: 50 %")[1].split("</tr>")[0]
+    assert "The control everywhere" in row
+    assert "<b>Every experiment and all that was shipped</b>" in row
+    detail = client_of_alice.get(reverse("experiment_detail", args=["shop", one.key])).content.decode()
+    assert "A holdout needs no call of its own" in detail
+    assert "overrides" not in detail
