@@ -18,6 +18,8 @@ EVENT_STREAM: Headers = [
 ]
 RECENT = timedelta(minutes=2)
 """Who reconnects without ``Last-Event-ID`` (the Python SDK sends none) may have missed a change as young as this."""
+SPREAD_SECONDS = 0.0005
+"""A change is told within this long for each open stream: all at once would hold up assignments meanwhile."""
 LONGEST_SEND_SECONDS = 30.0
 """How long one event may take to leave. A reader that slow is let go: it finds the newest state when it comes back."""
 
@@ -148,6 +150,8 @@ class Streams:
                 if gone.done() or loop.time() >= ends:
                     return
                 data = b"" if changed.done() else PING
+                if changed.done():
+                    await asyncio.sleep(random.uniform(0, SPREAD_SECONDS * self.open))  # noqa: S311
         finally:
             gone.cancel()
 

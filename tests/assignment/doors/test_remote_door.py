@@ -2,6 +2,8 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assignment.doors.remote import MOST_FORCED, PATH, RemoteDoor
 from tests.assignment.doors.fakes import FakeServed, Keys, payload
@@ -149,3 +151,36 @@ def test_remote__a_key_that_is_not_for_this__is_final(ask, key):
 def test_remote__another_method__is_told_which(ask):
     assert ask({}, method="GET")[0] == 405
     assert ask.headers["allow"] == "POST"
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_named = st.sampled_from(["ranker", "child", "banner", "id", "country", "plan", ""])
+_questions = st.fixed_dictionaries(
+    {},
+    optional={
+        "attributes": _json | st.dictionaries(_named, _json, max_size=4),
+        "forcedVariations": _json | st.dictionaries(_named, _json, max_size=4),
+        "forcedFeatures": _json | st.lists(st.tuples(_named, _json), max_size=4),
+        "url": _json | st.sampled_from(["?ranker=1", "http://[", "https://shop.example/?ranker=9&child=x#y"]),
+    },
+)
+
+
+@given(_questions)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_remote__whatever_is_asked__is_answered_or_refused_in_the_protocols_shape(ask, question):
+    status, answer = ask(question)
+    assert status == answer["status"]
+    assert (status == 200 and set(answer["features"]) == {"ranker", "child", "banner"}) or (
+        status == 400 and answer["error"]
+    )
+
+
+@given(st.binary(max_size=40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_remote__any_bytes__are_answered_or_refused(ask, body):
+    assert ask(body)[0] in (200, 400)
