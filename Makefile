@@ -35,6 +35,7 @@ bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.statistics --replay
 
 check: setup browser ## lint, types, imports, tests
 	$(BIN)/ruff format --check .

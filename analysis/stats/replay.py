@@ -81,22 +81,24 @@ def rehashed(units: NDArray[Any], share: float = 0.5, seed: int = 0) -> Assign:
         share: of units that go into treatment.
         seed: another seed gives other draws.
     """
-    codes = np.asarray(units).astype(np.uint64)
+    codes = _mix(np.asarray(units).astype(np.uint64))
     limit = np.uint64(min(int(share * 2**64), 2**64 - 1))
 
     def assign(draw: int, first: int, end: int) -> Treated:
         start = (seed * 0x9E3779B97F4A7C15 + (draw + 1) * 0xD1342543DE82EF95) % 2**64
-        mixed = _mix(_mix(codes[first:end] + np.uint64(start)) ^ np.uint64((start >> 1) | 1))
-        return np.asarray(mixed < limit)
+        return np.asarray(_mix(codes[first:end] + np.uint64(start)) < limit)
 
     return assign
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return SplitMix64's finaliser; arithmetic wraps at 2^64 as it should."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed = values ^ (values >> np.uint64(30))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def replay(
