@@ -14,7 +14,7 @@ from assignment.engine.sdk.effort import REGEX_SECONDS, Effort
 from assignment.engine.sdk.results import ExperimentResult, FeatureResult, Source
 from assignment.engine.sdk.values import unit_text
 from assignment.engine.targeting import OverBudgetError
-from assignment.engine.terminals import Terminal
+from assignment.engine.terminals import Outcome, Terminal
 
 Choice = Callable[[Attributes], int]
 Evaluation = Callable[[Attributes], FeatureResult]
@@ -106,7 +106,8 @@ class CompiledFlag:
             if answer.result is not None:
                 return self._end_of(answer.position, answer.result)
             passed_over.append(answer)
-        return self._ends.defaults[last_obstacle(context, self.key, passed_over)]
+        outcome = last_obstacle(context, self.key, passed_over)
+        return self._ends.defaults.get(outcome, self._ends.defaults[Outcome.DEFAULT])
 
     def _end_of(self, position: int, result: FeatureResult) -> int:
         if result.source is Source.CYCLIC_PREREQUISITE:

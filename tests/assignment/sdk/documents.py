@@ -138,3 +138,71 @@ documents = st.fixed_dictionaries({"f": features}, optional={"p": features, "q":
 BANDITS: Document = {
     "bandit": {"banditVersion": 1, "contexts": [{"leafId": 4, "condition": {"plan": "pro"}, "weights": [0.1, 0.9]}]}
 }
+
+# What people publish: most rules reach somebody, and every kind of end is common.
+people = st.fixed_dictionaries(
+    {"id": st.integers(1, 400).map(lambda number: f"user-{number}"), "plan": st.sampled_from(["pro", "Pro", "free"])},
+    optional={"age": st.integers(10, 40), "tags": st.lists(texts, max_size=3), "device": units},
+)
+ordinary_conditions = st.one_of(
+    st.sampled_from([{"plan": "pro"}, {"plan": {"$ne": "pro"}}, {"age": {"$gte": 18}}, {"plan": {"$regexi": "^PRO$"}}]),
+    st.sampled_from([{"$savedGroup": {"id": "adults"}}, {"plan": {"$inGroup": "typed"}}, {"id": {"$in": ["user-7"]}}]),
+    st.sampled_from(
+        [{"tags": {"$elemMatch": {"$eq": "a"}}}, {"$not": {"tags": {"$all": ["a"]}}}, {"id": {"$ini": ["USER-9"]}}]
+    ),
+    conditions,
+)
+ordinary_parents = st.lists(
+    st.builds(
+        lambda key, wanted, gate: {"id": key, "condition": {"value": wanted}, "gate": gate},
+        st.sampled_from(["p", "q"]),
+        st.sampled_from(["x", "y", {"$ne": "x"}, {"$regex": "x|y"}, {"$exists": True}]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=2,
+)
+ordinary_layers = st.builds(
+    lambda start, end, version: [{"seed": "layer", "ranges": [sorted([start, end])], "hashVersion": version}],
+    st.floats(0, 0.5),
+    st.floats(0.5, 1),
+    st.sampled_from([1, 2]),
+)
+
+
+def ordinary_rules(*, parents: bool) -> st.SearchStrategy[Document]:
+    """Draw rules of experiments, forced values and rollouts; ``parents`` says whether they may ask other flags."""
+    maybe: dict[str, st.SearchStrategy[Any]] = {"condition": ordinary_conditions, "filters": ordinary_layers}
+    if parents:
+        maybe["parentConditions"] = ordinary_parents
+    named = {"id": common["id"], "hashVersion": st.sampled_from([1, 2]), "seed": st.sampled_from(["s", "söd", "t"])}
+    drawn = st.fixed_dictionaries(
+        {**named, "variations": st.sampled_from([["x", "y"], ["x", "y", "z"]])},
+        optional={
+            **maybe,
+            "coverage": st.floats(0, 1),
+            "weights": st.sampled_from([[0.2, 0.8], [0.3333, 0.3333, 0.3334], [0.0, 1.0]]),
+            "ranges": st.sampled_from([[[0, 0.1], [0.1, 1]], [[0.5, 0.6], [0.2, 0.7], [0, 1]]]),
+            "meta": st.sampled_from([[{"key": "c"}, {"key": "t", "name": "T"}], [{}, {"passthrough": True}]]),
+            "namespace": st.tuples(st.just("n"), st.floats(0, 0.5), st.floats(0.5, 1)).map(list),
+        },
+    )
+    forced = st.fixed_dictionaries(
+        {**named, "force": st.sampled_from(["x", "y", None, 3])}, optional={**maybe, "coverage": st.floats(0, 1)}
+    )
+    return drawn | forced
+
+
+def ordinary_features(*, parents: bool) -> st.SearchStrategy[Document]:
+    """Draw a feature with one to three rules."""
+    several = st.lists(ordinary_rules(parents=parents), min_size=1, max_size=3)
+    return st.fixed_dictionaries({"defaultValue": st.just("d"), "rules": several})
+
+
+ordinary_documents = st.fixed_dictionaries(
+    {
+        "f": ordinary_features(parents=True),
+        "p": ordinary_features(parents=False),
+        "q": ordinary_features(parents=False),
+    }
+)
