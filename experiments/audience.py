@@ -15,7 +15,7 @@ from experiments.domain.targeting import only_widens
 from experiments.domain.units import UnitType
 from experiments.domain.values import same
 from experiments.models import Experiment, User
-from experiments.refusals import RefusedError
+from experiments.refusals import RefusedError, refuse_follow_up
 from experiments.traffic import checked_targeting, locked
 
 COLUMNS = ("targeting", "environments", "fallback_unit_type", "respects_holdout")
@@ -56,6 +56,7 @@ def set_audience(experiment: Experiment, user: User | None, audience: Audience, 
         When units of a started experiment would leave it, or something does not fit.
     """
     mine = locked(experiment)
+    refuse_follow_up(mine, AudienceError)
     checked_targeting(mine, audience.targeting)
     wanted = _columns(audience)
     before = {name: getattr(mine, name) for name in COLUMNS}

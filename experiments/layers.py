@@ -15,7 +15,7 @@ from experiments.domain.shares import WHOLE, percent
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Layer, Project, User
 from experiments.names import lock_names
-from experiments.refusals import RefusedError
+from experiments.refusals import RefusedError, refuse_follow_up
 
 HOLDING = (Status.DRAFT, *LIVE)
 """While an experiment stands here, nobody else gets its places; a stopped one has given them back."""
@@ -134,6 +134,7 @@ def grow(experiment: Experiment, share: int, user: User | None, why: str = "") -
         raise LayerError(f"{experiment.name} is in no layer. Change its traffic instead.")
     home = locked_layer(layer_id)
     mine = _locked(experiment)
+    refuse_follow_up(mine, LayerError)
     if mine.status not in HOLDING:
         raise LayerError(f"{mine.name} has stopped and holds no places any more.")
     own = places.read_ranges(mine.layer_ranges)

@@ -6,7 +6,7 @@ from experiments import audit
 from experiments.changes import announce
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment, Override, User, Variant
-from experiments.refusals import RefusedError
+from experiments.refusals import RefusedError, refuse_follow_up
 
 MOST_OVERRIDES = 500
 LONGEST_UNIT = 256
@@ -42,6 +42,7 @@ def add(experiment: Experiment, unit_id: str, variant: Variant, user: User | Non
 
 
 def _check(experiment: Experiment, status: Status, unit_id: str, variant: Variant) -> None:
+    refuse_follow_up(experiment, OverrideError)
     if status is Status.STOPPED:
         raise OverrideError(f"{experiment.name} has stopped, so that nobody gets its variants.")
     if variant.experiment_id != experiment.pk:

@@ -14,7 +14,7 @@ from experiments.domain.prerequisites import cycle_through
 from experiments.domain.values import ValueTypeError, checked, same
 from experiments.models import Experiment, Flag, FlagRule, Prerequisite, Project, User
 from experiments.names import lock_names, owner_of
-from experiments.refusals import RefusedError
+from experiments.refusals import RefusedError, refuse_follow_up
 
 
 class PrerequisiteError(RefusedError):
@@ -32,6 +32,8 @@ def set_prerequisites(owner: Experiment | Flag, user: User | None, wanted: Mappi
         started experiment would lose units.
     """
     lock_names(owner.project)
+    if isinstance(owner, Experiment):
+        refuse_follow_up(owner, PrerequisiteError)
     before = {row.parent_key: row.value for row in owner.prerequisites.all()}
     after = {key: _checked_value(owner.project, key, value) for key, value in wanted.items()}
     if same(before, after):

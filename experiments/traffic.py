@@ -10,14 +10,13 @@ from django.utils import timezone
 from experiments import audit
 from experiments.changes import announce
 from experiments.domain import ramps
-from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.ramps import Ramp, RampError, RampStep
 from experiments.domain.shares import WHOLE, percent
 from experiments.domain.targeting import TargetingError, check
 from experiments.models import Experiment, User
 from experiments.models.salt import new_salt
-from experiments.refusals import RefusedError
+from experiments.refusals import RefusedError, refuse_follow_up
 from experiments.segments import usable_keys
 
 CHANGED = ("allocation", "salt", "phase", "phase_started_at", "bucket_version", "ramp", "shipped_share")
@@ -46,7 +45,7 @@ def grow_traffic(experiment: Experiment, user: User | None, share: int, why: str
         raise TrafficError("The share of traffic must be more than 0 % and at most 100 %.")
     if mine.status == Status.STOPPED:
         raise TrafficError(f"{mine.name} has stopped; its traffic means nothing any more.")
-    _only_standard(mine)
+    refuse_follow_up(mine, TrafficError)
     if share == mine.allocation:
         return False
     if share < mine.allocation and mine.status != Status.DRAFT:
@@ -64,13 +63,6 @@ def _refuse_shrinking(experiment: Experiment, share: int) -> NoReturn:
         "grows once an experiment has started: those who left would have seen a variant and not be in it. "
         "Pause it, or start a new phase with less traffic."
     )
-
-
-def _only_standard(experiment: Experiment) -> None:
-    if experiment.kind != ExperimentKind.STANDARD:
-        raise TrafficError(
-            f"{experiment.name} is a {experiment.kind}: another share would move units. Stop it and start another."
-        )
 
 
 @transaction.atomic
@@ -98,7 +90,7 @@ def new_phase(
     mine = locked(experiment)
     if mine.status not in LIVE:
         raise TrafficError(f"{mine.name} is {mine.status}; a new phase is for an experiment that has started.")
-    _only_standard(mine)
+    refuse_follow_up(mine, TrafficError)
     if not why.strip():
         raise TrafficError("Say why the units are dealt anew; whoever reads the results needs to know.")
     if _has_just_begun(mine, why, now):
@@ -172,7 +164,7 @@ def set_ramp(
     mine = locked(experiment)
     if mine.status == Status.STOPPED:
         raise TrafficError(f"{mine.name} has stopped; its traffic means nothing any more.")
-    _only_standard(mine)
+    refuse_follow_up(mine, TrafficError)
     before = ramps.read(mine.ramp)
     ramp = Ramp(steps=tuple(steps)) if steps else None
     if (before.steps if before else ()) == tuple(steps):
