@@ -14,6 +14,7 @@ from experiments.models import Project
 from tests import builders
 from tests.assignment.conftest import wait_until
 from tests.events.builders import track
+from tests.server.conftest import start_server, test_database_url
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 
@@ -152,6 +153,29 @@ def test_ofrep_stream__a_change__tells_web_clients_to_ask_again(ranker, evaluate
     assert "event: message\n" in event
     assert '"lastModified":' in event
     assert '"etag":' in event
+
+
+def test_streams__of_two_processes__both_hear_of_a_change_and_serve_the_same(
+    ranker, evaluate_key, server, tmp_path, static_root
+):
+    home = tmp_path / "other"
+    home.mkdir()
+    other = start_server(home, test_database_url(), static_root)
+    try:
+        listening = [Listening(f"{one.url}/sub/{evaluate_key}") for one in (server, other)]
+        wait_until(lambda: all("retry:" in one.text for one in listening))
+        before = [one.text.count("event: features") for one in listening]
+        type(ranker).objects.filter(pk=ranker.pk).update(allocation=1234)
+        announce()
+        wait_until(lambda: [one.text.count("event: features") for one in listening] == [n + 1 for n in before])
+        found = [
+            httpx.get(f"{one.url}/api/features/{evaluate_key}", timeout=30).json()["features"]
+            for one in (server, other)
+        ]
+        assert found[0] == found[1]
+        assert '"coverage":0.1234' in listening[1].text
+    finally:
+        other.stop()
 
 
 def test_ofrep_stream__without_a_good_token__is_401(evaluate_key, server):
