@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analysis.stats.adjustment import Adjusted, Method, adjust
-from analysis.stats.compare import ComparisonNumbers, Difference, compare, compare_estimates
+from analysis.stats.compare import ComparisonNumbers, Difference, compare, compare_estimates, with_adjusted
 from analysis.stats.estimates import Form
 from analysis.stats.moments import Moments
 from analysis.stats.settings import DEFAULTS, Settings
@@ -42,19 +42,8 @@ def compare_adjusted(
     found = compare_estimates(form, adjusted.control, adjusted.treatment, alpha, adjusted.covariance)
     if not isinstance(found.difference, Difference):
         return replace(plain, notes=(*plain.notes, "Not adjusted: the covariates explain every unit's value."))
-    kept = tuple(note for note in plain.notes if not note.startswith("No "))
-    return replace(
-        plain,
-        control=adjusted.control,
-        treatment=adjusted.treatment,
-        difference=found.difference,
-        lift=found.lift,
-        lift_interval=found.lift_interval,
-        covariance=adjusted.covariance,
-        unadjusted=plain.difference,
-        variance_reduction=1 - adjusted.variance_ratio,
-        notes=(*found.notes, *kept, *_notes(adjusted, plain.difference, settings)),
-    )
+    full = with_adjusted(plain, found)
+    return replace(full, notes=(*full.notes, *_notes(adjusted, plain.difference, settings)))
 
 
 def _notes(adjusted: Adjusted, plain: Difference, settings: Settings) -> tuple[str, ...]:

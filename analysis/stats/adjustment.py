@@ -14,10 +14,16 @@ from analysis.stats.unavailable import NotComputable
 
 
 class Method(StrEnum):
-    """Whose slopes adjust a variant: its own (Lin 2013), or one for all (ANCOVA, which is CUPED)."""
+    """Whose slopes adjust a variant.
+
+    LIN: its own (Lin 2013). POOLED: one for all, from within the variants (ANCOVA, which is CUPED). TOTAL: one for all,
+    from all units as if there were no variants, as tea-tasting and GrowthBook have it; an effect then leaks into the
+    slope, by O(1/n). It is here to compare with them.
+    """
 
     LIN = "lin"
     POOLED = "pooled"
+    TOTAL = "total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,8 @@ def adjust(
     ready = [arm for arm in arms if isinstance(arm, _Arm)]
     if len(ready) < 2:
         return next(arm for arm in arms if isinstance(arm, NotComputable))
-    fits = _fits(ready, method, settings)
+    whole = _arm(form, merge(control, treatment), size, ratio_covariates) if method is Method.TOTAL else None
+    fits = _fits(ready, whole if isinstance(whole, _Arm) else None, method, settings)
     return _adjusted(ready, fits, pooled)
 
 
@@ -150,7 +157,7 @@ def _linear_covariates(moments: Moments, size: int, ratios: int) -> _Covariates 
     return _Covariates(n=moments.n, mean=values, gradient=gradient, comoment=comoment)
 
 
-def _fits(arms: list[_Arm], method: Method, settings: Settings) -> list[_Fit]:
+def _fits(arms: list[_Arm], whole: _Arm | None, method: Method, settings: Settings) -> list[_Fit]:
     if method is Method.LIN:
         fits = []
         for arm in arms:
@@ -159,7 +166,8 @@ def _fits(arms: list[_Arm], method: Method, settings: Settings) -> list[_Fit]:
             left = float(arm.linear.comoment[0, 0] - slopes @ arm.xy)
             fits.append(_Fit(slopes=slopes, residual=max(0.0, left) / df, df=df, repeated=len(slopes) - rank))
         return fits
-    slopes, rank = solve(arms[0].xx + arms[1].xx, arms[0].xy + arms[1].xy, settings.max_condition)
+    xx, xy = (arms[0].xx + arms[1].xx, arms[0].xy + arms[1].xy) if whole is None else (whole.xx, whole.xy)
+    slopes, rank = solve(xx, xy, settings.max_condition)
     fits = []
     for arm in arms:
         left = float(arm.linear.comoment[0, 0] - 2 * slopes @ arm.xy + slopes @ arm.xx @ slopes)

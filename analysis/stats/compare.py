@@ -114,6 +114,29 @@ def with_lift(numbers: ComparisonNumbers) -> ComparisonNumbers:
     return replace(numbers, lift=lift, lift_interval=interval, notes=tuple(notes))
 
 
+def with_adjusted(plain: ComparisonNumbers, found: ComparisonNumbers) -> ComparisonNumbers:
+    """Put adjusted estimates, difference and lift into a comparison, keep its guards, and the unadjusted beside.
+
+    Raises:
+        TypeError: one of the two differences does not exist.
+    """
+    before, after = plain.difference, found.difference
+    if isinstance(before, NotComputable) or isinstance(after, NotComputable):
+        raise TypeError("only a difference that exists can be adjusted")
+    return replace(
+        plain,
+        control=found.control,
+        treatment=found.treatment,
+        difference=after,
+        lift=found.lift,
+        lift_interval=found.lift_interval,
+        covariance=found.covariance,
+        unadjusted=before,
+        variance_reduction=1 - (after.standard_error / before.standard_error) ** 2,
+        notes=(*found.notes, *(note for note in plain.notes if not note.startswith("No "))),
+    )
+
+
 def _difference_or_why(
     control: Estimate | NotComputable, treatment: Estimate | NotComputable, alpha: float, covariance: float = 0.0
 ) -> Difference | NotComputable:

@@ -166,6 +166,8 @@ def _plain(form: Form, arms: tuple[_Arms, _Arms]) -> _Fitted:
 
 def _adjusted(arms: tuple[_Arms, _Arms], method: Method, settings: Settings) -> _Fitted:
     control, treatment = arms
+    if method is Method.TOTAL:
+        raise ValueError("slopes over all units are for one comparison beside another package; use LIN or POOLED here")
     if method is Method.POOLED:
         slopes, rank = _solve(control.xx + treatment.xx, control.xy + treatment.xy, settings.max_condition)
         fits = [(slopes, np.zeros_like(rank)), (slopes, np.zeros_like(rank))]

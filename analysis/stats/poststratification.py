@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.stats.compare import ComparisonNumbers, Difference, compare, compare_estimates
+from analysis.stats.compare import ComparisonNumbers, Difference, compare, compare_estimates, with_adjusted
 from analysis.stats.estimates import Estimate, Form
 from analysis.stats.moments import Array, Moments, merge_all
 from analysis.stats.settings import DEFAULTS, Settings
@@ -52,21 +52,7 @@ def compare_stratified(
     found = _compare(form, strata, alpha)
     if not isinstance(found.difference, Difference):
         return Stratified(numbers=plain, strata=len(strata), merged=merged)
-    before = plain.difference.standard_error**2
-    kept = tuple(note for note in plain.notes if not note.startswith("No "))
-    numbers = replace(
-        plain,
-        control=found.control,
-        treatment=found.treatment,
-        difference=found.difference,
-        lift=found.lift,
-        lift_interval=found.lift_interval,
-        covariance=found.covariance,
-        unadjusted=plain.difference,
-        variance_reduction=1 - found.difference.standard_error**2 / before,
-        notes=(*found.notes, *kept),
-    )
-    return Stratified(numbers=numbers, strata=len(strata), merged=merged)
+    return Stratified(numbers=with_adjusted(plain, found), strata=len(strata), merged=merged)
 
 
 def _strata(

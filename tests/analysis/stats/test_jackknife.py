@@ -70,7 +70,7 @@ def test_self_check__units_that_hang_together_within_buckets__do_not_agree_with_
     assert found.ratio > 3
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", [Method.LIN, Method.POOLED])
 def test_self_check__adjusted_either_way__agrees(method):
     random = np.random.default_rng(3)
     arms = [bucketed(revenue_with_past(random), random) for _ in range(2)]

@@ -121,7 +121,7 @@ def test_matrix__shapes_that_do_not_fit__are_refused():
 # --- comparing many ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", [Method.LIN, Method.POOLED])
 @pytest.mark.parametrize("covariates", [0, 1, 3])
 @pytest.mark.parametrize("form", [Form.MEAN, Form.RATIO])
 def test_compare_many__every_row__is_compare_of_that_row(form, covariates, method):
