@@ -60,7 +60,7 @@ def run(name: str) -> tuple[str, list[Figure], float]:
 def page(figures: Sequence[Figure], seconds: float) -> str:
     """Write the page."""
     out = sum(not one.passed for one in figures)
-    said = "All figures are within their tolerance." if not out else f"**{out} figures are out.**"
+    said = "All figures are within their tolerance." if not out else f"**{out} out of tolerance.**"
     lines = [
         "# Calibration: do the error rates and intervals keep what they promise?",
         "",
