@@ -4,7 +4,7 @@ Every door evaluates this document, so that an app that asks and an app that eva
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from msgspec import structs
 
 from assignment import rules
 from assignment.engine.hashing import BUCKETS
+from assignment.engine.program import parents_first, parents_of
+from assignment.programs import reached
 from assignment.rules import Named, Rule
 from assignment.segments import SegmentError, Segments
 from assignment.served import (
@@ -89,6 +91,9 @@ class _Publisher:
                 features[key], facts[key] = self._flag(row) if isinstance(row, FlagRow) else self._experiment(row)
             except (RefusedError, SegmentError) as error:
                 refused[key] = str(error)
+        for key in cyclic(features):
+            del features[key], facts[key]
+            refused[key] = "its prerequisites lead back to itself, so that none of them could ever be met."
         return Document(features=features, saved_groups=self._segments.saved_groups(), facts=facts, refused=refused)
 
     def _rows(self) -> Iterator[tuple[str, FlagRow | ExperimentRow]]:
@@ -245,6 +250,12 @@ class _Publisher:
             # Those for whom the experiment is not go on to the flag's next rule, held out or not.
             rule = self._for_whom(rule, [one.targeting], one.prerequisites)
         return self._for_whom(rule, [row.targeting], flag.prerequisites)
+
+
+def cyclic(features: Mapping[str, Rule]) -> list[str]:
+    """Return the keys of the features that wait for themselves."""
+    above = {key: parents_of(feature) for key, feature in features.items()}
+    return [key for key in sorted(features.keys() - set(parents_first(features))) if key in reached(above[key], above)]
 
 
 def rule_id(row: RuleRow) -> str:

@@ -39,14 +39,15 @@ def _with_children(keys: Iterable[str], parents: Mapping[str, frozenset[str]]) -
     for key, above in parents.items():
         for parent in above:
             children.setdefault(parent, []).append(key)
-    return _reached(keys, children)
+    return reached(keys, children)
 
 
 def _with_parents(keys: Iterable[str], parents: Mapping[str, frozenset[str]]) -> set[str]:
-    return _reached(keys, {key: [one for one in above if one in parents] for key, above in parents.items()})
+    return reached(keys, {key: [one for one in above if one in parents] for key, above in parents.items()})
 
 
-def _reached(keys: Iterable[str], ways: Mapping[str, Iterable[str]]) -> set[str]:
+def reached(keys: Iterable[str], ways: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return the keys and all that lie on the ways from them."""
     found = set(keys)
     waiting = list(found)
     while waiting:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from assignment.context import RequestError, attributes_of
 from assignment.engine.flags import CompiledFlag
@@ -92,7 +92,10 @@ class Flag:
         self.facts = facts
         self.compiled = compiled
         self.units = tuple(sorted({one for rule in feature["rules"] if (one := rule.get("hashAttribute"))}))
-        self.answers = tuple(answer_of(key, facts, end) for end in compiled.terminals)
+        answers = (answer_of(key, facts, end) for end in compiled.terminals)
+        # The protocol's null, for a chain of prerequisites beyond all bounds, would be an error in typed clients.
+        default = feature["defaultValue"]
+        self.answers = tuple(one if one.value is not None else structs.replace(one, value=default) for one in answers)
         self.ends = tuple(
             None if end.outcome is Outcome.NO_UNIT else _encoder.encode(answer)
             for end, answer in zip(compiled.terminals, self.answers, strict=True)

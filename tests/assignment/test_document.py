@@ -144,6 +144,18 @@ class TestPrerequisite:
         published = Published(experiment("base"), experiment(prerequisites=(needs("base", "treatment"),)))
         assert published.assigned() == published.where("treatment", "base")
 
+    def test_prerequisite__that_leads_back_to_itself__is_refused_and_whoever_waits_for_it_gets_the_control(self):
+        published = Published(
+            experiment("a", prerequisites=(needs("b", "treatment"),)),
+            experiment("b", prerequisites=(needs("a", "treatment"),)),
+            experiment("behind", prerequisites=(needs("a", "treatment"),)),
+            experiment("alone"),
+        )
+        assert set(published.refused) == {"a", "b"}
+        assert "lead back to itself" in published.refused["a"]
+        assert published.where("control", "behind") == set(UNITS)
+        assert published.assigned("alone") == set(UNITS)
+
     def test_prerequisite__of_a_flag__guards_every_rule(self):
         asked = flag(rules=(rule(value="on"),), prerequisites=(needs("base", "treatment"),))
         published = Published(asked, experiment("base"))

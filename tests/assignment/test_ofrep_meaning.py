@@ -60,6 +60,13 @@ class TestMeaning:
             "experiment": "ranker", "unitType": "account", "outcome": "assigned", "ruleId": "experiment",
         }  # fmt: skip
 
+    def test_chain__of_too_many_prerequisites__gives_the_control_and_never_null(self, tmp_path):
+        chain = [experiment(f"e{n:02}", prerequisites=(rows.needs(f"e{n + 1:02}", "treatment"),)) for n in range(50)]
+        edge = edge_of(*chain, experiment("e50"), home=tmp_path)
+        found = ask_all(edge, KEY, {"targetingKey": "u"}).body["flags"]
+        assert {one["value"] for one in found} <= {"control", "treatment"}
+        assert ask(edge, KEY, "e00").body["metadata"]["outcome"] == "prerequisite"
+
     def test_holdback__is_its_own_experiment(self, tmp_path):
         edge = edge_of(rows.shipped(holdback_share=4999), rows.holdback(), home=tmp_path)
         found = [ask(edge, KEY, "ranker", {"targetingKey": f"u{n}"}).body for n in range(20)]
