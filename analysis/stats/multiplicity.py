@@ -20,12 +20,14 @@ class Correction(StrEnum):
     NONE = "none"
     BONFERRONI = "bonferroni"
     HOLM = "holm"
+    HOMMEL = "hommel"
     BENJAMINI_HOCHBERG = "benjamini-hochberg"
     BENJAMINI_YEKUTIELI = "benjamini-yekutieli"
 
 
 _METHODS = {
     Correction.BONFERRONI: "bonferroni",
+    Correction.HOMMEL: "hommel",
     Correction.BENJAMINI_HOCHBERG: "fdr_bh",
     Correction.BENJAMINI_YEKUTIELI: "fdr_by",
 }

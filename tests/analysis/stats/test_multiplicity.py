@@ -31,6 +31,7 @@ BH_1995 = (
         (Correction.NONE, 9),
         (Correction.BONFERRONI, 3),
         (Correction.HOLM, 3),
+        (Correction.HOMMEL, 3),
         (Correction.BENJAMINI_HOCHBERG, 4),
         (Correction.BENJAMINI_YEKUTIELI, 3),
     ],
