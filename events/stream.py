@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from events.partitions import DAYS_BEHIND
 from events.row import ENVIRONMENT_CODES, PRODUCTION, Door
 from events.watch import Shown, count_key, minute_of, refusal_key
 
@@ -18,19 +19,22 @@ SHOWN_EVENTS = 100
 SHOWN_REFUSALS = 50
 NEWEST_ROWS = 20_000
 """How far back in the whole log a project's events are looked for: a busy neighbour must not make the page slow."""
+DAYS_SHOWN = DAYS_BEHIND
+"""Planning a query over a year of partitions takes longer than the query: the page is asked for every two seconds."""
 RATE_MINUTES = 30
 LONGEST_FILTER = 255
 PREVIEW_CHARACTERS = 48
 
 COLUMNS = "l.at, l.received_at, l.door, l.environment, l.name, l.user_id, l.anonymous_id, l.props, l.id, l.xid"
 NEWEST = f"""
-SELECT {COLUMNS} FROM (SELECT * FROM events_log ORDER BY xid DESC LIMIT {NEWEST_ROWS}) l
+SELECT {COLUMNS} FROM (SELECT * FROM events_log WHERE ts >= %(since)s ORDER BY xid DESC LIMIT {NEWEST_ROWS}) l
 WHERE l.project_id = %(project)s AND (%(name)s = '' OR l.name = %(name)s)
 LIMIT {SHOWN_EVENTS}
 """  # noqa: S608  (constants)
 OF_UNIT = f"""
 SELECT {COLUMNS} FROM events_log l
 WHERE l.project_id = %(project)s AND (%(name)s = '' OR l.name = %(name)s) AND {{unit}} = %(unit)s
+  AND l.ts >= %(since)s
 ORDER BY l.at DESC LIMIT {SHOWN_EVENTS}
 """  # noqa: S608  (constants)
 # Conditions of the log's own indexes on units.
@@ -108,9 +112,14 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
 
 
-def accepted(project_id: int, *, name: str = "", unit: str = "") -> list[Accepted]:
-    """Return a project's last events, newest first; those of a unit whenever they arrived."""
-    chosen: dict[str, str | int] = {"project": project_id, "name": name[:LONGEST_FILTER], "unit": unit[:LONGEST_FILTER]}
+def accepted(project_id: int, now: datetime, *, name: str = "", unit: str = "") -> list[Accepted]:
+    """Return a project's last events of the last ``DAYS_SHOWN`` days by their own time stamps, newest first."""
+    chosen: dict[str, str | int | datetime] = {
+        "project": project_id,
+        "name": name[:LONGEST_FILTER],
+        "unit": unit[:LONGEST_FILTER],
+        "since": now - timedelta(days=DAYS_SHOWN),
+    }
     statement = NEWEST
     if unit:
         statement = " UNION ".join(f"({OF_UNIT.format(unit=each)})" for each in UNITS)

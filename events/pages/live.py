@@ -55,7 +55,7 @@ def _arrivals(request: SignedInRequest, project: Project) -> dict[str, object]:
     name, unit = request.GET.get("name", "").strip(), request.GET.get("unit", "").strip()
     paused = request.GET.get("paused") == "1"
     now = timezone.now()
-    accepted = stream.accepted(project.pk, name=_keepable(name), unit=_keepable(unit))
+    accepted = stream.accepted(project.pk, now, name=_keepable(name), unit=_keepable(unit))
     valkey = stream.arrivals(project.pk, now)
     refused = valkey.refused if valkey else []
     rates = valkey.rates if valkey else None
@@ -68,6 +68,7 @@ def _arrivals(request: SignedInRequest, project: Project) -> dict[str, object]:
         "refused": refused,
         "rates": rates,
         "bars": _bars(rates.per_minute[:-1]) if rates else [],
+        "days": stream.DAYS_SHOWN,
         "minutes": stream.RATE_MINUTES,
         "name": name,
         "unit": unit,

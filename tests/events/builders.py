@@ -14,6 +14,8 @@ from events.sink import Entry
 from events.watch import NOBODY
 from experiments.domain.access import KeyGrant, Scope
 from experiments.domain.environments import Environment
+from experiments.models import Project
+from tests.builders import log
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEY = "tl_good"
@@ -50,6 +52,11 @@ def arrival(**fields: Any) -> Arrival:
 
 def basic(key: str) -> dict[str, str]:
     return {"authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
+
+
+def arrive(home: Project, name: str, unit: str | None = "u1", **fields: Any) -> None:
+    """Put an event into the log that has just happened."""
+    log(home, name, unit, at=datetime.now(UTC), **fields)
 
 
 class MemorySink:

@@ -13,7 +13,7 @@ from config.paths import REPOSITORY
 from events import catalogue
 from events.watch import Refusal, Watch
 from tests import builders, chromium
-from tests.events.builders import NOW
+from tests.events.builders import NOW, arrive
 
 pytestmark = pytest.mark.browser
 
@@ -28,11 +28,9 @@ def answers(client, address) -> dict[str, HttpResponse]:
     client.force_login(bob)
     shop, empty = builders.project("shop", owner=bob), builders.project("empty", owner=bob)
     for number in range(12):
-        builders.log(
-            shop, "Order Completed", f"user-{number}", revenue=19.9, order_id=f"o-{number}", environment=number % 2
-        )
-        builders.log(shop, "Search with a long name", f"user-{number}-" + "x" * 60, anonymous_id="device-1", q="shoes")
-    builders.log(shop, "Bare", "user-1")
+        arrive(shop, "Order Completed", f"user-{number}", revenue=19.9, order_id=f"o-{number}", environment=number % 2)
+        arrive(shop, "Search with a long name", f"user-{number}-" + "x" * 60, anonymous_id="device-1", q="shoes")
+    arrive(shop, "Bare", "user-1")
     catalogue.bring_up_to_date()
     watch = Watch(settings.REDIS_URL)
     watch.accepted(shop.pk, 0, {"Order Completed": 120, "Search with a long name": 12})

@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 import redis
 from django.conf import settings
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from events import catalogue
 from events.watch import Refusal, Watch
@@ -10,6 +13,7 @@ from experiments.domain.access import Role
 from experiments.models import Membership
 from tests import builders
 from tests.builders import T0
+from tests.events.builders import arrive
 
 pytestmark = pytest.mark.usefixtures("address")
 PAGES = ("event_list", "event_arrivals", "event_catalogue", "event_names", "event_properties")
@@ -66,8 +70,8 @@ def test_live__nothing_yet__shows_how_to_send_a_first_event(viewer, home):
 
 
 def test_live__events__are_shown_newest_first_with_units_and_where_they_came_in(viewer, home):
-    builders.log(home, "First", "u-1", q="shoes")
-    builders.log(home, "Second", None, anonymous_id="d-1", account_id="acme", environment=1)
+    arrive(home, "First", "u-1", q="shoes")
+    arrive(home, "Second", None, anonymous_id="d-1", account_id="acme", environment=1)
     page = text(viewer, home)
     assert "Send your first event" not in page
     assert page.index("Second") < page.index("First")
@@ -76,7 +80,7 @@ def test_live__events__are_shown_newest_first_with_units_and_where_they_came_in(
 
 
 def test_live__events_of_another_project__are_not_shown(viewer, home):
-    builders.log(builders.project(), "Secret", "u-secret")
+    arrive(builders.project(), "Secret", "u-secret")
     assert "Secret" not in text(viewer, home)
 
 
@@ -94,9 +98,9 @@ def test_live__events_of_another_project__are_not_shown(viewer, home):
     ],
 )
 def test_live__filters__by_name_and_unit(viewer, home, query, shown):
-    builders.log(home, "Search", "u-1", mark="mark-a")
-    builders.log(home, "Search", "u-2", anonymous_id="d-2", mark="mark-b")
-    builders.log(home, "Order", "u-1", session_id="s-3", mark="mark-c")
+    arrive(home, "Search", "u-1", mark="mark-a")
+    arrive(home, "Search", "u-2", anonymous_id="d-2", mark="mark-b")
+    arrive(home, "Order", "u-1", session_id="s-3", mark="mark-c")
     page = text(viewer, home, query)
     assert {letter for letter in "abc" if f"mark-{letter}" in page} == shown
 
@@ -120,25 +124,32 @@ def test_live__refused__are_shown_with_reason_and_without_markup_of_their_own(vi
 
 def test_live__valkey_away__still_shows_the_log(viewer, home, settings):
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
-    builders.log(home, "Search")
+    arrive(home, "Search")
     page = text(viewer, home)
     assert "Search" in page
     assert "does not answer" in page
 
 
+def test_live__event_of_long_ago__is_not_listed_but_counted(viewer, home):
+    builders.log(home, "Long ago", at=timezone.now() - timedelta(days=60))
+    assert "Long ago" not in text(viewer, home)
+    catalogue.bring_up_to_date()
+    assert "Long ago" in text(viewer, home, page="event_catalogue")
+
+
 def test_arrivals__unchanged__says_nothing_and_changed_says_it(viewer, home):
-    builders.log(home, "Search")
+    arrive(home, "Search")
     state = viewer.get(address_of("event_list", home)).context["state"]
     poll = address_of("event_arrivals", home, f"?state={state}")
     assert viewer.get(poll).status_code == 204
-    builders.log(home, "Order")
+    arrive(home, "Order")
     answer = viewer.get(poll)
     assert "Order" in answer.content.decode()
     assert answer.context["state"] != state
 
 
 def test_live__paused__asks_for_nothing_more(viewer, home):
-    builders.log(home, "Search")
+    arrive(home, "Search")
     assert 'hx-trigger="every' in text(viewer, home)
     paused = text(viewer, home, "?paused=1&name=Search")
     assert 'hx-trigger="every' not in paused
@@ -152,11 +163,11 @@ def test_page__asks_as_much_of_many_events_as_of_few(page, viewer, home, django_
             viewer.get(address_of(page, home))
         return counter.queries
 
-    builders.log(home, "Event", n=1)
+    arrive(home, "Event", n=1)
     catalogue.bring_up_to_date()
     few = counted()
     for number in range(30):
-        builders.log(home, f"Event {number}", f"u-{number}", **{f"k{number}": number})
+        arrive(home, f"Event {number}", f"u-{number}", **{f"k{number}": number})
     catalogue.bring_up_to_date()
     assert counted() == few <= 10
 
@@ -172,7 +183,7 @@ class Counter:
 
 def test_catalogue__lists_events_with_volume_and_properties(viewer, home):
     assert "Nothing counted yet" in text(viewer, home, page="event_catalogue")
-    builders.log(home, "Search", q="shoes")
+    arrive(home, "Search", q="shoes")
     catalogue.bring_up_to_date()
     page = text(viewer, home, page="event_catalogue")
     for said in ("Search", "1 property", "shoes", "string"):
@@ -187,7 +198,7 @@ def test_metric_form__offers_what_has_been_seen(viewer, home):
 
 
 def test_names__suggest_events_and_the_properties_of_one(viewer, home):
-    builders.log(home, "Search <b>", q="shoes")
+    arrive(home, "Search <b>", q="shoes")
     catalogue.bring_up_to_date()
     assert text(viewer, home, page="event_names") == '<option value="Search &lt;b&gt;"></option>\n'
     assert 'value="q" label="string"' in text(viewer, home, "?event=Search+%3Cb%3E", page="event_properties")
