@@ -1,5 +1,7 @@
 """Quantiles: gbstats' variance, a bootstrap over units, planned power, and coverage where rows are clustered."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,18 +32,15 @@ def clustered(random: np.random.Generator, units: int) -> tuple[np.ndarray, np.n
 
 
 def test_ranks__growthbook_cluster_variance__agrees():
-    # gbstats 0.8.0 QuantileClusteredStatistic.get_cluster_variance on these sums over 200 users, level .9:
-    # S: 900, 4,480; N: 1,000, 5,430; S x N: 4,920
-    k, s, n = 200, 900.0, 1000.0
-    counts = Moments.from_sums(k, [s, n], [[4480.0, 4920.0], [4920.0, 5430.0]])
-    mu_s, mu_n = s / k, n / k
-    v_s, v_n, c = (4480 / k - mu_s**2, 5430 / k - mu_n**2, 4920 / k - mu_s * mu_n)
-    expected = (v_s - 2 * mu_s / mu_n * c + (mu_s / mu_n) ** 2 * v_n) * k / (k - 1) / (k * mu_n**2)
-    plan = ranks(0.9, counts)
+    # gbstats 0.8.0 (MIT), QuantileClusteredStatistic(n=1000, nu=.9, main_sum=900, main_sum_squares=4900,
+    # denominator_sum=1000, denominator_sum_squares=5430, main_denominator_sum_product=4950, n_clusters=200)
+    # .get_cluster_variance, run on Python 3.11
+    theirs = 0.0003902512562814068
+    plan = ranks(0.9, Moments.from_sums(200, [900.0, 1000.0], [[4900.0, 4950.0], [4950.0, 5430.0]]))
     assert isinstance(plan, Ranks)
-    assert plan.effect == pytest.approx(max(1.0, expected / (0.09 / 1000)))
-    reach = 1.959964 * np.sqrt(expected)
-    assert (plan.lower, plan.upper) == (int(1000 * (0.9 - reach)), int(np.ceil(1000 * (0.9 + reach))))
+    assert plan.effect == pytest.approx(theirs / (0.9 * 0.1 / 1000), rel=1e-9)
+    reach = 1000 * 1.959964 * theirs**0.5
+    assert (plan.lower, plan.upper) == (math.floor(900 - reach), math.ceil(900 + reach))
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])
