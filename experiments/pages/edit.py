@@ -11,7 +11,12 @@ from experiments.domain.access import Role
 from experiments.domain.lifecycle import Status
 from experiments.forms.plan import PlanForm
 from experiments.models import Experiment, Project
-from experiments.setup import PlanError, create_experiment, plan_of, revise_experiment
+from experiments.setup import PlanError, Problem, create_experiment, plan_of, revise_experiment
+
+CHANGED_MEANWHILE = (
+    "This draft was changed meanwhile, perhaps in another tab. Open it again to see how it is now; what you typed is "
+    "still below."
+)
 
 
 @login_required
@@ -43,6 +48,11 @@ def change(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
     posted = request.POST if request.method == "POST" else None
     form = PlanForm(experiment.project, posted, None if posted else plan_of(experiment))
     if posted is not None and form.is_valid() and form.plan is not None:
+        if _is_stale(experiment, posted.get("revision", "")):
+            if plan_of(experiment) == form.plan:  # a double click: this very change was made
+                return redirect("experiment_detail", project_slug, experiment.key)
+            form.refuse(PlanError([Problem("main", CHANGED_MEANWHILE)]))
+            return _page(request, experiment.project, form, experiment)
         try:
             revised = revise_experiment(experiment, user, form.plan)
         except PlanError as error:
@@ -51,6 +61,11 @@ def change(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
             messages.success(request, "Saved.")
             return redirect("experiment_detail", project_slug, revised.key)
     return _page(request, experiment.project, form, experiment)
+
+
+def _is_stale(experiment: Experiment, revision: str) -> bool:
+    """Say whether the form was opened before somebody else's change; a client may leave the revision out."""
+    return revision not in ("", str(experiment.revision))
 
 
 def _page(

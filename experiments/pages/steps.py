@@ -240,8 +240,11 @@ def _page(
     request: SignedInRequest, experiment: Experiment, variants: Sequence[Variant], name: str, form: WhyForm
 ) -> HttpResponse:
     step = STEPS[name]
-    # While somebody chooses, the table follows; nothing that the address says is taken as an order.
-    preview = form if form.is_bound or not request.GET else step.form(experiment, variants, request.GET)
+    preview = form
+    if request.GET and not form.is_bound:
+        # While somebody chooses, the table follows; nothing that the address says is taken as an order.
+        preview = step.form(experiment, variants, request.GET)
+        preview.fields["why"].required = False
     now = situation_of(experiment, variants)
     context = {
         "project": experiment.project,

@@ -156,3 +156,17 @@ def test_edit__a_running_experiment__stays_as_it_is(client_of_alice, shop, field
     assert "its plan is frozen" in page
     running.refresh_from_db()
     assert (running.name, running.status) == ("New ranker", Status.RUNNING)
+
+
+def test_edit__in_a_tab_older_than_another_change__is_refused_and_the_words_kept(client_of_alice, shop, fields):
+    client_of_alice.post(new(), fields)
+    where = reverse("experiment_edit", args=["shop", "new-ranker"])
+    assert 'name="revision" value="1"' in client_of_alice.get(where).content.decode()
+    sent = {**fields, "name": "Newer", "revision": "1"}
+    for _ in range(2):
+        assert client_of_alice.post(where, sent).status_code == 302
+    stale = client_of_alice.post(where, {**sent, "name": "Another", "hypothesis": "Kept words"})
+    assert stale.status_code == 400
+    assert "was changed meanwhile" in stale.content.decode()
+    assert "Kept words" in stale.content.decode()
+    assert Experiment.objects.get().name == "Newer"

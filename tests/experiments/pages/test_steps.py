@@ -142,7 +142,7 @@ def test_ship__what_cannot_be__is_refused_in_words(client_of_alice, running, cha
 
 
 def test_ship__while_somebody_chooses__the_table_follows(client_of_alice, running):
-    page = client_of_alice.get(at("ship"), {**SHIP, "holdback": "3"}).content.decode()
+    page = client_of_alice.get(at("ship"), {**SHIP, "holdback": "3", "why": ""}).content.decode()
     assert "except those held back (3 % of all)" in page
     assert "data-error-summary" not in page
 
