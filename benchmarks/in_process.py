@@ -31,6 +31,7 @@ UNITS = 2_000
 ROUNDS = 40
 A_LAYER = 4
 COLUMN = 1_000_000
+COLUMN_ROUNDS = 5
 
 Evaluate = Callable[[int, str], object]
 """Evaluate the experiment with this index for this unit."""
@@ -281,7 +282,7 @@ def column_rates() -> Iterator[tuple[str, float]]:
     for name, units in columns.items():
         for kind, experiment in (("", flat), (", in a layer", rule)):
             best = 0.0
-            for _ in range(ROUNDS):
+            for _ in range(COLUMN_ROUNDS):
                 began = time.perf_counter()
                 assign_column(experiment, units)
                 best = max(best, COLUMN / (time.perf_counter() - began))
