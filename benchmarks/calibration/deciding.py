@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.stats.allotment import allot
+from analysis.stats.allotment import RuleTests, allot
+from analysis.stats.allotment import ships as ships_by_rule
 from analysis.stats.multiplicity import Correction, correct, e_bh, selected_intervals
 from analysis.stats.sequential_srm import log_bayes_factor
 from analysis.stats.srm import SplitTest, split_test
@@ -71,8 +72,23 @@ def rule() -> Iterator[Figure]:
         z = noise + np.array(gains + safety)
         return float(((z[:, :successes] > gain_at).any(axis=1) & (z[:, successes:] > held_at).all(axis=1)).mean())
 
+    agreed, checked = 0, 5000
+    for z in noise[:checked] + np.array([2.0, 0.0, 3.0, 3.0, 3.0]):
+        success = [(float(2 * stats.norm.sf(abs(one))), bool(one > 0)) for one in z[:successes]]
+        tests = RuleTests(success=success, guardrails=stats.norm.sf(z[successes:]).tolist())
+        by_hand = (z[:successes] > gain_at).any() and (z[successes:] > held_at).all()
+        agreed += ships_by_rule(tests, shares) == bool(by_hand)
     row = {"method": "Decision rule", "runs": runs}
     title = "2 success metrics, 3 guardrails, correlation .3"
+    yield Figure(
+        method="Decision rule",
+        runs=checked,
+        scenario=title,
+        what="the product's rule agrees",
+        measured=agreed / checked,
+        low=1.0,
+        high=1.0,
+    )
     null = ships([0.0, 0.0], [9.0] * guards)
     yield Figure(**row, scenario=f"{title}, no effect", what="ships", measured=null, high=0.05)
     crossed = ships([9.0, 9.0], [0.0, 9.0, 9.0])
