@@ -100,10 +100,11 @@ def test_read_content__everything_a_project_can_say__arrives(read):
         fallback_unit_type="device", phase=2, bucket_version=1, min_bucket_version=1,
     )  # fmt: skip
     Override.objects.create(experiment=made, unit_id="qa", variant=made.variants.get(key="treatment"))
-    Prerequisite.objects.create(experiment=made, parent_key="banner", value="on")
+    Prerequisite.objects.create(experiment=made, parent_key="gate", value="off")
     Segment.objects.create(project=home, key="pros", name="Pros", kind="condition", targeting={"plan": "pro"})
     Segment.objects.create(project=home, key="staff", name="S", kind="list", unit_attribute="id", values=["ann"])
     builders.experiment(home, "quiet", kind=ExperimentKind.HOLDOUT, allocation=1000)
+    flag(home, "gate")
     banner = flag(home)
     FlagRule.objects.create(flag=banner, position=0, kind="force", value="on", targeting={"$segment": "staff"})
     FlagRule.objects.create(flag=banner, position=1, kind="rollout", value="new", share=2500, salt="pepper")
@@ -111,13 +112,13 @@ def test_read_content__everything_a_project_can_say__arrives(read):
 
     served = features(read())
 
-    assert list(served) == ["$holdout:quiet", "banner", "ranker"]
+    assert list(served) == ["$holdout:quiet", "banner", "gate", "ranker"]
     override, holdout, split = served["ranker"]["rules"]
     assert override == {"id": "override:1", "condition": {"id": {"$in": ["qa"]}}, "force": "treatment"}
     assert holdout["parentConditions"] == [{"id": "$holdout:quiet", "condition": {"value": "holdoutcontrol"}}]
     assert split["filters"] == [{"attribute": "id", "seed": "layer", "hashVersion": 2, "ranges": [[0.0, 0.5]]}]
     assert split["condition"] == {"plan": "pro"}
-    assert split["parentConditions"] == [{"id": "banner", "condition": {"value": "on"}}]
+    assert split["parentConditions"] == [{"id": "gate", "condition": {"value": "off"}}]
     assert (split["phase"], split["bucketVersion"], split["minBucketVersion"]) == ("1", 1, 1)
     assert split["fallbackAttribute"] == "device_id"
     force, rollout, *inside = served["banner"]["rules"]
