@@ -144,15 +144,6 @@ class _Judge:
             rules=self.rules,
             looking=self.looking,
         )
-        crossed = readings.margin_crossed(
-            plan,
-            numbers,
-            self.horizon,
-            trustworthy=self.trustworthy,
-            alpha=self.alpha,
-            rules=self.rules,
-            looking=self.looking,
-        )
         found = numbers.difference if isinstance(numbers.difference, Difference) else None
         return Comparison(
             variant=treatment,
@@ -169,7 +160,7 @@ class _Judge:
             standard_error=found.standard_error if found else None,
             degrees_of_freedom=found.df if found and math.isfinite(found.df) else None,
             reading=said.reading,
-            margin_crossed=crossed,
+            margin_crossed=self.crossed(plan, numbers),
             # Why there is no number is the reason why there is no reading: once is enough.
             warnings=[*said.reasons, *(() if found is None and said.reasons else numbers.notes)],
             alpha=numbers.alpha,
@@ -177,6 +168,18 @@ class _Judge:
             size=readings.size(plan, numbers, self.alpha) if self.trustworthy else None,
             boundary=found.quantile if found and self.looking is not None and math.isfinite(found.quantile) else None,
             unbiased_difference=self.unbiased(numbers) if said.reading in _CALLED else None,
+        )
+
+    def crossed(self, plan: MetricPlan, numbers: ComparisonNumbers) -> bool | None:
+        """Say whether a guardrail's limit is shown to be crossed or held."""
+        return readings.margin_crossed(
+            plan,
+            numbers,
+            self.horizon,
+            trustworthy=self.trustworthy,
+            alpha=self.alpha,
+            rules=self.rules,
+            looking=self.looking,
         )
 
     def unbiased(self, numbers: ComparisonNumbers) -> float | None:
