@@ -8,9 +8,11 @@ from django import forms
 
 from experiments.domain.ramps import RampStep
 from experiments.domain.shares import WHOLE
+from experiments.domain.targeting import Condition
 from experiments.forms.plan import percent_of, share_field, ten_thousandths
 from experiments.forms.ramps import RampField
-from experiments.models import Experiment, Variant
+from experiments.forms.targeting import TargetingForm
+from experiments.models import Experiment, Segment, Variant
 from experiments.shipping import MOST_HOLDBACK
 
 LONGEST_REASON = 500
@@ -102,19 +104,37 @@ class GrowForm(WhyForm):
 
 
 class PhaseForm(WhyForm):
-    """New weights and traffic for a new randomisation."""
+    """New weights, traffic and targeting for a new randomisation; a client may leave the targeting out to keep it."""
 
     traffic = share_field(label="Share of traffic, %", min_value=Decimal("0.01"))
 
     def __init__(
-        self, posted: Any = None, *, experiment: Experiment, variants: Sequence[Variant], **options: Any
+        self,
+        posted: Any = None,
+        *,
+        experiment: Experiment,
+        variants: Sequence[Variant],
+        segments: Sequence[Segment],
+        **options: Any,
     ) -> None:
         weights = {f"weight-{variant.key}": percent_of(variant.weight) for variant in variants}
         super().__init__(posted, initial={"traffic": percent_of(experiment.allocation), **weights}, **options)
         self.variants = variants
+        self.targeting: TargetingForm | None = None
+        if posted is None or "targeting-TOTAL_FORMS" in posted:
+            self.targeting = TargetingForm(segments=segments, posted=posted, initial=experiment.targeting)
         for variant in variants:
             self.fields[f"weight-{variant.key}"] = share_field(label=f"{variant.name}, %")
         self.order_fields([*weights, "traffic", "why", "seen"])
+
+    def is_valid(self) -> bool:
+        """Read the form and, where it is there, the targeting."""
+        return all([super().is_valid(), self.targeting is None or self.targeting.is_valid()])
+
+    @property
+    def condition(self) -> Condition | None:
+        """Return the targeting, or None to keep it as it is."""
+        return self.targeting.condition if self.targeting else None
 
     @property
     def weights(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.shares import percent
-from experiments.forms.errors import summary
+from experiments.forms.errors import FormError, summary
 from experiments.forms.steps import GrowForm, PhaseForm, ShipForm, WhyForm
 from experiments.models import AuditEntry, Experiment, User, Variant
 from experiments.pages import consequences
@@ -78,7 +78,14 @@ def _after_grow(now: Situation, form: WhyForm) -> Situation:
 def _phase(experiment: Experiment, user: User, form: WhyForm) -> bool:
     form = cast("PhaseForm", form)
     why = form.cleaned_data["why"]
-    return lifecycle.new_phase(experiment, user, why, weights=form.weights, allocation=form.share)
+    return lifecycle.new_phase(
+        experiment, user, why, weights=form.weights, allocation=form.share, targeting=form.condition
+    )
+
+
+def _phase_form(experiment: Experiment, variants: Sequence[Variant], posted: Any) -> WhyForm:
+    segments = list(experiment.project.segments.filter(archived_at__isnull=True))
+    return PhaseForm(posted, experiment=experiment, variants=variants, segments=segments)
 
 
 def _after_phase(now: Situation, _form: WhyForm) -> Situation:
@@ -176,13 +183,13 @@ STEPS: dict[str, Step] = {
     ),
     "phase": Step(
         title="Begin a new phase",
-        words="Other weights or less traffic would move units between variants, and a result over both would compare "
-        "nobody with anybody. So all units are dealt anew, and results count from now on; what came before is kept "
-        "as the earlier phase.",
+        words="Other weights, less traffic or a narrower targeting would move units between variants, and a result "
+        "over both would compare nobody with anybody. So all units are dealt anew, and results count from now on; what "
+        "came before is kept as the earlier phase.",
         button="Deal anew",
         done="is in a new phase.",
         is_possible=lambda one: one.status in LIVE and one.kind == ExperimentKind.STANDARD,
-        form=lambda one, variants, posted: PhaseForm(posted, experiment=one, variants=variants),
+        form=_phase_form,
         act=_phase,
         then=_after_phase,
         is_done=_phase_is_done,
@@ -236,6 +243,13 @@ def _took(request: SignedInRequest, experiment: Experiment, step: Step, form: Wh
     return True
 
 
+def _errors(form: WhyForm) -> list[FormError]:
+    if not form.is_bound:
+        return []
+    targeting = form.targeting if isinstance(form, PhaseForm) else None
+    return [*summary([form]), *(targeting.errors if targeting else [])]
+
+
 def _page(
     request: SignedInRequest, experiment: Experiment, variants: Sequence[Variant], name: str, form: WhyForm
 ) -> HttpResponse:
@@ -253,7 +267,8 @@ def _page(
         "form": form,
         "fields": [bound for bound in form if not bound.is_hidden],
         "seen": seen_state(experiment),
-        "errors": summary([form]) if form.is_bound else [],
+        "errors": _errors(form),
+        "targeting": getattr(form, "targeting", None),
         "lines": consequences.lines(now, step.then(now, preview)),
         "is_ship": name == "ship",
         "share": percent(experiment.allocation),

@@ -182,6 +182,16 @@ def test_phase__other_weights__begin_it_and_wrong_ones_do_not(client_of_alice, r
     assert list(running.variants.values_list("weight", flat=True)) == [8000, 2000]
 
 
+def test_phase__another_targeting__begins_with_it_and_a_wrong_one_does_not(client_of_alice, running):
+    rows = {"targeting-TOTAL_FORMS": "1", "targeting-INITIAL_FORMS": "0", "targeting-0-attribute": "plan"}
+    response = client_of_alice.post(at("phase"), {**PHASE, **rows})
+    assert response.status_code == 400
+    assert "Give the value to compare with" in response.content.decode()
+    client_of_alice.post(at("phase"), {**PHASE, **rows, "targeting-0-value": "pro"})
+    running.refresh_from_db()
+    assert (running.phase, running.targeting) == (2, {"plan": "pro"})
+
+
 def test_detail__a_ramp__says_where_it_stands(client_of_alice, alice, shop, purchase):
     draft = builders.experiment(shop, status=Status.DRAFT, primary=purchase)
     lifecycle.set_ramp(draft, alice, [RampStep(share=100, after_hours=24), RampStep(share=5000)])
