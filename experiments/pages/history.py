@@ -12,15 +12,44 @@ MOST_ENTRIES = 50
 LONGEST_VALUE = 120
 
 WORDS = {
-    "create": "created it",
-    "revise": "changed the plan",
-    "start": "started it",
-    "stop": "stopped it",
-    "pause": "paused it",
-    "resume": "let it run again",
-    "ship": "shipped a variant",
-    "archive": "archived it",
-    "restore": "brought it back",
+    "experiment.create": "created it",
+    "experiment.revise": "changed the plan",
+    "experiment.start": "started it",
+    "experiment.start-missed": "could not start it at its time",
+    "experiment.stop": "stopped it",
+    "experiment.pause": "paused it",
+    "experiment.resume": "let it run again",
+    "experiment.ship": "shipped a variant",
+    "experiment.withdraw": "took the shipped variant back",
+    "experiment.hold-back": "began it as a holdback",
+    "experiment.audience": "changed who takes part",
+    "experiment.times": "changed when it starts and stops by itself",
+    "experiment.traffic": "let more take part",
+    "experiment.new-phase": "began a new phase",
+    "experiment.ramp": "changed the steps of its traffic",
+    "experiment.ramp-step": "took the next step of its traffic",
+    "experiment.ramp-hold": "held the steps of its traffic",
+    "experiment.ramp-release": "let the steps of its traffic go on",
+    "experiment.layer-join": "put it into a layer",
+    "experiment.layer-leave": "took it out of its layer",
+    "experiment.layer-grow": "enlarged its part of the layer",
+    "experiment.prerequisites": "changed the prerequisites",
+    "holdout.start": "started the holdout",
+    "override.add": "added a QA override",
+    "override.remove": "removed a QA override",
+    "flag.create": "made it",
+    "flag.edit": "changed its words or default",
+    "flag.on": "switched it on",
+    "flag.off": "switched it off",
+    "flag.archive": "archived it",
+    "flag.rule-add": "added a rule",
+    "flag.rule-edit": "changed a rule",
+    "flag.rule-remove": "deleted a rule",
+    "flag.rules-order": "put the rules into another order",
+    "flag.prerequisites": "changed the prerequisites",
+    "segment.create": "made it",
+    "segment.edit": "changed it",
+    "segment.archive": "archived it",
 }
 
 
@@ -51,13 +80,13 @@ def history(project: Project, subject: str) -> list[Entry]:
 
 
 def _entry(row: AuditEntry) -> Entry:
-    _, _, verb = row.action.partition(".")
     return Entry(
         at=row.at,
         who=str(row.user) if row.user else "The product",
-        did=WORDS.get(verb, verb.replace("_", " ").replace(".", " ")),
+        did=WORDS.get(row.action, row.action),
         why=row.why,
-        changes=list(_changes(row.before or {}, row.after or {})) if row.before else [],
+        # What was made or removed whole is not a list of changes, but a switch or a place says where.
+        changes=list(_changes(row.before or {}, row.after or {})) if row.before and row.after else [],
     )
 
 
