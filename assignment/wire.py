@@ -18,6 +18,11 @@ def presented_key(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-api-key", "").strip() or None
 
 
+def key_of(path: str, prefix: str, headers: Mapping[str, str]) -> str:
+    """Return the key that stands in the address behind ``prefix``, or else in the headers, where no log sees it."""
+    return path.removeprefix(prefix).rstrip("/") or presented_key(headers) or ""
+
+
 def etag_matches(if_none_match: str, etag: str) -> bool:
     """Say whether a client already holds the answer with this entity tag (weak comparison, RFC 9110, 13.1.2)."""
     if if_none_match.strip() == "*":

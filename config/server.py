@@ -45,6 +45,7 @@ from experiments.domain.access import KeyGrant  # isort: skip
 
 JSON = ("content-type", "application/json")
 OFREP_PREFIX = "/ofrep/v1/"
+NO_PAGES = "This server answers apps only (TRUELIFT_PAGES is off); pages and the REST API are on another one."
 # A base address may have a path of its own before the protocol's (PROTOCOLS: ``/{env}/ofrep/v1/…``).
 _ASSIGNMENT = re.compile(r"^(?:/[^/]+)?((/ofrep/v1/|/v1/decide|/api/features/|/api/eval/|/sub/).*)$", re.DOTALL)
 _BEARER = "bearer "
@@ -69,7 +70,7 @@ class Server:
             )
         )
         self._doors = self._assignment_doors()
-        self._django = WsgiBridge(application)
+        self._django = WsgiBridge(application) if settings.PAGES else None
         self._traffic = metrics.Traffic()
         self._metrics = self._registry()
         self._ids = itertools.count(1)
@@ -123,7 +124,8 @@ class Server:
         """Finish what was begun; granian calls this after the last answer."""
         loop.run_until_complete(self._sink.stop())
         loop.run_until_complete(self._watch.stop())
-        self._django.stop()
+        if self._django is not None:
+            self._django.stop()
         self._edge.stop()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
@@ -148,8 +150,12 @@ class Server:
             status, headers, body = await self._operation(path, scope)
             exchange.response_bytes(status, [*headers, ("x-request-id", request_id)], body)
             self._traffic.observe(path[1:], status, time.perf_counter() - began)
-        else:
+        elif self._django is not None:
             status = await self._django.answer(scope, exchange, request_id)
+            self._traffic.observe("pages", status, time.perf_counter() - began)
+        else:
+            status, headers, body = _plain_error(404, "not_found", NO_PAGES)
+            exchange.response_bytes(status, [*headers, ("x-request-id", request_id)], body)
             self._traffic.observe("pages", status, time.perf_counter() - began)
 
     async def _stream(self, scope: Scope, exchange: Exchange, path: str, request_id: str) -> None:
@@ -217,7 +223,10 @@ _OPERATIONS = frozenset(("/healthz", "/readyz", "/metrics"))
 
 def _settle_in() -> None:
     """Do beside the first requests what they need not wait for."""
-    importlib.import_module(settings.ROOT_URLCONF)  # pages and statistics: seconds that the first visitor would wait
+    if settings.PAGES:
+        importlib.import_module(
+            settings.ROOT_URLCONF
+        )  # pages and statistics: seconds that the first visitor would wait
     partitions.keep_quietly()
 
 

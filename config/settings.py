@@ -129,6 +129,7 @@ DEFAULT_FROM_EMAIL = os.environ.get("TRUELIFT_FROM_EMAIL", "Truelift <results@tr
 EMAIL_TIMEOUT = 20
 RETENTION_DAYS = int(os.environ.get("TRUELIFT_RETENTION_DAYS", "400"))
 
+PAGES = os.environ.get("TRUELIFT_PAGES", "1") not in ("0", "no", "off", "false")
 MOST_STREAMS = int(os.environ.get("TRUELIFT_MOST_STREAMS", "500"))
 STREAM_SECONDS = float(os.environ.get("TRUELIFT_STREAM_SECONDS", "60"))
 STREAM_PING_SECONDS = float(os.environ.get("TRUELIFT_STREAM_PING_SECONDS", "30"))

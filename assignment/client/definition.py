@@ -65,7 +65,9 @@ class Fetcher:
     """Asks the server for the definition, and for nothing when it has not changed."""
 
     def __init__(self, url: str, key: str, decryption_key: str, http: httpx.Client) -> None:
-        self._address = f"{url.rstrip('/')}/api/features/{key}"
+        # The key goes into a header: addresses end in logs, those of proxies and of the HTTP library among them.
+        self._address = f"{url.rstrip('/')}/api/features/"
+        self._headers = {"authorization": f"Bearer {key}"}
         self._decryption_key = decryption_key
         self._http = http
         self._etag = ""
@@ -78,7 +80,7 @@ class Fetcher:
         ClientError
             When the server cannot be reached, refuses the key or sends something else.
         """
-        headers = {"if-none-match": self._etag} if self._etag else {}
+        headers = {**self._headers, "if-none-match": self._etag} if self._etag else self._headers
         try:
             answer = self._http.get(self._address, headers=headers)
         except (httpx.TransportError, OSError) as error:

@@ -88,7 +88,8 @@ class Stream:
     """The server's stream of definitions (server-sent events)."""
 
     def __init__(self, url: str, key: str, decryption_key: str, http: httpx.Client) -> None:
-        self._address = f"{url.rstrip('/')}/sub/{key}"
+        self._address = f"{url.rstrip('/')}/sub/"
+        self._headers = {"authorization": f"Bearer {key}"}
         self._decryption_key = decryption_key
         self._http = http
         self._socket: socket.socket | None = None
@@ -111,7 +112,7 @@ class Stream:
         """
         timeout = httpx.Timeout(10, read=SILENCE_SECONDS)
         try:
-            with self._http.stream("GET", self._address, timeout=timeout) as answer:
+            with self._http.stream("GET", self._address, headers=self._headers, timeout=timeout) as answer:
                 if answer.status_code != httpx.codes.OK:
                     raise ClientError(f"The stream was refused with {answer.status_code}.")
                 self._socket = answer.extensions["network_stream"].get_extra_info("socket")

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from assignment.doors.connections import UNRECOVERABLE, Connect, Connection, RefusedError, need_method
 from assignment.doors.packing import Packed, pack
-from assignment.wire import JSON, Answer, Headers, etag_matches
+from assignment.wire import JSON, Answer, Headers, etag_matches, key_of
 from experiments.domain.kinds import Delivery
 
 PATH = "/api/features/"
@@ -22,6 +22,10 @@ _NO_GZIP = re.compile(r"(?:gzip|\*)\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 class _Kept(Struct, frozen=True, eq=False):
     source: bytes
     packed: "asyncio.Future[Packed]"
+
+
+NOT_SHARED = "private, no-cache"
+"""Where the key is in a header, the address is everyone's, and no cache between may give one's answer to another."""
 
 
 class Payloads:
@@ -75,7 +79,7 @@ class Payloads:
 
 
 class PayloadDoor:
-    """Answers ``GET /api/features/{key}``.
+    """Answers ``GET /api/features/{key}``, or ``GET /api/features/`` with the key in a header.
 
     A bad key is 400 and not 401: clients and their caches know that answer, with ``x-unrecoverable``, as final. The
     key stands in the address, so no address of this door may be logged.
@@ -91,12 +95,12 @@ class PayloadDoor:
         del query, body
         try:
             need_method(method, "GET", "HEAD")
-            packed = await self._payloads.of(self._connect(path.removeprefix(PATH).rstrip("/")))
+            packed = await self._payloads.of(self._connect(key_of(path, PATH, headers)))
         except RefusedError as refusal:
             return refusal.answer()
         gzipped = _takes_gzip(headers.get("accept-encoding", ""))
         status, answered, content = _conditional(packed, gzipped, headers.get("if-none-match", ""))
-        answered.append(("cache-control", self._cache_control))
+        answered.append(("cache-control", self._cache_control if path.rstrip("/") != PATH.rstrip("/") else NOT_SHARED))
         if method == "HEAD" and status == 200:
             return status, [*answered, ("content-length", str(len(content)))], b""
         return status, answered, content

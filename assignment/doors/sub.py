@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from assignment.doors.connections import Connect, Connection, RefusedError, need_method
 from assignment.doors.payload import Payloads
 from assignment.doors.streams import EVENT_STREAM, State, StreamExchange, Streams, encode_event, known
-from assignment.wire import Answer, Headers
+from assignment.wire import Answer, Headers, key_of
 from experiments.domain.kinds import Delivery
 
 PATH = "/sub/"
@@ -31,7 +31,7 @@ class SubDoor:
         self, method: str, path: str, headers: Mapping[str, str], exchange: StreamExchange, extra: Headers
     ) -> Answer | None:
         """Stream until the end and return None, or return why there is no stream; ``path`` begins with ``PATH``."""
-        key = path.removeprefix(PATH).rstrip("/")
+        key = key_of(path, PATH, headers)
         by_lines = "aiohttp" in headers.get("user-agent", "").lower()
         try:
             need_method(method, "GET")

@@ -33,7 +33,7 @@ class Server:
         return state
 
 
-def start_server(home: Path, database_url: str) -> Server:
+def start_server(home: Path, database_url: str, **settings: str) -> Server:
     """Start a server and return it once it is ready."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -41,7 +41,7 @@ def start_server(home: Path, database_url: str) -> Server:
     log = home / "server.log"
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1", "--host",
                "127.0.0.1", "--port", str(port), "config.server:app"]  # fmt: skip
-    environment = {**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url}
+    environment = {**os.environ, "TRUELIFT_HOME": str(home), "DATABASE_URL": database_url, **settings}
     server = Server(
         processes.spawn(command, log, env=environment, cwd=paths.REPOSITORY), f"http://127.0.0.1:{port}", log
     )

@@ -42,6 +42,13 @@ def test_payload__plain__is_the_environments_own_document(ask):
     assert asked.headers["x-sse-support"] == "enabled"
 
 
+def test_payload__the_key_in_a_header__is_the_same_and_for_no_shared_cache(ask):
+    asked = ask("", authorization="Bearer plain")
+    assert asked.body == ask("plain").body
+    assert asked.headers["cache-control"] == "private, no-cache"
+    assert ask("").status == 400
+
+
 def test_payload__encrypted__opens_with_the_connections_key(ask):
     asked = ask("encrypted")
     assert decrypt_payload(json.loads(asked.body), ENCRYPTION_KEY) == document()
