@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from itertools import accumulate
@@ -94,6 +94,23 @@ class ExperimentSums:
         """Return every day on which a unit enrolled or a total grew, in order."""
         enrolled = {day for per_day in self.units.values() for day in per_day}
         return sorted(enrolled.union(*(per_day.keys() for per_day in self.sums.values())))
+
+    @property
+    def total(self) -> int:
+        """Return how many units all variants have."""
+        return sum(map(self.count, self.units))
+
+    def reached(self) -> list[int]:
+        """Return how many units all variants had by the end of each of ``days``."""
+        return list(accumulate(sum(per.get(day, 0) for per in self.units.values()) for day in self.days()))
+
+    def until(self, day: date) -> "ExperimentSums":
+        """Return the sums as they stood at the end of ``day``."""
+        return replace(
+            self,
+            units={key: {on: n for on, n in per_day.items() if on <= day} for key, per_day in self.units.items()},
+            sums={key: {on: added for on, added in per.items() if on <= day} for key, per in self.sums.items()},
+        )
 
     def count(self, variant: int) -> int:
         """Return how many units the variant has."""

@@ -1,7 +1,7 @@
 """From the log to an immutable result: fold, moments, statistics, decision, snapshot."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from django.db import transaction
@@ -9,14 +9,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from analysis import data_quality, moments
+from analysis.curves import effect_series
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
-from analysis.decisions.readout import ENGINE_VERSION, Readout, effect_point, read_out
+from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
+from analysis.looking import Course, course, record
 from analysis.models import FoldedExperiment, FoldedProject, ResultSnapshot
 from analysis.moments import ExperimentSums
 from analysis.results import latest
 from analysis.results.schema import (
     SCHEMA_VERSION,
-    EffectSeries,
     ExperimentFacts,
     ExposurePoint,
     Results,
@@ -49,9 +50,9 @@ def refresh(experiment: Experiment, on_progress: Progress | None = None) -> Resu
     say = on_progress or _silent
     say(0, "Reading new events")
     fold(on_progress=lambda done, waiting: say(*_fold_progress(done, waiting)))
-    results, changes = _results(experiment, say)
+    results, changes, at = _results(experiment, say)
     say(DECIDED_PERCENT, "Writing the result")
-    return write(experiment, results, changes)
+    return write(experiment, results, changes, at)
 
 
 def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | None:
@@ -59,11 +60,11 @@ def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | No
     last = latest.latest(experiment)
     if last is not None and not is_due(experiment, last, now):
         return None
-    results, changes = _results(experiment, _silent)
+    results, changes, at = _results(experiment, _silent)
     if last is not None and _same(last, results):
         _mark_shown(experiment, changes)
         return None
-    return write(experiment, results, changes)
+    return write(experiment, results, changes, at)
 
 
 def is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
@@ -84,13 +85,19 @@ def is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
 
 def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Results:
     """Turn sums into results: no writing, no reading of the log."""
+    return _analyse(experiment, course(experiment, sums, as_of), as_of, data_up_to)
+
+
+def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: datetime | None) -> Results:
     variants = list(experiment.variants.select_related("model_version"))
     plan = list(experiment.plan.select_related("metric"))
+    sums = at.sums
     readout = read_out(
         situation(experiment, sums, as_of, data_up_to),
         [variant_count(variant, sums) for variant in variants],
         [metric_input(use, variants, sums) for use in plan],
         DEFAULTS.alpha,
+        looking=at.looking,
     )
     return Results(
         schema=SCHEMA_VERSION,
@@ -111,25 +118,28 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
         effect_over_time=[
             series
             for use, result in zip(plan, readout.metrics, strict=True)
-            for series in effect_series(use, variants, sums, {c.variant: c.alpha for c in result.comparisons})
+            for series in effect_series(use, variants, at, result)
         ],
         exposures_per_day=[
             ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
             for day in sums.days()
             for variant in variants
         ],
+        looks=at.facts,
     )
 
 
 @transaction.atomic
-def write(experiment: Experiment, results: Results, changes: int | None) -> ResultSnapshot:
-    """Store the results for good, and remember which state of the fold they show."""
+def write(experiment: Experiment, results: Results, changes: int | None, at: Course | None = None) -> ResultSnapshot:
+    """Store the results for good, with the look that they are, and remember which state of the fold they show."""
     snapshot = ResultSnapshot.objects.create(
         experiment=experiment,
         as_of=results.as_of,
         engine_version=results.engine_version,
         payload=to_payload(results),
     )
+    if at is not None:
+        record(experiment, at)
     _mark_shown(experiment, changes)
     return snapshot
 
@@ -148,7 +158,14 @@ def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, dat
         overridden_units=data_quality.overridden_units(experiment),
         currency=experiment.project.currency,
         exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
+        split_per_day=split_per_day(experiment, sums),
     )
+
+
+def split_per_day(experiment: Experiment, sums: ExperimentSums) -> dict[date, dict[str, int]]:
+    """Return each day's new units by variant key."""
+    keys = dict(experiment.variants.values_list("pk", "key"))
+    return {day: {key: sums.units.get(pk, {}).get(day, 0) for pk, key in keys.items()} for day in sums.days()}
 
 
 def metric_input(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> MetricInput:
@@ -165,9 +182,16 @@ def metric_input(use: ExperimentMetric, variants: list[Variant], sums: Experimen
             margin=None if use.margin is None else use.margin / WHOLE,
             description=metric.description,
             event=metric.event,
+            matters=_matters(use),
         ),
         moments={variant.key: sums.final(metric.pk, kind, variant.pk) for variant in variants},
     )
+
+
+def _matters(use: ExperimentMetric) -> float | None:
+    """Return the smallest change of a primary metric that is worth acting on, where the plan names one."""
+    smallest = use.experiment.matters
+    return None if smallest is None or use.role != MetricRole.PRIMARY else smallest / WHOLE
 
 
 def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
@@ -183,28 +207,6 @@ def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
         offline_metric=(model.offline_metric or None) if model else None,
         offline_value=model.offline_value if model else None,
     )
-
-
-def effect_series(
-    use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums, alphas: dict[str, float]
-) -> list[EffectSeries]:
-    """Return a metric's effect at the end of each day, one series a treatment, at the level of its table row."""
-    kind = MetricKind(use.metric.kind)
-    by_day = {variant.pk: list(sums.by_day(use.metric_id, kind, variant.pk)) for variant in variants}
-    control = next(variant for variant in variants if variant.is_control)
-    return [
-        EffectSeries(
-            metric=use.metric.key,
-            variant=variant.key,
-            alpha=alphas[variant.key],
-            points=[
-                effect_point(day, kind, before, after, alphas[variant.key])
-                for (day, before), (_, after) in zip(by_day[control.pk], by_day[variant.pk], strict=True)
-            ],
-        )
-        for variant in variants
-        if not variant.is_control
-    ]
 
 
 def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
@@ -234,7 +236,7 @@ def data_up_to(experiment: Experiment, as_of: datetime) -> datetime | None:
     return min(time for time in (folded.data_up_to, experiment.stopped_at, as_of) if time is not None)
 
 
-def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None]:
+def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None, Course]:
     if experiment.started_at is None:
         raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
     as_of = timezone.now()
@@ -244,7 +246,8 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     say(FOLDED_PERCENT, "Adding up units")
     sums = moments.collect(experiment)
     say(SUMMED_PERCENT, "Comparing the variants")
-    return analyse(experiment, sums, as_of, newest), changes
+    at = course(experiment, sums, as_of)
+    return _analyse(experiment, at, as_of, newest), changes, at
 
 
 def _same(last: ResultSnapshot, results: Results) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from experiments import audit
 from experiments.changes import announce
 from experiments.domain.lifecycle import Status
+from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
 from experiments.domain.names import KEY as KEY
 from experiments.domain.names import KEY_RULE as KEY_RULE
@@ -58,7 +59,11 @@ class MetricPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentPlan:
-    """Everything that an experiment is. ``allocation`` is the share of traffic in ten-thousandths."""
+    """Everything that an experiment is. ``allocation`` is the share of traffic in ten-thousandths.
+
+    ``planned_units`` (all variants together) is needed where ``reading`` allows for looking early. ``matters`` is the
+    smallest change of a primary metric worth acting on, in ten-thousandths of the control's value.
+    """
 
     key: str
     name: str
@@ -68,11 +73,14 @@ class ExperimentPlan:
     unit_type: UnitType = UnitType.USER
     planned_days: int = 14
     allocation: int = WHOLE
+    reading: ReadingPlan = ReadingPlan.FIXED
+    planned_units: int | None = None
+    matters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one part of a plan: ``part`` is key, name, variants, metrics, planned_days or allocation."""
+    """What is wrong with one part of a plan: ``part`` is key, name, variants, metrics or a field of the plan."""
 
     part: str
     message: str
@@ -187,8 +195,18 @@ def _problems(plan: ExperimentPlan) -> Iterator[Problem]:
         yield Problem("planned_days", "Plan at least one day.")
     if not 0 < plan.allocation <= WHOLE:
         yield Problem("allocation", "The share of traffic must be more than 0 % and at most 100 %.")
+    yield from _reading_problems(plan)
     yield from _variant_problems(plan.variants)
     yield from _metric_problems(plan.metrics)
+
+
+def _reading_problems(plan: ExperimentPlan) -> Iterator[Problem]:
+    if plan.planned_units is not None and plan.planned_units < 1:
+        yield Problem("planned_units", "Plan at least one unit.")
+    if plan.reading is not ReadingPlan.FIXED and plan.planned_units is None:
+        yield Problem("planned_units", "Looking early needs the number of units that you plan for: it sets the bar.")
+    if plan.matters is not None and not 1 <= plan.matters <= WHOLE:
+        yield Problem("matters", "The smallest change that matters is more than 0 % and at most 100 %.")
 
 
 def _variant_problems(variants: tuple[VariantPlan, ...]) -> Iterator[Problem]:
@@ -237,6 +255,9 @@ def _columns(plan: ExperimentPlan) -> dict[str, object]:
         "unit_type": plan.unit_type.value,
         "planned_days": plan.planned_days,
         "allocation": plan.allocation,
+        "reading": plan.reading.value,
+        "planned_units": plan.planned_units,
+        "matters": plan.matters,
     }
 
 
@@ -270,6 +291,9 @@ def plan_of(experiment: Experiment) -> ExperimentPlan:
         unit_type=UnitType(experiment.unit_type),
         planned_days=experiment.planned_days,
         allocation=experiment.allocation,
+        reading=ReadingPlan(experiment.reading),
+        planned_units=experiment.planned_units,
+        matters=experiment.matters,
         variants=tuple(
             VariantPlan(key=v.key, name=v.name, weight=v.weight, value=v.value, model_version=v.model_version)
             for v in experiment.variants.select_related("model_version")

@@ -1,6 +1,6 @@
 """May the numbers be believed at all? Each check with its answer and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
@@ -9,6 +9,7 @@ from analysis.decisions.horizon import Horizon
 from analysis.decisions.inputs import Situation
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.results.schema import Check, Health, Srm, VariantFact
+from analysis.stats.looks import AnyLooks, Looking
 from analysis.stats.sequential_srm import SequentialSplitTest, sequential_split_test
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from analysis.stats.settings import Settings
@@ -25,17 +26,22 @@ def health(
     horizon: Horizon,
     rules: Rules = DEFAULTS,
     settings: Settings = STATS_DEFAULTS,
+    looking: Looking | None = None,
 ) -> Health:
-    """Run every check."""
+    """Run every check.
+
+    While the experiment runs, the split is tested by a test that may be looked at daily; at its end by chi-square.
+    """
     counts = {variant.key: variant.units for variant in variants}
     weights = {variant.key: variant.weight for variant in variants}
     split = split_test(counts, weights, settings)
-    always_valid = sequential_split_test([counts], weights, settings.srm_threshold)
+    always_valid = sequential_split_test(_split_so_far(situation, counts), weights, settings.srm_threshold)
+    watched = horizon.running and not horizon.reached and isinstance(split, SplitTest)
     checks = [
-        _traffic_split(split, variants),
+        _traffic_split(always_valid if watched else split, variants),
         _enough_data(situation, variants, horizon, rules),
         _two_variants(situation, sum(counts.values()), rules),
-        _planned_duration(horizon),
+        _planned_duration(horizon, looking),
         _exposure_data(situation, rules),
         *_event_values(situation),
     ]
@@ -62,7 +68,16 @@ def most_off(variants: Sequence[VariantFact]) -> VariantFact:
     return max(variants, key=lambda variant: abs((variant.share or 0.0) - variant.expected_share))
 
 
-def _traffic_split(split: SplitTest | NotComputable, variants: Sequence[VariantFact]) -> Check:
+def _split_so_far(situation: Situation, counts: Mapping[str, int]) -> list[Mapping[str, int]]:
+    """Return the units of each variant by the end of each day, the last of them as they are now."""
+    reached, looks = dict.fromkeys(counts, 0), []
+    for day in sorted(situation.split_per_day):
+        reached = {key: n + situation.split_per_day[day].get(key, 0) for key, n in reached.items()}
+        looks.append(reached)
+    return [*looks[:-1], counts]
+
+
+def _traffic_split(split: SplitTest | SequentialSplitTest | NotComputable, variants: Sequence[VariantFact]) -> Check:
     key, name = "traffic-split", "Traffic split"
     if isinstance(split, NotComputable):
         return Check(key=key, name=name, ok=None, summary=f"not known yet: {split.reason}")
@@ -125,8 +140,10 @@ def _two_variants(situation: Situation, kept: int, rules: Rules) -> Check:
     )
 
 
-def _planned_duration(horizon: Horizon) -> Check:
+def _planned_duration(horizon: Horizon, looking: Looking | None = None) -> Check:
     key, name = "planned-duration", "Planned duration"
+    if looking is not None and horizon.day > 0 and not horizon.reached:
+        return Check(key=key, name=name, ok=True, summary=_as_the_plan_allows(horizon, looking))
     if horizon.reached:
         return Check(key=key, name=name, ok=True, summary=f"reached ({_days(horizon.planned_days)})")
     so_far = f"day {horizon.day} of {horizon.planned_days}"
@@ -147,6 +164,15 @@ def _planned_duration(horizon: Horizon) -> Check:
         summary=f"stopped on {so_far}",
         what_to_do="Run it again for the whole planned time before claiming a gain.",
     )
+
+
+def _as_the_plan_allows(horizon: Horizon, looking: Looking) -> str:
+    if isinstance(looking, AnyLooks):
+        return f"day {horizon.day}, no end needed"
+    so_far = f"day {horizon.day} of {horizon.planned_days}"
+    if not horizon.running:
+        return f"stopped on {so_far}, as the plan allows"
+    return f"{so_far}, read daily"
 
 
 def _exposure_data(situation: Situation, rules: Rules) -> Check:

@@ -62,8 +62,8 @@ class Situation:
     """The experiment's circumstances at the moment of the reading; all times aware.
 
     ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap
-    check is left out when it is empty). ``unreadable_values`` counts, by a metric's name, events whose property was no
-    number.
+    check is left out when it is empty); ``split_per_day`` counts them by variant key as well, for the test of the split
+    while the experiment runs. ``unreadable_values`` counts, by a metric's name, events whose property was no number.
     """
 
     experiment_name: str
@@ -77,4 +77,5 @@ class Situation:
     overridden_units: int = 0
     currency: str = "EUR"
     exposures_per_day: Mapping[date, int] = field(default_factory=dict)
+    split_per_day: Mapping[date, Mapping[str, int]] = field(default_factory=dict)
     unreadable_values: Mapping[str, int] = field(default_factory=dict)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from msgspec import structs
+
 from analysis.decisions import reading as readings
 from analysis.decisions.evidence import Evidence, Judged, subject
 from analysis.decisions.health import health as check_health
@@ -23,7 +25,7 @@ from analysis.stats.sequential_estimates import AfterStopping, after_stopping
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from experiments.domain.metrics import MetricKind, MetricRole
 
-ENGINE_VERSION = "1.0.0"
+ENGINE_VERSION = "1.1.0"
 """Goes into every snapshot; raise it whenever the same moments would give other numbers, readings or verdicts."""
 
 
@@ -67,7 +69,7 @@ def read_out(
         raise ValueError(f"one variant must be the control; got {len(controls)} of {len(variants)}")
     facts = variant_facts(variants)
     where = horizon(situation.started_at, situation.stopped_at, situation.as_of, situation.planned_days, rules)
-    health = check_health(situation, facts, where, rules)
+    health = check_health(situation, facts, where, rules, looking=looking)
     treatments = [fact for fact in facts if not fact.is_control]
     share = primary_alpha(alpha, [metric.plan for metric in metrics], len(treatments))
     judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules, looking)
@@ -104,13 +106,12 @@ class _Judge:
         """Compare one treatment with the control and read the result."""
         plan = metric.plan
         own = self.primary_alpha if plan.role is MetricRole.PRIMARY else self.alpha
-        numbers = self.at_this_look(
-            plan,
-            compare_metric(plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own),
-        )
+        once = compare_metric(plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own)
+        numbers = self.at_this_look(plan, once)
+        comparison = self.comparison(metric, treatment, numbers)
         return Judged(
             plan=plan,
-            comparison=self.comparison(metric, treatment, numbers),
+            comparison=comparison if self.looking is None else beside(comparison, once),
             denominator_moved=numbers.denominator_moved,
         )
 
@@ -193,6 +194,18 @@ class _Judge:
         return stopped.estimate if isinstance(stopped, AfterStopping) else None
 
 
+def beside(comparison: Comparison, once: ComparisonNumbers) -> Comparison:
+    """Return the comparison with what a single look would have said beside it."""
+    if not isinstance(once.difference, Difference):
+        return comparison
+    return structs.replace(
+        comparison,
+        fixed_p_value=once.difference.p_value,
+        fixed_difference_interval=once.difference.interval,
+        fixed_lift_interval=once.lift_interval,
+    )
+
+
 def _bounded(interval: tuple[float, float]) -> tuple[float | None, float | None]:
     """Write an interval without bounds as the schema does."""
     low, high = interval
@@ -246,10 +259,23 @@ def compare_metric(kind: MetricKind, control: Moments, treatment: Moments, alpha
     return compare(readings.FORMS[kind], control, treatment, alpha)
 
 
-def effect_point(day: date, kind: MetricKind, control: Moments, treatment: Moments, alpha: float) -> EffectPoint:
-    """Return the effect as it stood at the end of ``day``, from the moments over all units enrolled by then."""
+def effect_point(
+    day: date, kind: MetricKind, control: Moments, treatment: Moments, alpha: float, multiplier: float | None = None
+) -> EffectPoint:
+    """Return the effect as it stood at the end of ``day``, from the moments over all units enrolled by then.
+
+    Its interval is at 1 - alpha for one look, or ``multiplier`` standard errors wide on each side (infinite: none).
+    """
     numbers = compare_metric(kind, control, treatment, alpha)
     found = numbers.difference if isinstance(numbers.difference, Difference) else None
+    if found is not None and multiplier is not None:
+        if math.isinf(multiplier):
+            return EffectPoint(
+                day=day, n=treatment.n, control_n=control.n, lift=numbers.lift, lift_interval=None,
+                difference=found.value, difference_interval=None,
+            )  # fmt: skip
+        numbers = widened(numbers, found, multiplier, found.p_value)
+        found = numbers.difference if isinstance(numbers.difference, Difference) else found
     return EffectPoint(
         day=day,
         n=treatment.n,

@@ -8,7 +8,7 @@ alpha is split over primary metrics times treatments; guardrails keep the whole 
 from collections.abc import Sequence
 
 from analysis.decisions import sentences
-from analysis.decisions.before_the_end import before_the_end, not_trustworthy, nothing_yet
+from analysis.decisions.before_the_end import before_the_end, not_trustworthy, nothing_yet, so_far
 from analysis.decisions.decision import Decision
 from analysis.decisions.evidence import Evidence, names
 from analysis.decisions.horizon import Horizon
@@ -17,7 +17,7 @@ from analysis.decisions.outcome import Outcome, outcome
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.decisions.while_running import at_a_look, early_stop
 from analysis.results.schema import Health, Tone, VariantFact, Verdict
-from analysis.stats.looks import Looking
+from analysis.stats.looks import Looking, PlannedLooks
 
 _BEST_FIRST = (Decision.SHIP, Decision.LOOK, Decision.INCONCLUSIVE, Decision.TOO_EARLY, Decision.DO_NOT_SHIP)
 
@@ -39,6 +39,9 @@ def decide(
     if horizon.peeking and looking is None:
         return before_the_end(situation, variants, horizon, evidence, rules)
     outcomes = [outcome(one, situation.currency, horizon) for one in evidence]
+    if isinstance(looking, PlannedLooks) and looking.final and horizon.peeking:
+        last = f"Planned units: reached on {so_far(horizon)}; this is the last look, and the intervals allow for all."
+        return _combined(outcomes, horizon, situation.currency, last)
     if horizon.peeking and looking is not None:
         called = any(one.decision is Decision.SHIP for one in outcomes)
         unfinished = at_a_look(situation, variants, horizon, evidence, rules, looking, called=called)
@@ -46,10 +49,12 @@ def decide(
             return unfinished
         early = early_stop(outcomes, horizon, looking, situation.currency)
         return _combined(outcomes, horizon, situation.currency, early)
-    return _combined(outcomes, horizon, situation.currency)
+    return _combined(outcomes, horizon, situation.currency, read_once=looking is None)
 
 
-def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str, early: str = "") -> Verdict:
+def _combined(
+    outcomes: Sequence[Outcome], horizon: Horizon, currency: str, early: str = "", *, read_once: bool = False
+) -> Verdict:
     """Return the best treatment's outcome, and a word about the others and about an early stop."""
     best = min(outcomes, key=lambda one: (_BEST_FIRST.index(one.decision), -_gain(one)))
     others = [one for one in outcomes if one is not best]
@@ -59,7 +64,7 @@ def _combined(outcomes: Sequence[Outcome], horizon: Horizon, currency: str, earl
     rest = "; ".join(f"{one.evidence.subject}: {one.decision}" for one in others)
     said = f"This is about {best.evidence.subject}. Other treatments: {rest}." if others else ""
     reasons = [early or f"Planned duration: reached, {horizon.planned_days} days."]
-    if horizon.day > horizon.planned_days + 1:
+    if read_once and horizon.day > horizon.planned_days + 1:
         reasons.append(f"Read on day {horizon.day}: running on until a result turns significant is peeking too.")
     for one in outcomes:
         prefix = f"{one.evidence.subject}: " if others else ""

@@ -71,7 +71,9 @@ def _keep_running(horizon: Horizon, evidence: Sequence[Evidence], looking: Looki
             f"Planned duration: {so_far(horizon)}{_which(looking)}.",
             *(sentences.reason(judged, currency) for one in evidence for judged in one.primaries),
         ],
-        next_step=f"Look again tomorrow; the last look is on day {horizon.planned_days}.",
+        next_step=f"Look again tomorrow; the last look is on day {horizon.planned_days}."
+        if isinstance(looking, PlannedLooks)
+        else "Look again whenever you like.",
     )
 
 

@@ -1,5 +1,6 @@
 """The tables of DID IT MATTER, one topic a module."""
 
+from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
@@ -9,6 +10,7 @@ __all__ = [
     "Enrolment",
     "FoldedExperiment",
     "FoldedProject",
+    "Look",
     "OutboxMessage",
     "RefreshRun",
     "ResultSnapshot",

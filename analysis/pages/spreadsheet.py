@@ -9,6 +9,7 @@ COLUMNS = [
     "experiment", "as_of", "trustworthy", "metric", "role", "kind", "direction", "variant", "control", "n", "control_n",
     "value", "control_value", "difference", "difference_low", "difference_high", "lift", "lift_low", "lift_high",
     "p_value", "standard_error", "reading", "margin", "margin_crossed",
+    "size", "reading_plan", "look", "boundary", "fixed_p_value", "fixed_lift_low", "fixed_lift_high",
 ]  # fmt: skip
 
 
@@ -24,11 +25,13 @@ def as_csv(results: Results) -> str:
 
 
 def _row(results: Results, metric: MetricResult, c: Comparison) -> list[object]:
+    looks = results.looks
     return [
         results.experiment.key, results.as_of.isoformat(), results.health.trustworthy, metric.name, metric.role,
         metric.kind, metric.direction, c.variant, c.control, c.n, c.control_n, c.value, c.control_value, c.difference,
         *_ends(c.difference_interval), c.lift, *_ends(c.lift_interval), c.p_value, c.standard_error, c.reading.value,
-        metric.margin, c.margin_crossed,
+        metric.margin, c.margin_crossed, c.size, looks.plan if looks else None, looks.look if looks else None,
+        c.boundary, c.fixed_p_value, *_ends(c.fixed_lift_interval),
     ]  # fmt: skip
 
 

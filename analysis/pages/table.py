@@ -86,10 +86,11 @@ def intervals(results: Results) -> str:
         for comparison in metric.comparisons
         if comparison.alpha != results.alpha
     }
+    said = "" if results.looks is None else f" {results.looks.sentence}"
     if not shared:
-        return f"{plain}."
+        return f"{plain}.{said}"
     wider = ", ".join(f"{level(alpha)} for {name}" for name, alpha in shared.items())
-    return f"{plain} ({wider}, because several comparisons share the risk)."
+    return f"{plain} ({wider}, because several comparisons share the risk).{said}"
 
 
 def _rows(results: Results, role: MetricRole, names: dict[str, str], scale: Scale, *, withheld: bool) -> Iterator[Row]:

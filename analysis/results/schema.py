@@ -56,8 +56,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     compares with the whole. ``margin_crossed``: True when it is shown that the limit is crossed, False when it is shown
     that it is held, None when neither is (or there is no margin). ``size`` says how the change compares with the
     smallest that matters, where one is named. Where the experiment is read while it runs, ``boundary`` is how many
-    standard errors the interval is wide on each side at this look, and ``unbiased_difference`` the estimate that allows
-    for having stopped here.
+    standard errors the interval is wide on each side at this look, ``unbiased_difference`` the estimate that allows
+    for having stopped here, and ``fixed_…`` are what one look alone would have said.
     """
 
     variant: str
@@ -81,6 +81,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     size: str | None = None
     boundary: float | None = None
     unbiased_difference: float | None = None
+    fixed_p_value: float | None = None
+    fixed_difference_interval: Interval | None = None
+    fixed_lift_interval: Interval | None = None
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
@@ -182,6 +185,22 @@ class ExperimentFacts(Struct, frozen=True, kw_only=True):
     currency: str
 
 
+class Looks(Struct, frozen=True, kw_only=True):
+    """How the plan lets the result be read, in one sentence and in numbers.
+
+    ``look`` counts the daily looks of a group-sequential plan. ``until`` is the day of its last look, once that lies
+    back: later units are not in the numbers.
+    """
+
+    plan: str
+    sentence: str
+    units: int
+    planned_units: int | None = None
+    look: int | None = None
+    is_last: bool = False
+    until: date | None = None
+
+
 class Results(Struct, frozen=True, kw_only=True):
     """Everything a results page, an e-mail or the API says about one experiment at one moment."""
 
@@ -197,6 +216,7 @@ class Results(Struct, frozen=True, kw_only=True):
     metrics: list[MetricResult]
     effect_over_time: list[EffectSeries]
     exposures_per_day: list[ExposurePoint]
+    looks: Looks | None = None
 
 
 def from_payload(payload: object) -> Results:

@@ -9,6 +9,7 @@ from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
 from django.utils.text import slugify
 
+from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
 from experiments.domain.units import UnitType
 from experiments.forms.errors import FormError, summary
@@ -28,7 +29,19 @@ Pickable = TypeVar("Pickable", bound=Metric | ModelVersion)
 
 ROWS_WITHOUT_SCRIPT = 4
 LONGEST_VALUE = 10_000
-PART_FIELDS = {"key": "key", "name": "name", "planned_days": "planned_days", "allocation": "traffic"}
+PART_FIELDS = {
+    "key": "key",
+    "name": "name",
+    "planned_days": "planned_days",
+    "allocation": "traffic",
+    "planned_units": "planned_units",
+    "matters": "matters",
+}
+READINGS = [
+    (ReadingPlan.FIXED.value, "At the planned end only"),
+    (ReadingPlan.GROUP_SEQUENTIAL.value, "At any planned look (once a day), stop early when clear"),
+    (ReadingPlan.ALWAYS_VALID.value, "Any time, no end planned"),
+]
 
 
 def _check_key(key: str) -> None:
@@ -100,6 +113,28 @@ class BasicsForm(forms.Form):
         min_value=Decimal("0.01"),
         initial=Decimal(100),
         help_text="The rest is left out of the experiment.",
+    )
+    reading = forms.ChoiceField(
+        label="How do you want to look?",
+        choices=READINGS,
+        initial=ReadingPlan.FIXED.value,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="Looking more often needs wider intervals, so that it raises no false alarms. It is frozen with the "
+        "start.",
+    )
+    planned_units = forms.IntegerField(
+        label="Units planned for",
+        min_value=1,
+        required=False,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text="In all variants together. Needed for looking early: the interval is tightest there.",
+    )
+    matters = share_field(
+        label="Smallest change that matters, %",
+        min_value=Decimal("0.01"),
+        required=False,
+        help_text="Of the primary metric. A smaller change is called so, however certain it is.",
     )
 
 
@@ -264,6 +299,9 @@ class PlanForm:
             unit_type=UnitType(basics["unit_type"]),
             planned_days=basics["planned_days"],
             allocation=ten_thousandths(basics["traffic"]),
+            reading=ReadingPlan(basics["reading"] or ReadingPlan.FIXED),
+            planned_units=basics["planned_units"],
+            matters=None if basics["matters"] is None else ten_thousandths(basics["matters"]),
             variants=tuple(row.to_plan() for row in self.variants.forms if row.has_changed()),
             metrics=(
                 MetricPlan(metric=chosen["primary"], role=MetricRole.PRIMARY),
@@ -290,6 +328,9 @@ def _initial(plan: ExperimentPlan | None) -> dict[str, Any]:
             "unit_type": plan.unit_type.value,
             "planned_days": plan.planned_days,
             "traffic": percent_of(plan.allocation),
+            "reading": plan.reading.value,
+            "planned_units": plan.planned_units,
+            "matters": None if plan.matters is None else percent_of(plan.matters),
         },
         "metrics": {
             "primary": next((use.metric.pk for use in by_role[MetricRole.PRIMARY]), None),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from experiments.domain.environments import all_environments
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
+from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE as WHOLE
 from experiments.domain.units import UnitType
@@ -28,6 +29,8 @@ class Experiment(models.Model):
     traffic while the experiment runs, of ``shipped_share`` once a variant is shipped. ``layer_ranges`` are the places
     ``[start, end)`` of 10,000 that it holds in its layer. ``phase`` counts re-randomisations; what came before
     ``phase_started_at`` belongs to an earlier phase. A holdback's ``parent`` is the experiment that was shipped.
+    ``planned_units`` in all variants together is what early readings are tuned for. ``matters`` is the smallest change
+    of a primary metric that is worth acting on, in ten-thousandths of the control's value.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
@@ -67,6 +70,14 @@ class Experiment(models.Model):
     shipped_share = models.PositiveIntegerField(default=0)
     holdback_share = models.PositiveIntegerField(default=0)
     planned_days = models.PositiveIntegerField(default=14)
+    reading = models.CharField(
+        max_length=16,
+        choices=[(r.value, r.value) for r in ReadingPlan],
+        default=ReadingPlan.FIXED.value,
+        db_default=ReadingPlan.FIXED.value,
+    )
+    planned_units = models.PositiveBigIntegerField(null=True, blank=True)
+    matters = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
@@ -116,6 +127,17 @@ class Experiment(models.Model):
                 name="experiment_starts_before_it_ends",
             ),
             models.CheckConstraint(condition=models.Q(phase__gte=1), name="phases_count_from_one"),
+            models.CheckConstraint(
+                condition=models.Q(reading__in=[r.value for r in ReadingPlan]), name="reading_plan_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(reading=ReadingPlan.FIXED.value) | models.Q(planned_units__gte=1),
+                name="early_readings_plan_their_units",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(matters__isnull=True) | models.Q(matters__gte=1, matters__lte=WHOLE),
+                name="what_matters_is_a_share",
+            ),
             models.UniqueConstraint(
                 fields=["project", "unit_type"],
                 condition=models.Q(kind=ExperimentKind.HOLDOUT.value, status__in=[s.value for s in LIVE]),

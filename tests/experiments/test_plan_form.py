@@ -170,3 +170,25 @@ def test_edit__in_a_tab_older_than_another_change__is_refused_and_the_words_kept
     assert "was changed meanwhile" in stale.content.decode()
     assert "Kept words" in stale.content.decode()
     assert Experiment.objects.get().name == "Newer"
+
+
+def test_new__looking_early__is_kept_with_its_units_and_what_matters(client_of_alice, shop, fields):
+    looking = {"reading": "group_sequential", "planned_units": "40000", "matters": "1.5"}
+    client_of_alice.post(new(), {**fields, **looking})
+    made = Experiment.objects.get()
+    assert (made.reading, made.planned_units, made.matters) == ("group_sequential", 40_000, 150)
+    assert AuditEntry.objects.get().after["reading"] == "group_sequential"
+    page = client_of_alice.get(reverse("experiment_edit", args=["shop", made.key])).content.decode()
+    assert re.search(r'value="group_sequential"[^>]*checked', page)
+
+
+def test_new__looking_early_without_planned_units__says_what_is_missing(client_of_alice, shop, fields):
+    page = client_of_alice.post(new(), {**fields, "reading": "always_valid"}).content.decode()
+    assert "Looking early needs the number of units that you plan for" in page
+    assert not Experiment.objects.exists()
+
+
+def test_new__without_a_word_about_looking__is_read_once(client_of_alice, shop, fields):
+    client_of_alice.post(new(), fields)
+    made = Experiment.objects.get()
+    assert (made.reading, made.planned_units, made.matters) == ("fixed", None, None)
