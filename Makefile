@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Some shells export HOST as the machine's name: only one given to make counts.
+PARALLEL ?= -n auto --dist loadfile
 NO := 0 no off false
 RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter $(NO),$(DEMO)),--no-demo) $(if $(filter $(NO),$(LIVE)),--no-live)
@@ -21,8 +22,8 @@ setup: ## make .venv with everything that tests and checks need
 browser: ## install Chromium for the browser tests, where that is allowed
 	@.ci/chromium
 
-test: setup browser ## run the tests on servers of their own
-	$(BIN)/pytest $(ARGS)
+test: setup browser ## run the tests on servers of their own, a file at a time on each core
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
@@ -42,7 +43,7 @@ check: setup browser ## lint, types, imports, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 format: setup ## format the code and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -57,5 +57,11 @@ def embedded_servers():
     embedded.stop(postgres, signal.SIGINT)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each parallel worker read the settings here, for its own home, and not before."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)

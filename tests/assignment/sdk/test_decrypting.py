@@ -1,6 +1,6 @@
 import base64
+import hashlib
 import json
-import os
 import subprocess
 import sys
 
@@ -15,7 +15,7 @@ KEY = base64.b64encode(b"0123456789abcdef").decode()
 
 
 def encrypt(plain, key=KEY):
-    vector = os.urandom(16)
+    vector = hashlib.sha256(plain).digest()[:16]  # the same in every worker that collects these tests
     padder = padding.PKCS7(128).padder()
     encryptor = Cipher(algorithms.AES(base64.b64decode(key)), modes.CBC(vector)).encryptor()
     text = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
