@@ -29,7 +29,8 @@ class Heterogeneity:
         p_value: of one common effect.
         pooled: the effect weighted by precision.
         share: I², the part of the spread that is not noise, 0 to 1.
-        shrunk: each segment's effect drawn towards the pooled one; show these, not the raw ones.
+        shrunk: each segment's effect drawn towards the pooled one; show these, not the raw ones. Their standard errors
+            count that the pooled effect is an estimate too: effects that do not differ are still not known for certain.
     """
 
     statistic: float
@@ -58,14 +59,22 @@ def heterogeneity(effects: Mapping[str, Effect | NotComputable]) -> Heterogeneit
     df = len(known) - 1
     spread = max(0.0, (q - df) / (whole - sum(w**2 for w in weights.values()) / whole))
     prior = Prior(mean=centre, variance=spread)
+    centre_variance = 1 / whole + spread * sum(w**2 for w in weights.values()) / whole**2
     return Heterogeneity(
         statistic=q,
         df=df,
         p_value=float(stats.chi2.sf(q, df)),
         pooled=Effect(value=centre, standard_error=1 / math.sqrt(whole)),
         share=max(0.0, 1 - df / q) if q > 0 else 0.0,
-        shrunk={name: shrink(one.value, one.standard_error, prior) for name, one in known.items()},
+        shrunk={name: _shrunk(one, prior, centre_variance) for name, one in known.items()},
     )
+
+
+def _shrunk(one: Effect, prior: Prior, centre_variance: float) -> Shrunk:
+    """Shrink, and add what the uncertain centre contributes (Morris 1983, JASA 78)."""
+    bare = shrink(one.value, one.standard_error, prior)
+    variance = bare.standard_error**2 + (1 - bare.weight) ** 2 * centre_variance
+    return Shrunk(value=bare.value, standard_error=math.sqrt(variance), weight=bare.weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

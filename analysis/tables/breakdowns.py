@@ -1,9 +1,12 @@
 """Effects by segment, with the test whether the levels differ by more than chance."""
 
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
+from msgspec.structs import replace
 
 from analysis.stats.compare import ComparisonNumbers, Difference, compare
+from analysis.stats.heterogeneity import Dimension, Effect, Heterogeneity, explore
+from analysis.stats.moments import Moments
+from analysis.stats.reference import two_sided_quantile
+from analysis.stats.unavailable import NotComputable
 from analysis.tables import figures, report
 from analysis.tables.comparing import FORMS
 from analysis.tables.loading import Loaded
@@ -13,25 +16,22 @@ from analysis.tables.request import MetricType, Request
 _MANY_LEVELS = 500
 _SEPARATOR = "\x1f"
 
+_Found = tuple[report.Breakdown, dict[str, Effect | NotComputable]]
+
 
 def breakdowns(table: Loaded, request: Request, treatments: list[str]) -> list[report.Breakdown]:
-    """Break every metric but quantiles down by every segment; Benjamini-Hochberg over all the tests.
+    """Break every metric but quantiles down by every segment; see ``stats.heterogeneity`` for the tests.
 
-    The levels' effects are tested by Q = sum (d_s - d)² / se_s² against chi-square with S - 1 degrees of freedom
-    (Cochran 1954).
+    Benjamini-Hochberg over all segments, metrics and treatments together.
     """
-    found = []
+    found: list[_Found] = []
     for position, segment in enumerate(request.segments):
         _few_enough(table, segment, position)
         for index, spec in enumerate(table.metrics):
             if spec.type is not MetricType.QUANTILE:
                 found += _metric(table, request, treatments, position, index)
-    tested = [one for one in found if one.heterogeneity_p_value is not None]
-    if not tested:
-        return found
-    adjusted = multipletests([one.heterogeneity_p_value for one in tested], method="fdr_bh")[1]
-    by_identity = {id(one): float(p) for one, p in zip(tested, adjusted, strict=True)}
-    return [_adjusted(one, by_identity.get(id(one))) for one in found]
+    tested = explore([(one.metric, effects) for one, effects in found])
+    return [_tested(one, dimension, request.alpha) for (one, _), dimension in zip(found, tested, strict=True)]
 
 
 def _few_enough(table: Loaded, segment: str, position: int) -> None:
@@ -41,76 +41,71 @@ def _few_enough(table: Loaded, segment: str, position: int) -> None:
         raise RefusalError(message + "name a column of few groups")
 
 
-def _metric(
-    table: Loaded, request: Request, treatments: list[str], position: int, index: int
-) -> list[report.Breakdown]:
+def _metric(table: Loaded, request: Request, treatments: list[str], position: int, index: int) -> list[_Found]:
     spec = table.metrics[index]
     chosen = figures.columns(table, request, index)
     own = figures.Columns(own=chosen.own, covariates=(), condition=chosen.condition)
     cells = figures.moments(table, own, by=f"v || '{_SEPARATOR}' || s{position}")
     levels = sorted({key.partition(_SEPARATOR)[2] for key in cells})
     form, size = FORMS[spec.type or MetricType.MEAN], len(own.own)
+
+    def of(variant: str, level: str) -> Moments:
+        return figures.part(cells.get(f"{variant}{_SEPARATOR}{level}"), size)
+
     found = []
     for treatment in treatments:
         numbers = {
-            level: compare(
-                form,
-                figures.part(cells.get(f"{request.control}{_SEPARATOR}{level}"), size),
-                figures.part(cells.get(f"{treatment}{_SEPARATOR}{level}"), size),
-                request.alpha,
-            )
-            for level in levels
+            level: compare(form, of(request.control, level), of(treatment, level), request.alpha) for level in levels
         }
-        counts = {
-            level: tuple(
-                cells[key].n if (key := f"{arm}{_SEPARATOR}{level}") in cells else 0
-                for arm in (treatment, request.control)
-            )
-            for level in levels
-        }
-        found.append(
-            report.Breakdown(
-                segment=request.segments[position],
-                metric=spec.name,
-                variant=treatment,
-                heterogeneity_p_value=heterogeneity([one.difference for one in numbers.values()]),
-                adjusted_p_value=None,
-                levels=[_level(level, counts[level], one) for level, one in numbers.items()],
-            )
+        breakdown = report.Breakdown(
+            segment=request.segments[position],
+            metric=spec.name,
+            variant=treatment,
+            heterogeneity_p_value=None,
+            adjusted_p_value=None,
+            levels=[
+                _level(level, of(treatment, level).n, of(request.control, level).n, numbers[level]) for level in levels
+            ],
         )
+        found.append((breakdown, {level: _effect(one) for level, one in numbers.items()}))
     return found
 
 
-def heterogeneity(differences: list[object]) -> float | None:
-    """Return Cochran's test that all levels share one effect; None with fewer than two levels."""
-    known = [one for one in differences if isinstance(one, Difference)]
-    if len(known) < 2:
-        return None
-    weights = [1 / one.standard_error**2 for one in known]
-    mean = sum(w * one.value for w, one in zip(weights, known, strict=True)) / sum(weights)
-    q = sum(w * (one.value - mean) ** 2 for w, one in zip(weights, known, strict=True))
-    return float(stats.chi2.sf(q, len(known) - 1))
+def _effect(numbers: ComparisonNumbers) -> Effect | NotComputable:
+    found = numbers.difference
+    if isinstance(found, Difference):
+        return Effect(value=found.value, standard_error=found.standard_error)
+    return found
 
 
-def _level(level: str, counts: tuple[int, ...], numbers: ComparisonNumbers) -> report.LevelEffect:
+def _level(level: str, n: int, control_n: int, numbers: ComparisonNumbers) -> report.LevelEffect:
     found = numbers.difference if isinstance(numbers.difference, Difference) else None
     return report.LevelEffect(
         level=level,
-        n=counts[0],
-        control_n=counts[1],
+        n=n,
+        control_n=control_n,
         difference=found.value if found else None,
         difference_interval=found.interval if found else None,
         lift=numbers.lift if found else None,
         lift_interval=numbers.lift_interval if found else None,
+        shrunk_difference=None,
+        shrunk_interval=None,
     )
 
 
-def _adjusted(one: report.Breakdown, p: float | None) -> report.Breakdown:
-    return report.Breakdown(
-        segment=one.segment,
-        metric=one.metric,
-        variant=one.variant,
-        heterogeneity_p_value=one.heterogeneity_p_value,
-        adjusted_p_value=p,
-        levels=one.levels,
-    )
+def _tested(one: report.Breakdown, dimension: Dimension, alpha: float) -> report.Breakdown:
+    """Fill in the test and the effects drawn towards the common one."""
+    found = dimension.found
+    if not isinstance(found, Heterogeneity):
+        return one
+    quantile = two_sided_quantile(alpha, float("inf"))
+    levels = []
+    for level in one.levels:
+        shrunk = found.shrunk.get(level.level)
+        if shrunk is not None:
+            half = quantile * shrunk.standard_error
+            level = replace(
+                level, shrunk_difference=shrunk.value, shrunk_interval=(shrunk.value - half, shrunk.value + half)
+            )
+        levels.append(level)
+    return replace(one, heterogeneity_p_value=found.p_value, adjusted_p_value=dimension.adjusted_p_value, levels=levels)

@@ -12,10 +12,10 @@ from analysis.decisions import wording
 from analysis.tables.report import Breakdown, Comparison, Interval, Metric, Report
 from analysis.tables.text import interval, value
 
-_PLOTLY = "vendor/plotly-cartesian-4.1.1.min.js"
-_TOKENS = "css/tokens.css"
-_INK, _LINE, _GRID = "#16191d", "#2a57c9", "#d9dde3"
-_FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+PLOTLY = "vendor/plotly-cartesian-4.1.1.min.js"
+TOKENS = "css/tokens.css"
+INK, LINE, GRID = "#16191d", "#2a57c9", "#d9dde3"
+FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 _ROW_HEIGHT, _AROUND = 34, 80
 
 
@@ -43,13 +43,14 @@ def to_html(report: Report, file: str) -> str:
             ],
             "charts": [{"key": key, "title": title, "label": title} for key, title, _ in drawn],
             "figures": {key: figure for key, _, figure in drawn},
-            "tokens": _static(_TOKENS),
-            "plotly": _static(_PLOTLY).replace("</script", "<\\/script"),
+            "tokens": static(TOKENS),
+            "plotly": static(PLOTLY).replace("</script", "<\\/script"),
         },
     )
 
 
-def _static(name: str) -> str:
+def static(name: str) -> str:
+    """Return a static file's text, to stand inside the page."""
     found = finders.find(name)
     if not isinstance(found, str):
         raise FileNotFoundError(f"the static file {name} is missing from this checkout")
@@ -86,7 +87,14 @@ def _figures(report: Report) -> list[tuple[str, str, dict[str, Any]]]:
     ]
     found = [("lifts", "Lift with its interval", _forest(lifts, percent=True))] if _known(lifts) else []
     for position, one in enumerate(report.segments):
-        rows = [(level.level, level.difference, level.difference_interval) for level in one.levels]
+        rows = [
+            (
+                level.level,
+                _first(level.shrunk_difference, level.difference),
+                level.shrunk_interval or level.difference_interval,
+            )
+            for level in one.levels
+        ]
         if _known(rows):
             found.append((f"segment-{position}", _title(one, several=several), _forest(rows, percent=False)))
     return found
@@ -95,7 +103,12 @@ def _figures(report: Report) -> list[tuple[str, str, dict[str, Any]]]:
 def _title(one: Breakdown, *, several: bool) -> str:
     differ = "" if one.adjusted_p_value is None else f"; do the levels differ? {wording.p_value(one.adjusted_p_value)}"
     who = f", {one.variant}" if several else ""
-    return f"Difference in {one.metric} by {one.segment}{who}{differ}"
+    return f"Difference in {one.metric} by {one.segment}{who}, drawn towards the common effect{differ}"
+
+
+def _first(shrunk: float | None, raw: float | None) -> float | None:
+    """Return the effect to draw: the largest of many levels is largest partly by luck, so the shrunk one."""
+    return raw if shrunk is None else shrunk
 
 
 def _known(rows: Sequence[tuple[str, float | None, Interval | None]]) -> bool:
@@ -109,23 +122,23 @@ def _drawable(at: float | None, ends: Interval | None) -> bool:
 def _forest(rows: Sequence[tuple[str, float | None, Interval | None]], *, percent: bool) -> dict[str, Any]:
     """Draw one dot with its interval a row, on one zero line."""
     # plotly.js reads markup in labels; names of a file are only names.
-    kept = [(_plain(name), at, ends) for name, at, ends in rows if _drawable(at, ends)]
+    kept = [(plain(name), at, ends) for name, at, ends in rows if _drawable(at, ends)]
     places = list(range(len(kept)))
     points = [float(at or 0.0) for _, at, _ in kept]
     lows = [float((ends or (0.0, 0.0))[0] or 0.0) for _, _, ends in kept]
     highs = [float((ends or (0.0, 0.0))[1] or 0.0) for _, _, ends in kept]
     figure = go.Figure()
-    figure.add_vline(x=0, line={"color": _INK, "width": 1})
+    figure.add_vline(x=0, line={"color": INK, "width": 1})
     figure.add_scatter(
         x=points,
         y=places,
         mode="markers",
-        marker={"color": _LINE, "size": 9},
+        marker={"color": LINE, "size": 9},
         error_x={
             "type": "data",
             "array": [high - at for high, at in zip(highs, points, strict=True)],
             "arrayminus": [at - low for low, at in zip(lows, points, strict=True)],
-            "color": _LINE,
+            "color": LINE,
             "thickness": 2,
             "width": 5,
         },
@@ -138,8 +151,8 @@ def _forest(rows: Sequence[tuple[str, float | None, Interval | None]], *, percen
         template="none",
         height=_AROUND + _ROW_HEIGHT * len(kept),
         margin={"l": 10, "r": 20, "t": 10, "b": 40},
-        font={"family": _FONT, "size": 13, "color": _INK},
-        xaxis={"tickformat": "+.0%" if percent else "+~g", "gridcolor": _GRID, "zeroline": False},
+        font={"family": FONT, "size": 13, "color": INK},
+        xaxis={"tickformat": "+.0%" if percent else "+~g", "gridcolor": GRID, "zeroline": False},
         yaxis={
             "tickvals": places,
             "ticktext": [name for name, _, _ in kept],
@@ -155,5 +168,6 @@ def _forest(rows: Sequence[tuple[str, float | None, Interval | None]], *, percen
     return drawn
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a name of a file as plotly.js shows it and does not interpret it."""
     return name.replace("&", "&amp;").replace("<", "&lt;")

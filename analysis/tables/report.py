@@ -61,7 +61,10 @@ class Metric(Struct, frozen=True, kw_only=True):
 
 
 class LevelEffect(Struct, frozen=True, kw_only=True):
-    """One treatment's effect within one level of a segment; no reading, for a level alone decides nothing."""
+    """One treatment's effect within one level of a segment; no reading, for a level alone decides nothing.
+
+    ``shrunk_difference`` is drawn towards the effect over all levels by as much as the level is noise.
+    """
 
     level: str
     n: int
@@ -70,6 +73,8 @@ class LevelEffect(Struct, frozen=True, kw_only=True):
     difference_interval: Interval | None
     lift: float | None
     lift_interval: Interval | None
+    shrunk_difference: float | None
+    shrunk_interval: Interval | None
 
 
 class Breakdown(Struct, frozen=True, kw_only=True):

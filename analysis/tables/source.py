@@ -11,7 +11,7 @@ import duckdb
 from analysis.tables.refusal import RefusalError
 
 _SNIFFED = 65_536
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _FRACTIONAL = ("FLOAT", "DOUBLE")
 MISSING = "('', 'na', 'n/a', 'nan', 'null', 'none', '<na>')"
@@ -98,7 +98,7 @@ def _csv(file: Path, path: str) -> str:
         names = header.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise RefusalError(f"{file} is not UTF-8 text; save it as CSV in UTF-8") from None
-    delimiter = max(_DELIMITERS, key=names.count)
+    delimiter = max(DELIMITERS, key=names.count)
     if names.count(delimiter) == 0:
         raise RefusalError(f"{file} is neither CSV nor Parquet: its first line has no comma, semicolon, tab or bar")
     if not rest.strip():

@@ -1,13 +1,11 @@
 """Aggregated rows over time: what looking at every date would have called, beside the reading that allows it."""
 
-import csv
-import gzip
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -17,6 +15,7 @@ from analysis.stats.moments import Moments
 from analysis.tables.comparing import Looks, always_valid
 from analysis.tables.refusal import RefusalError
 from analysis.tables.source import shortened
+from analysis.tables.summary_rows import rows
 
 _FIGURES = ("n", "mean", "sum", "variance", "sumsq")
 _BESIDE = "control_"
@@ -53,6 +52,14 @@ class Series(Struct, frozen=True, kw_only=True):
     skipped: int
 
 
+class SummaryHealth(Struct, frozen=True, kw_only=True):
+    """What was left out, and what cannot be said: ``srm`` is None, for no planned split is in such a file."""
+
+    srm: None = None
+    skipped_rows: int
+    warnings: list[str]
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """All series with their counts, and the sentence about them."""
 
@@ -64,7 +71,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     called_sequentially: int
     significant_at_the_end: int
     sentence: str
-    health: dict[str, object]
+    health: SummaryHealth
     series: list[Series]
 
 
@@ -132,11 +139,10 @@ def summarise(request: SummaryRequest) -> Summary:
         significant_at_the_end=end,
         sentence=f"{_untested(series)}Looking at every date for p < {request.alpha:g} would have called {peeked} of "
         f"{len(series)} series; {end} are there at the last date; the always-valid reading calls {valid}.",
-        health={
-            "srm": None,
-            "skipped_rows": sum(skipped.values()),
-            "warnings": ["The planned split is not in the file, so nothing is said about a sample ratio mismatch."],
-        },
+        health=SummaryHealth(
+            skipped_rows=sum(skipped.values()),
+            warnings=["The planned split is not in the file, so nothing is said about a sample ratio mismatch."],
+        ),
         series=series,
     )
 
@@ -154,7 +160,7 @@ def _cells(request: SummaryRequest) -> tuple[dict[_Key, dict[str, _Dates]], dict
     """Return moments by (experiment, metric), variant and date; rows without a variance are counted and left out."""
     cells: dict[_Key, dict[str, _Dates]] = {}
     skipped: dict[tuple[str, ...], int] = {}
-    for number, row in _rows(request):
+    for number, row in rows(request.file, request.columns):
         key = (row.get("experiment", ""), row.get("metric", ""))
         variant, date = row["variant"], row["date"]
         found = {variant: _moments(number, row, "")}
@@ -173,36 +179,6 @@ def _cells(request: SummaryRequest) -> tuple[dict[_Key, dict[str, _Dates]], dict
                 )
             dates[date] = moments if moments is not None else Moments.empty()
     return cells, skipped
-
-
-def _rows(request: SummaryRequest) -> Iterator[tuple[int, dict[str, str]]]:
-    with _opened(request.file) as file:
-        try:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or [])
-            if not names:
-                raise RefusalError(f"{request.file} is empty")
-            for role, column in request.columns.items():
-                if column not in names:
-                    raise RefusalError(
-                        f"--columns {role}: there is no column {column!r}; the file has {shortened(names)}"
-                    )
-            for number, row in enumerate(reader, start=1):
-                yield number, {role: (row[column] or "").strip() for role, column in request.columns.items()}
-        except (UnicodeDecodeError, csv.Error, OSError, EOFError) as problem:
-            raise RefusalError(f"{request.file} cannot be read as CSV: {problem}") from None
-
-
-def _opened(file: Path) -> TextIO:
-    if not file.is_file():
-        raise RefusalError(f"{file}: no such file")
-    with file.open("rb") as handle:
-        packed = handle.read(2) == b"\x1f\x8b"
-    return (
-        gzip.open(file, "rt", newline="", encoding="utf-8-sig")
-        if packed
-        else file.open(newline="", encoding="utf-8-sig")
-    )
 
 
 def _moments(number: int, row: Mapping[str, str], prefix: str) -> Moments | None:
@@ -315,3 +291,8 @@ def _look(date: str, once: ComparisonNumbers, often: ComparisonNumbers, control_
         always_valid_p_value=many.p_value if many else None,
         always_valid_interval=many.interval if many else None,
     )
+
+
+def to_json(found: Summary) -> str:
+    """Write the summary as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()

@@ -98,8 +98,9 @@ def _breakdown(one: Breakdown) -> list[str]:
             f"{level.n:,}",
             value(level.difference, share=False, signed=True),
             interval(level.difference_interval, share=False),
+            value(level.shrunk_difference, share=False, signed=True),
         )
         for level in one.levels
     ]
-    head = (one.segment, "control n", "n", "difference", "interval")
+    head = (one.segment, "control n", "n", "difference", "interval", "shrunk")
     return ["", f"{one.metric} by {one.segment}, {one.variant} (do the levels differ? {p}):", *table(head, rows)]

@@ -4,10 +4,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from analysis.tables import request as asked
 from analysis.tables.analysing import analyse
+from analysis.tables.command import FileCommand
 from analysis.tables.page import to_html
 from analysis.tables.progress import Progress
 from analysis.tables.refusal import RefusalError
@@ -15,11 +14,10 @@ from analysis.tables.report import Report, to_json
 from analysis.tables.text import to_text
 
 
-class Command(BaseCommand):
+class Command(FileCommand):
     """Analyse one user-level (or event-level) file."""
 
     help = "Analyse an experiment from a CSV (also .gz) or Parquet file: readings, health and a verdict. No database."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
@@ -58,12 +56,9 @@ class Command(BaseCommand):
         parser.add_argument("--alpha", type=float, default=0.05)
         parser.add_argument("--format", choices=["text", "json", "html"], default="text")
 
-    def handle(self, *_: Any, **options: Any) -> None:
-        """Parse, analyse, print."""
-        try:
-            self.stdout.write(_shown(analyse(_request(options), Progress()), options))
-        except RefusalError as refused:
-            raise CommandError(str(refused)) from None
+    def answer(self, options: dict[str, Any]) -> str:
+        """Parse, analyse, write."""
+        return _shown(analyse(_request(options), Progress()), options)
 
 
 def _shown(report: Report, options: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.stats.compare import ComparisonNumbers, Difference, compare
-from analysis.stats.estimates import Form
+from analysis.stats.estimates import Estimate, Form
+from analysis.stats.lift import LiftEstimate, delta_lift
 from analysis.stats.moments import Moments, mean_moments, merge_all, pair_moments, proportion_moments
 from analysis.stats.poststratification import compare_stratified
 from tests.analysis.stats.cases import PURE, tolerance
@@ -56,20 +57,23 @@ def browsers(*, ratio: bool) -> tuple[dict[str, Moments], dict[str, Moments]]:
     return arms
 
 
-def test_stratified__growthbook_count__agrees():
-    found = compare_stratified(Form.MEAN, *browsers(ratio=False))
-    assert found.strata == 5
-    assert of(found.numbers).value == pytest.approx(3.548094377986586, rel=1e-12)
-    # Ours is OLS's HC2 plus the shares' term (below); theirs comes out .6 % smaller here, and 3 % for the ratio.
-    assert of(found.numbers).standard_error == pytest.approx(0.37391, rel=0.01)
-    assert found.numbers.lift == pytest.approx(0.10994584851937338, rel=1e-9)
-
-
-def test_stratified__growthbook_ratio__agrees():
-    found = compare_stratified(Form.RATIO, *browsers(ratio=True))
-    assert of(found.numbers).value == pytest.approx(0.10008903417216031, rel=1e-9)
-    assert of(found.numbers).standard_error == pytest.approx(0.00491, rel=0.04)
-    assert found.numbers.lift == pytest.approx(0.13371299783026003, rel=1e-9)
+# The same file states in full: the difference's and the lift's standard errors (delta method) of both.
+@pytest.mark.parametrize(
+    ("ratio", "value", "error", "lift", "lift_error"),
+    [
+        (False, 3.548094377986586, 0.37634374823059685, 0.10994584851937336, 0.012225394656480164),
+        (True, 0.10008903417216031, 0.005071004003792392, 0.13371299783026003, 0.007131233706378072),
+    ],
+)
+def test_stratified__growthbook_count_and_ratio__agree_to_all_digits(ratio, value, error, lift, lift_error):
+    numbers = compare_stratified(Form.RATIO if ratio else Form.MEAN, *browsers(ratio=ratio)).numbers
+    assert of(numbers).value == pytest.approx(value, rel=1e-11)
+    assert of(numbers).standard_error == pytest.approx(error, rel=1e-11)
+    assert isinstance(numbers.control, Estimate)
+    assert isinstance(numbers.treatment, Estimate)
+    relative = delta_lift(numbers.control, numbers.treatment, numbers.covariance)
+    assert isinstance(relative, LiftEstimate)
+    assert (relative.value, relative.standard_error) == pytest.approx((lift, lift_error), rel=1e-11)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -1,6 +1,7 @@
-"""What cannot be done is one clear line that says what to do, and exit status 1."""
+"""What cannot be done is one clear line that says what to do, and exit status 2."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,8 +124,12 @@ def test_command__works_without_database_and_broker(write: Write):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("SHIP: New raises revenue by")
     failed = subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=60, check=False)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert len(failed.stderr.splitlines()) == 1
+    typo = [*command, *REVENUE, "--format", "xml"]
+    wrong = subprocess.run(typo, env=nowhere, capture_output=True, text=True, timeout=60, check=False)
+    assert wrong.returncode == 2
+    assert re.fullmatch(r".*analyse_table: argument --format: invalid choice: 'xml'.*; see --help\n", wrong.stderr)
 
 
 def test_names__quotes_and_odd_columns__are_only_names(write: Write):

@@ -1,9 +1,11 @@
 """Aggregated rows over time: the peeking count, the always-valid count, and what is refused."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from django.core.management import call_command
@@ -96,7 +98,8 @@ def test_rows_without_variance__are_counted_and_left_out(write: Write):
         (LONG, ("--control", "A"), "no row has the variant 'A'; it holds new, old"),
         (LONG, (), "--control is needed"),
         (LONG.replace("n=n", "n=arm"), ("--control", "old"), "row 1: n is 'old', which is no number"),
-        (LONG, ("--control", "old", "--format", "html"), "--format html is not available yet"),
+        (LONG, ("--control", "old", "--alpha", "2"), "--alpha 2: give a risk above 0"),
+        (LONG, ("--control", "old", "--planned-units", "0"), "--planned-units 0: give a number of units above 0"),
     ],
 )
 def test_what_does_not_fit__is_one_line(write: Write, columns: str, options: tuple[str, ...], expected: str):
@@ -105,9 +108,43 @@ def test_what_does_not_fit__is_one_line(write: Write, columns: str, options: tup
         call_command("analyse_summary", str(file), "--columns", columns, *options)
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert refused.value.returncode == 2
 
 
 def test_a_date_twice__asks_for_the_metric(write: Write):
     rows = [[1, "old", 900, 5.0, 4.0], [1, "old", 900, 5.0, 4.0], [1, "new", 900, 5.0, 4.0]]
     with pytest.raises(CommandError, match="row 2: 'old' has '1' twice"):
         summary(write(NAMES, rows), "--columns", LONG, "--control", "old")
+
+
+def test_parquet_and_other_delimiters__give_the_same_series(write: Write, tmp_path: Path):
+    rows = [[d, arm, 1000 * d, 5 + (arm == "new") * 0.1, 4.0] for arm in ("old", "new") for d in (1, 2, 3)]
+    file = write(NAMES, rows)
+    semicolons, parquet = tmp_path / "semicolons.csv", tmp_path / "table.parquet"
+    semicolons.write_text(file.read_text().replace(",", ";"))
+    duckdb.sql(f"COPY (FROM read_csv('{file}')) TO '{parquet}' (FORMAT parquet)")
+    found = [summary(one, "--columns", LONG, "--control", "old")["series"] for one in (file, semicolons, parquet)]
+    assert [look["n"] for look in found[0][0]["looks"]] == [1000, 2000, 3000]
+    assert found[0] == found[1] == found[2]
+
+
+def test_html__is_one_page_with_every_series_and_asks_for_nothing(write: Write):
+    rows = [
+        [d, arm, 1000 * d, 5 + (arm == "new") * 0.1, 4.0, metric]
+        for metric in ("<b>revenue", "clicks")
+        for arm in ("old", "new")
+        for d in (1, 2, 3)
+    ]
+    out = StringIO()
+    options = ("--columns", LONG + ",metric=metric", "--control", "old", "--format", "html")
+    call_command("analyse_summary", str(write((*NAMES, "metric"), rows)), *options, stdout=out)
+    page = out.getvalue()
+    assert page.startswith("<!doctype html>")
+    assert "<b>revenue" not in page
+    assert page.count('<th scope="row">') == 2
+    assert not re.search(r"""<(?:link|img|iframe)\b|<script[^>]*\bsrc=|@import|url\(""", page.split("<script>")[0])
+    figures = json.loads(re.search(r'<script id="figures"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    assert set(figures) == {"calls", "series-0", "series-1"}
+    peeking, always = (trace["y"] for trace in figures["calls"]["data"])
+    assert len(peeking) == 3
+    assert all(more >= less for more, less in zip(peeking, always, strict=True))
