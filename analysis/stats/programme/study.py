@@ -1,0 +1,90 @@
+"""One proxy against the business metric: three slopes side by side, their checks, and whether any of it can be told."""
+
+from dataclasses import dataclass
+
+from analysis.stats.moments import Array
+from analysis.stats.programme.checks import DirectEffects, Intercept, direct_effects, intercept, leave_one_out
+from analysis.stats.programme.checks import weighted_median as median_of_ratios
+from analysis.stats.programme.effects import Programme
+from analysis.stats.programme.identification import Identification, identification
+from analysis.stats.programme.quality import sign_agreement
+from analysis.stats.programme.regions import Region
+from analysis.stats.programme.slopes import (
+    Liml,
+    Slope,
+    anderson_rubin,
+    liml,
+    naive,
+    total_covariance,
+    user_level,
+    weighted_total_covariance,
+)
+from analysis.stats.programme.structural import Structure, structural_slope, structure
+from analysis.stats.unavailable import NotComputable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """What a programme says about one proxy.
+
+    Attributes:
+        identified: whether there is enough signal; where not, show that and not the slopes.
+        user_level, naive, corrected: the three slopes; ``corrected`` is the structural one and the answer.
+        total, weighted, kappa: the moments' slopes and LIML, which should agree with the corrected one.
+        region: Anderson-Rubin, honest however weak the signal.
+        intercept, direct, median, without_each: checks; ``without_each`` has shape (K,).
+        correlation: of the true effects.
+        sign_agreement: how often the two true effects point the same way, taking their means as 0.
+        fitted: means and spread of the true effects.
+    """
+
+    identified: Identification
+    user_level: Slope | NotComputable
+    naive: Slope | NotComputable
+    corrected: Slope | NotComputable
+    total: Slope | NotComputable
+    weighted: Slope | NotComputable
+    kappa: Liml | NotComputable
+    region: Region
+    intercept: Intercept | NotComputable
+    direct: DirectEffects | NotComputable
+    median: float | NotComputable
+    without_each: Array | NotComputable
+    correlation: float | None
+    sign_agreement: float | None
+    fitted: Structure
+
+
+def study(programme: Programme, proxy: int = 0, alpha: float = 0.05) -> Study | NotComputable:
+    """Return everything that the programme's effects say about ``proxy`` and the business metric.
+
+    Args:
+        programme: effects of all experiments on the proxies and, last, the business metric.
+        proxy: which of the proxies.
+        alpha: 1 - confidence.
+    """
+    pair = programme.pair(proxy)
+    fitted = structure(pair)
+    if isinstance(fitted, NotComputable):
+        return fitted
+    identified = identification(pair, best=fitted)
+    if isinstance(identified, NotComputable):
+        return identified
+    rho = fitted.correlation
+    return Study(
+        identified=identified,
+        user_level=user_level(pair),
+        naive=naive(pair, alpha=alpha),
+        corrected=structural_slope(pair, alpha=alpha, best=fitted),
+        total=total_covariance(pair, alpha=alpha),
+        weighted=weighted_total_covariance(pair, alpha),
+        kappa=liml(pair),
+        region=anderson_rubin(pair, alpha=alpha),
+        intercept=intercept(pair, alpha, fitted),
+        direct=direct_effects(pair),
+        median=median_of_ratios(pair),
+        without_each=leave_one_out(pair),
+        correlation=rho,
+        sign_agreement=None if rho is None else sign_agreement(rho),
+        fitted=fitted,
+    )
