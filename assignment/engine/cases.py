@@ -78,9 +78,10 @@ def _checked(path: str, section: str, case: Any) -> Checked:
     name = str(case[0]) if named else ", ".join(map(repr, case[:-1]))
     expected = case[shape.answer : shape.shortest] if shape.answers > 1 else case[shape.answer]
     asked = [*case[1 if named else 0 : shape.answer], *case[shape.shortest :]]
+    expected = shape.read(expected)
     try:
-        got = shape.ask(*asked)
-        compiled = got if shape.compiled is None else shape.compiled(*asked)
+        got = shape.read(shape.ask(*asked))
+        compiled = got if shape.compiled is None else shape.read(shape.compiled(*asked))
         problem = "" if same(_rounded(got), _rounded(compiled)) else f"the compiled engine answers {compiled!r}"
         return Checked(section=path, name=name, got=got, expected=expected, problem=problem)
     except Exception as error:
@@ -92,13 +93,14 @@ def _checked(path: str, section: str, case: Any) -> Checked:
 class Shape:
     """How a section's cases are laid out: who answers, where the answers stand, and how many there are.
 
-    ``compiled`` asks the compiled engine the same.
+    ``compiled`` asks the compiled engine the same; ``read`` leaves out of an answer what says nothing.
     """
 
     ask: Question
     answer: int
     answers: int = 1
     compiled: Question | None = None
+    read: Callable[[Any], Any] = lambda answer: answer
 
     @property
     def shortest(self) -> int:
@@ -150,11 +152,21 @@ def _wishes(context: Context) -> Options:
     }
 
 
+def _says_the_same_as_a_rule(context: Context, experiment: Mapping[str, Any]) -> bool:
+    # A rule asks filters and parents before it looks for a variation chosen by hand, an experiment after it.
+    first = experiment.get("filters") is not None or experiment.get("parentConditions") is not None
+    if first and (context.url or context.forced_variations):
+        return False
+    passes_on = any(mapping(meta).get("passthrough") for meta in array(experiment.get("meta")))
+    return experiment.keys() <= RULE_FIELDS and not passes_on
+
+
 def _run_compiled(context: Any, experiment: Any) -> list[Any]:
     """Ask for the experiment as the only rule of a feature, where a rule can say the same."""
-    if not mapping(experiment).keys() <= RULE_FIELDS:
+    read = Context.from_json(context)
+    if not _says_the_same_as_a_rule(read, mapping(experiment)):
         return _run(context, experiment)
-    read, key = Context.from_json(context), text(experiment.get("key"))
+    key = text(experiment.get("key"))
     features = {**read.features, key: {"defaultValue": None, "rules": [experiment]}}
     result = _evaluate_compiled(replace(read, features=features), key).experiment_result
     variations = array(experiment.get("variations"))
@@ -163,7 +175,8 @@ def _run_compiled(context: Any, experiment: Any) -> list[Any]:
 
 
 def _sticky(context: Any, documents: Any, key: str, ask: Ask = evaluate_feature) -> list[Any]:
-    given = documents.values() if isinstance(documents, Mapping) else array(documents)
+    listed = (mapping(context).get("stickyBucketAssignmentDocs"), documents)
+    given = (one for some in listed for one in (some.values() if isinstance(some, Mapping) else array(some)))
     store = MemoryStickyDocuments.of(given)
     result = ask(Context.from_json(context, sticky=store), key).experiment_result
     attributes = mapping(mapping(context).get("attributes"))
@@ -182,6 +195,16 @@ def _redirects(context: Any) -> list[Any]:
     return [redirect_of(read, experiment).as_json() for experiment in experiments]
 
 
+def _redirected(answer: Any) -> Any:
+    """Leave out empty addresses: where the unit stays, a case may give "", null or nothing."""
+    return [
+        {name: value for name, value in redirect.items() if value not in ("", None)}
+        if isinstance(redirect, Mapping)
+        else redirect
+        for redirect in array(answer)
+    ]
+
+
 def _hash(seed: str, value: Any, version: Any) -> float | None:
     written = number_text(value) if is_number(value) else str(value)
     return hash_share(seed, written, version) if is_number(version) else None
@@ -193,12 +216,12 @@ SECTIONS: dict[str, Shape] = {
     "getBucketRange": Shape(_ranges, 2),
     "chooseVariation": Shape(lambda share, ranges: choose_variation(share, ranges_of(ranges)), 3),
     "getQueryStringOverride": Shape(query_string_override, 4),
-    "inNamespace": Shape(in_namespace, 3),
+    "inNamespace": Shape(lambda unit, namespace: in_namespace(unit_text(unit), namespace), 3),
     "getEqualWeights": Shape(equal_weights, 1),
     "decrypt": Shape(decrypt, 3),
     "feature": Shape(_feature, 3, compiled=_feature_compiled),
     "contextualBandit": Shape(_feature, 3, compiled=_feature_compiled),
     "run": Shape(_run, 3, answers=3, compiled=_run_compiled),
     "stickyBucket": Shape(_sticky, 4, answers=2, compiled=_sticky_compiled),
-    "urlRedirect": Shape(_redirects, 2),
+    "urlRedirect": Shape(_redirects, 2, read=_redirected),
 }

@@ -109,7 +109,7 @@ class Preparer:
         if not isinstance(group_id, str) or ("attributeKey" in reference and not isinstance(attribute, str)):
             return constant(False)
         match group_at(self._groups, group_id):
-            case ListGroup(values, own):
+            case ListGroup(values, own, typed=True):
                 path = attribute if isinstance(attribute, str) else own
                 if path is None:
                     return constant(False)

@@ -109,7 +109,7 @@ def _saved_group(attributes: Any, reference: Any, scope: Scope) -> Truth:
     if not isinstance(group_id, str) or ("attributeKey" in reference and not isinstance(attribute, str)):
         return False
     match group_at(scope.saved_groups, group_id):
-        case ListGroup(values, own):
+        case ListGroup(values, own, typed=True):
             path = attribute if isinstance(attribute, str) else own
             return path is not None and contains(values, at_path(attributes, path))
         case ConditionGroup(condition):

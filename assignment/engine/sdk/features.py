@@ -18,6 +18,8 @@ OF_AN_EXPERIMENT = frozenset((
     "weights", "hashAttribute", "fallbackAttribute", "disableStickyBucketing", "bucketVersion", "minBucketVersion",
     "namespace", "meta", "ranges", "name", "phase", "seed", "hashVersion", "filters", "condition",
 ))  # fmt: skip
+WHERE_GIVEN = ("coverage", "bucketVersion", "minBucketVersion")
+"""Fields whose 0 says something, so that the protocol copies it as well."""
 
 
 def evaluate(key: str, session: Session) -> FeatureResult:
@@ -97,6 +99,5 @@ def _experimented(key: str, rule: Mapping[str, Any], session: Session) -> Featur
 def described(key: str, rule: Mapping[str, Any], variations: Any) -> Mapping[str, Any]:
     """Return the experiment that a rule describes: the fields that the protocol copies."""
     experiment = {"key": text(rule.get("key"), key), "variations": variations}
-    if rule.get("coverage") is not None:
-        experiment["coverage"] = rule["coverage"]
+    experiment |= {name: rule[name] for name in WHERE_GIVEN if rule.get(name) is not None}
     return experiment | {name: value for name, value in rule.items() if name in OF_AN_EXPERIMENT and truthy(value)}

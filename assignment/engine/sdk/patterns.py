@@ -18,6 +18,8 @@ LARGEST_PROGRAM = 5_000
 # JavaScript's digits and word characters are those of ASCII, and its $ never matches before a final line break.
 _OUTSIDE_CLASS = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]"}
 _INSIDE_CLASS = {"d": "0-9", "w": "A-Za-z0-9_"}
+# The other letters that mean something behind a backslash; to JavaScript every further one stands for itself.
+_MEANING = frozenset("DWsSbBtnvfrxuck")
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|(?P<repeat>\{[0-9]*,?[0-9]*\})|.", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]+")
 
@@ -130,6 +132,8 @@ def _piece(pattern: str, position: int, *, inside: bool) -> tuple[str, int]:
         if not inside and pattern.startswith(r"\k<", position) and (end := pattern.find(">", position)) > 0:
             return f"(?P={pattern[position + 3 : end]})", end + 1 - position
         table = _INSIDE_CLASS if inside else _OUTSIDE_CLASS
+        if escaped.isascii() and escaped.isalpha() and escaped not in _MEANING:
+            return table.get(escaped, escaped), 2
         return table.get(escaped, character + escaped), 2
     if not inside:
         if pattern.startswith("[^]", position):

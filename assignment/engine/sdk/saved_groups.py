@@ -17,10 +17,14 @@ class GroupType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListGroup:
-    """A list of values and, where the group names one, the attribute that they belong to."""
+    """A list of values and, where the group names one, the attribute that they belong to.
+
+    A bare array is the form before groups had types: it can be named by ``$inGroup`` alone.
+    """
 
     values: list[Any] | tuple[Any, ...]
     attribute: str | None
+    typed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def group_at(saved_groups: Mapping[str, Any], group_id: Any) -> Group:
         return NobodysGroup(missing=isinstance(group_id, str))
     entry = saved_groups[group_id]
     if kind_of(entry) is Kind.ARRAY:
-        return ListGroup(entry, None)
+        return ListGroup(entry, None, typed=False)
     if not isinstance(entry, Mapping):
         return NobodysGroup(missing=False)
     return _typed(entry)

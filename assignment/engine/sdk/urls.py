@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urljoin, urlsplit
 
 from assignment.engine.sdk.effort import Effort
 from assignment.engine.sdk.patterns import InvalidPatternError, found
@@ -11,7 +11,10 @@ from assignment.engine.sdk.values import array, mapping, text
 
 ANY = "*"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-_SAFE = "/%:@!$&'()*+,;=~-._"
+NOWHERE = "https://_/"
+_SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._[]|^\\"
+_SAFE_IN_QUERY = "/%:@!$&()*+,;=~-._[]|^\\?{}`"
+_SAFE_IN_FRAGMENT = "/%:@!$&'()*+,;=~-._[]|^\\?{}#"
 _STARTS_WITH_HOST = re.compile(r"[^:/?#]*\.|[^:/?#]+:[0-9]")
 
 
@@ -21,7 +24,7 @@ def is_targeted(url: str, targets: Any, effort: Effort) -> bool:
     Parameters
     ----------
     url
-        The page's whole address.
+        The page's whole address; one that is empty or has no host is a page of an unnamed host.
     targets
         ``{include, type, pattern}`` each. One matching ``include: false`` rules the page out; otherwise it needs a
         matching target, or no target that includes. No targets at all mean no page.
@@ -39,60 +42,90 @@ def is_targeted(url: str, targets: Any, effort: Effort) -> bool:
 
 def _matches(url: str, rule: Any, effort: Effort) -> bool:
     pattern = rule.get("pattern")
-    try:
-        parts = urlsplit(url)
-        if not isinstance(pattern, str) or not url or not parts.netloc:
-            return False
-        if rule.get("type") == "regex":
-            return _matches_regex(url, parts, pattern, effort)
-        return rule.get("type") == "simple" and _matches_simple(parts, pattern)
-    except ValueError:
+    if not isinstance(pattern, str):
         return False
-
-
-def _matches_regex(url: str, parts: SplitResult, pattern: str, effort: Effort) -> bool:
-    from_path = parts._replace(scheme="", netloc="").geturl()
     try:
-        return any(found(pattern, subject, effort) is True for subject in (url, from_path))
-    except InvalidPatternError:
+        # As in a browser, an address without a host is one of some unnamed host.
+        page = _address(urlsplit(urljoin(NOWHERE, url.replace("\\", "/"))))
+        if rule.get("type") == "regex":
+            return any(found(pattern, subject, effort) is True for subject in (page.origin + page.tail, page.tail))
+        return rule.get("type") == "simple" and _matches_simple(
+            page, _address(_split_pattern(pattern.replace("\\", "/")))
+        )
+    except (ValueError, InvalidPatternError):
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
+    """An address as a browser shows it: letters of the host small, no default port, no dot segments."""
+
+    scheme: str
     host: str
     path: str
+    query: str
     fragment: str
-    query: dict[str, str]
+
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def tail(self) -> str:
+        query, fragment = f"?{self.query}" if self.query else "", f"#{self.fragment}" if self.fragment else ""
+        return self.path + query + fragment
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query, keep_blank_values=True)
 
 
-def _matches_simple(parts: SplitResult, pattern: str) -> bool:
-    page, wanted = _address(parts), _address(_split_pattern(pattern))
-    if not glob(page.host, wanted.host or ANY) or not glob(_bare(page.path), _bare(wanted.path)):
+def _matches_simple(page: _Address, wanted: _Address) -> bool:
+    if not glob(page.host, wanted.host or ANY) or not _is_path(page.path, wanted.path):
         return False
     if wanted.fragment and not glob(page.fragment, wanted.fragment):
         return False
-    return all(glob(page.query.get(name, ""), value) for name, value in wanted.query.items())
+    # The first of several values of a parameter counts.
+    given = dict(reversed(page.parameters))
+    return all(glob(given.get(name, ""), value) for name, value in wanted.parameters)
+
+
+def _is_path(path: str, wanted: str) -> bool:
+    bare = wanted.removeprefix("/").removesuffix("/")
+    return any(glob(path, before + bare + after) for before in ("", "/") for after in ("", "/"))
 
 
 def _split_pattern(pattern: str) -> SplitResult:
     if "://" in pattern.partition("?")[0]:
         return urlsplit(pattern)
     if _STARTS_WITH_HOST.match(pattern):
-        return urlsplit(f"//{pattern}")
+        return urlsplit(f"https://{pattern}")
     return urlsplit(pattern if pattern.startswith(("/", "?", "#")) else f"/{pattern}")
 
 
 def _address(parts: SplitResult) -> _Address:
-    host = parts.netloc.rpartition("@")[2].removesuffix(DEFAULT_PORTS.get(parts.scheme, "//"))
-    query: dict[str, str] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        query.setdefault(name, value)
-    return _Address(host, quote(parts.path, _SAFE), quote(parts.fragment, _SAFE), query)
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, "//"))
+    return _Address(
+        parts.scheme,
+        host,
+        quote(_without_dots(parts.path), _SAFE_IN_PATH) or "/",
+        quote(parts.query, _SAFE_IN_QUERY),
+        quote(parts.fragment, _SAFE_IN_FRAGMENT),
+    )
 
 
-def _bare(path: str) -> str:
-    return path.removeprefix("/").removesuffix("/")
+def _without_dots(path: str) -> str:
+    segments: list[str] = []
+    steps = path.split("/")
+    for step in steps:
+        if step == "..":
+            # The first is what stands before the leading slash.
+            segments = segments[:1] + segments[1:-1]
+        elif step != ".":
+            segments.append(step)
+    if steps[-1] in (".", ".."):
+        segments.append("")
+    return "/".join(segments)
 
 
 def glob(subject: str, pattern: str) -> bool:

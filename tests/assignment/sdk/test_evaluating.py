@@ -145,6 +145,12 @@ def test_feature__passthrough_variation__goes_on_to_the_next_rule():
     assert feature([holdout, {"force": "next"}]).value == "next"
 
 
+def test_feature__numbers_whose_zero_says_something__are_copied_into_the_experiment():
+    given = {"coverage": 1, "bucketVersion": 0, "minBucketVersion": 0}
+    written = feature([{**EXPERIMENT, **given, "seed": "", "name": None}]).as_json()["experiment"]
+    assert written == {**EXPERIMENT, **given}
+
+
 def test_feature__malformed_rules__are_skipped():
     assert (
         feature(["x", None, {"variations": 3}, {"parentConditions": 1, "force": 1}, {"force": "last"}]).value == "last"

@@ -32,7 +32,15 @@ PAGE = "https://www.Example.com/Shop/item?color=red&size=4#top"
         ("simple", "/shop/item#top", True),
         ("simple", "/shop/item#end", False),
         ("simple", "/shop.item", False),
-        ("regex", r"^https://www\.Example\.com/", True),
+        ("simple", "*/item", True),
+        ("simple", "*/shop/*", True),
+        ("simple", "www.example.com:443/shop/item", True),
+        ("simple", "www.example.com:8443/shop/item", False),
+        ("simple", "/shop/./sub/../item", True),
+        ("simple", "/shop/item?color=red&color=blue", False),
+        ("regex", r"^https://www\.example\.com/", True),
+        ("regex", r"^https://www\.Example\.com/", False),
+        ("regex", r"size=4#top$", True),
         ("regex", r"^/Shop/item\?color=red", True),
         ("regex", r"^/shop", False),
         ("regex", "[", False),
@@ -60,9 +68,46 @@ def test_targets__exclusion__wins(targets, expected):
     assert is_targeted(PAGE, rules, Effort()) is expected
 
 
-@pytest.mark.parametrize("url", ["", "no address", "http://[::1/", "\ud800://x/\ud800"])
+@pytest.mark.parametrize("url", ["http://[::1/", "http://x/\ud800"])
 def test_targets__address_that_is_none__is_no_page(url):
     assert not is_targeted(url, [{"include": True, "type": "simple", "pattern": "*"}], Effort())
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern", "expected"),
+    [
+        ("", "*", True),
+        ("", "/", True),
+        ("", "/shop", False),
+        ("", "https://www.example.com/*", False),
+        ("/shop/item?a=1", "/shop/item?a=1", True),
+        ("shop/item", "/shop/*", True),
+        ("//www.example.com/shop", "www.example.com/shop", True),
+        ("https://www.example.com", "https://www.example.com/", True),
+        ("https://www.example.com/a b/é", "/a%20b/*", True),
+        ("http://www.example.com:80/", "http://www.example.com/", True),
+        ("http://www.example.com:8080/", "http://www.example.com/", False),
+        ("https://user@www.example.com/", "www.example.com", True),
+        ("https://www.example.com/a/../b", "/b", True),
+        ("https://www.example.com/a/b/..", "/a/", True),
+        ("https://www.example.com/../b", "/b", True),
+        ("https://www.example.com/a\\b", "/a/b", True),
+        ("https://www.example.com/?q=x%20y", "/?q=x+y", True),
+        ("https://www.example.com/?q=", "/?q=", True),
+        ("https://www.example.com/", "/?q=", True),
+        ("https://www.example.com/?q=1&q=2", "/?q=2", False),
+        ("https://www.example.com/shop", "/shop#", True),
+        ("https://www.example.com/(a)+b", "/(a)+b", True),
+    ],
+)
+def test_target__address_as_a_browser_shows_it__is_compared(page, pattern, expected):
+    assert is_targeted(page, [{"include": True, "type": "simple", "pattern": pattern}], Effort()) is expected
+
+
+def test_target__expression__sees_the_address_without_its_origin_too():
+    for pattern in (r"^/shop\?a=1#top$", r"^https://www\.example\.com/shop\?a=1#top$"):
+        page = "HTTPS://WWW.example.com:443/shop?a=1#top"
+        assert is_targeted(page, [{"type": "regex", "pattern": pattern}], Effort())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ GROUPS = {
     "broken": {"type": "list", "values": "u1"},
     "text": "u1",
 }
-ME = {"id": "u1", "other": "u2", "plan": "pro", "country": "DE"}
+ME = {"one": 1, "id": "u1", "other": "u2", "plan": "pro", "country": "DE"}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ ME = {"id": "u1", "other": "u2", "plan": "pro", "country": "DE"}
         ({"id": "keyless"}, False),
         ({"id": "keyless", "attributeKey": "id"}, True),
         ({"id": "plain"}, False),
+        ({"id": "plain", "attributeKey": "one"}, False),
         ({"id": "condition"}, True),
         ({"id": "nested"}, True),
         ({"id": "self"}, False),
