@@ -2,8 +2,8 @@
 # For example: make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift DEMO=no LIVE=no
 PYTHON ?= python3
 BIN := .venv/bin
-# Some shells export HOST as the machine's name: only one given to make counts.
 PARALLEL ?= -n auto --dist loadfile
+# Some shells export HOST as the machine's name: only one given to make counts.
 NO := 0 no off false
 RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter $(NO),$(DEMO)),--no-demo) $(if $(filter $(NO),$(LIVE)),--no-live)

@@ -12,6 +12,7 @@ from msgspec import Raw, structs
 from assignment.context import RequestError, attributes_of
 from assignment.engine.flags import CompiledFlag
 from assignment.engine.program import Program, compile_features
+from assignment.engine.sdk.results import Source
 from assignment.engine.terminals import Outcome, Terminal
 from assignment.engine.together import Together
 from assignment.programs import recompiled
@@ -63,7 +64,7 @@ def answer_of(key: str, facts: FlagFacts, end: Terminal) -> Answer:
         "experiment": experiment,
         "unitType": facts.units.get(experiment, ""),
         "outcome": outcome.value,
-        "ruleId": end.rule_id,
+        "ruleId": "" if outcome is Outcome.ASSIGNED else end.rule_id,
         "modelVersion": model,
     }
     return Answer(
@@ -134,6 +135,7 @@ class _All:
         self._flags = tuple(flags.values())
         self._together = Together(program, list(flags))
         self._ends = [end for flag in self._flags for end in flag.ends]
+        self._assigned = [_assigned(flag, end) for flag in self._flags for end in range(len(flag.ends))]
 
     def encoded(
         self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
@@ -146,6 +148,23 @@ class _All:
             failed(flag.missing(problems), flag.key) if end is None else end
             for flag, end in zip(self._flags, found, strict=True)
         ]
+
+    def assigned(self, attributes: Mapping[str, Any]) -> list[bytes]:
+        """Return a member of a JSON object for each flag that gives the unit something else than its default."""
+        return list(filter(None, map(self._assigned.__getitem__, self._together.places(attributes))))
+
+
+def _assigned(flag: Flag, end: int) -> bytes:
+    """Return what the unit got there as a member of a JSON object, or nothing where it got the default."""
+    terminal, answer = flag.compiled.terminals[end], flag.answers[end]
+    if terminal.rule < 0 or terminal.source is Source.PREREQUISITE:
+        return b""
+    told = {"variant": answer.variant, "value": answer.value}
+    if terminal.experiment_key not in ("", flag.key):
+        told["experiment"] = terminal.experiment_key
+    if terminal.outcome is not Outcome.ASSIGNED:
+        told["outcome"] = answer.metadata["outcome"]
+    return _encoder.encode(flag.key) + b":" + _encoder.encode(told)
 
 
 class Environment:
@@ -182,9 +201,16 @@ class Environment:
         self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
     ) -> list[bytes]:
         """Return the OFREP answer of every flag in the order of ``flags``; a flag that fails does so alone."""
-        if self._all is None:  # laid out for the first that asks for all flags: many servers are asked for one only
+        return self._laid_out().encoded(attributes, problems, failed)
+
+    def assigned(self, attributes: Mapping[str, Any]) -> list[bytes]:
+        """Return a member of a JSON object for each flag that gives the unit something else than its default."""
+        return self._laid_out().assigned(attributes)
+
+    def _laid_out(self) -> _All:
+        if self._all is None:  # for the first that asks for all flags: many servers are asked for one only
             self._all = _All(self.program, self.flags)
-        return self._all.encoded(attributes, problems, failed)
+        return self._all
 
     def _flag(self, key: str, facts: FlagFacts, previous: "Environment | None") -> Flag:
         """Return the flag, encoded anew only when something about it has changed."""

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from assignment import assignments
 from assignment.ofrep import FLAGS
 from benchmarks import in_process
 from benchmarks.in_process import experiments
@@ -29,7 +30,7 @@ CONNECTIONS = 32
 
 
 @contextmanager
-def server(count: int) -> Iterator[tuple[int, str, list[str]]]:
+def server(count: int, *, layered: bool = False) -> Iterator[tuple[int, str, list[str]]]:
     """Run a server on a database of its own; yield its port, an API key and the keys of its experiments."""
     with tempfile.TemporaryDirectory(prefix="tl-bench-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
@@ -42,7 +43,7 @@ def server(count: int) -> Iterator[tuple[int, str, list[str]]]:
 
         postgres = embedded.start_postgres(home, paths.socket_directory(home))
         try:
-            key = _fill(count)
+            key = _fill(count, layered)
             port = _free_port()
             command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1", "--host",
                        "127.0.0.1", "--port", str(port), "config.server:app"]  # fmt: skip
@@ -56,7 +57,7 @@ def server(count: int) -> Iterator[tuple[int, str, list[str]]]:
             processes.stop(postgres, signal.SIGINT)
 
 
-def _fill(count: int) -> str:
+def _fill(count: int, layered: bool) -> str:
     import django
 
     django.setup()
@@ -74,7 +75,7 @@ def _fill(count: int) -> str:
     for served in experiments(count):
         experiment = Experiment.objects.create(
             project=project, key=served.key, name=served.key, salt=served.salt, status="running",
-            started_at=timezone.now(),
+            started_at=timezone.now(), **_layered(project, served, layered),
         )  # fmt: skip
         for position, variant in enumerate(served.variants):
             Variant.objects.create(
@@ -84,6 +85,18 @@ def _fill(count: int) -> str:
     key = issue_key(project, "bench", [Scope.EVALUATE], None)[1]
     connection.close()
     return key
+
+
+def _layered(project: Any, served: Any, layered: bool) -> dict[str, Any]:
+    """Return the fields that put an experiment into its quarter of a layer, or none."""
+    from experiments.models import Layer
+
+    if not layered:
+        return {}
+    layer, _ = Layer.objects.get_or_create(
+        project=project, key=served.layer, defaults={"name": served.layer, "unit_type": "user", "salt": served.layer}
+    )
+    return {"layer": layer, "layer_ranges": [list(served.layer_range)]}
 
 
 def _free_port() -> int:
@@ -122,29 +135,43 @@ def load(port: int, key: str, paths: list[str], seconds: float) -> dict[str, flo
     return measured
 
 
+def over_http(count: int, seconds: float) -> None:
+    """Print a row for each way to ask a server with this many experiments."""
+    with server(count, layered=True) as (port, key, keys):
+        for name, paths in (
+            ("one flag", [f"{FLAGS}/{flag}" for flag in keys]),
+            ("a unit's assignments", [assignments.PATH]),
+            ("all flags", [FLAGS]),
+        ):
+            load(port, key, paths, 1)
+            found = load(port, key, paths, seconds)
+            print(
+                f"| {name}, {count} experiments in {count // in_process.A_LAYER} layers "
+                f"| {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--no-http", action="store_true")
+    parser.add_argument("--no-http", action="store_true", help="only in process")
+    parser.add_argument("--rows", action="store_true", help="only the rows over HTTP, for one number of experiments")
     options = parser.parse_args()
-
+    if options.rows:
+        over_http(options.experiments, options.seconds)
+        return
     print(in_process.machine())
     in_process.report(options.experiments)
     if options.no_http:
         return
     print(f"\n| over HTTP, {CONNECTIONS} connections, load generator included | req/s | p50 ms | p99 ms |")
-    print("|---|---:|---:|---:|")
-    with server(options.experiments) as (port, key, keys):
-        for name, paths in (
-            ("one flag", [f"{FLAGS}/{flag}" for flag in keys]),
-            (f"all {options.experiments} flags", [FLAGS]),
-        ):
-            load(port, key, paths, 1)
-            found = load(port, key, paths, options.seconds)
-            print(
-                f"| {name} | {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} |", flush=True
-            )
+    print("|---|---:|---:|---:|", flush=True)
+    for count in (options.experiments, 5 * options.experiments):
+        # A process each, because Django keeps to the first database it was told of.
+        command = [sys.executable, "-m", "benchmarks.evaluate", "--rows", "--experiments", str(count)]
+        subprocess.run([*command, "--seconds", str(options.seconds)], check=True)
 
 
 if __name__ == "__main__":

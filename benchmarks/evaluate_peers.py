@@ -9,8 +9,6 @@ from the npm registry into benchmarks/peers/node_modules the first time. Takes a
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from assignment.ofrep import FLAGS
-from benchmarks import evaluate
+from benchmarks import evaluate, in_process
 
 PEERS = Path(__file__).parent / "peers"
 START_SECONDS = 90
@@ -195,9 +193,11 @@ def main() -> None:
         for _ in range(options.rounds):  # in turn, so that whatever else the machine does hits all alike
             for name, ask in asks.items():
                 found.setdefault(name, []).append(ask(options.seconds))
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}, "
-          f"{options.experiments} flat experiments, all of them in every answer, {evaluate.CONNECTIONS} connections, "
-          f"load generator included")  # fmt: skip
+    print(in_process.machine())
+    print(
+        f"{options.experiments} flat experiments, all of them in every answer, {evaluate.CONNECTIONS} connections, "
+        "load generator included"
+    )
     print("\n| server | req/s | p50 ms | p99 ms | Truelift is |\n|---|---:|---:|---:|---:|")
     rates = {name: statistics.median(one["per_second"] for one in rounds) for name, rounds in found.items()}
     for name, rounds in found.items():

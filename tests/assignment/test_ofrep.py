@@ -56,7 +56,6 @@ class TestAnswer:
                     "experiment": "ranker",
                     "unitType": "user",
                     "outcome": "assigned",
-                    "ruleId": "experiment",
                 },
             }
 

@@ -57,7 +57,7 @@ class TestMeaning:
         made = rows.flag(rules=(rows.rule(3, "experiment", experiment="ranker"),)), experiment(unit_type="account")
         answer = ask(edge_of(*made, home=tmp_path), KEY, "banner", {"account_id": "a"})
         assert answer.body["metadata"] == {
-            "experiment": "ranker", "unitType": "account", "outcome": "assigned", "ruleId": "experiment",
+            "experiment": "ranker", "unitType": "account", "outcome": "assigned",
         }  # fmt: skip
 
     def test_chain__of_too_many_prerequisites__gives_the_control_and_never_null(self, tmp_path):
