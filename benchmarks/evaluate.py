@@ -88,7 +88,7 @@ def _fill(count: int, layered: bool) -> str:
 
 
 def _layered(project: Any, served: Any, layered: bool) -> dict[str, Any]:
-    """Return the fields that put an experiment into its quarter of a layer, or none."""
+    """Return the fields that put an experiment into its part of a layer, or none."""
     from experiments.models import Layer
 
     if not layered:
@@ -146,7 +146,7 @@ def over_http(count: int, seconds: float) -> None:
             load(port, key, paths, 1)
             found = load(port, key, paths, seconds)
             print(
-                f"| {name}, {count} experiments in {count // in_process.A_LAYER} layers "
+                f"| {name}, {count} experiments in {in_process.LAYERS} layers "
                 f"| {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} |",
                 flush=True,
             )

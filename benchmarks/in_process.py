@@ -29,7 +29,7 @@ from assignment.table import Environment
 
 UNITS = 2_000
 ROUNDS = 40
-A_LAYER = 4
+LAYERS = 50
 COLUMN = 1_000_000
 COLUMN_ROUNDS = 5
 
@@ -48,22 +48,24 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A running experiment; ``layer`` is the salt of its layer, ``part`` which quarter of the layer it has."""
+    """A running experiment; ``layer`` is the salt of its layer, ``part`` which of its ``parts`` it has."""
 
     key: str
     salt: str
     layer: str
     part: int
+    parts: int
     variants: tuple[Variant, ...]
 
     @property
     def layer_range(self) -> tuple[int, int]:
         """The experiment's buckets of its layer."""
-        return BUCKETS * self.part // A_LAYER, BUCKETS * (self.part + 1) // A_LAYER
+        return BUCKETS * self.part // self.parts, BUCKETS * (self.part + 1) // self.parts
 
 
 def experiments(count: int) -> list[Experiment]:
-    """Return experiments of two to four variants at full traffic, four a layer, always the same ones."""
+    """Return experiments of two to four variants at full traffic in fifty layers, always the same ones."""
+    parts = max(1, -(-count // LAYERS))
     chance = random.Random(1)
     made = []
     for number in range(count):
@@ -73,8 +75,9 @@ def experiments(count: int) -> list[Experiment]:
             Experiment(
                 key=f"experiment-{number:04}",
                 salt=f"{chance.getrandbits(64):016x}",
-                layer=f"layer-{number // A_LAYER:04}",
-                part=number % A_LAYER,
+                layer=f"layer-{number // parts:04}",
+                part=number % parts,
+                parts=parts,
                 variants=tuple(
                     Variant(f"v{index}", f"value-{index}", cuts[index + 1] - cuts[index]) for index in range(variants)
                 ),
@@ -326,7 +329,7 @@ def report(count: int) -> None:
     """Measure and print everything."""
     made = experiments(count)
     for layers in (True, False):
-        where = f"in {-(-count // A_LAYER)} layers" if layers else "without layers"
+        where = f"in {LAYERS} layers" if layers else "without layers"
         asked = evaluators(made, layers=layers)
         check_agreement(asked, count)
         print(f"\n| {count} experiments {where}, one an evaluation | evaluations/s | times growthbook | times eppo |")
