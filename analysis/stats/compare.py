@@ -159,7 +159,7 @@ def difference(
     if variance <= 0:
         return NotComputable("no unit differs from another within either variant")
     value, se = treatment.value - control.value, math.sqrt(variance)
-    df = satterthwaite(treatment.variance, treatment.df, control.variance, control.df)
+    df = satterthwaite(treatment.variance, treatment.df, control.variance, control.df, covariance)
     q = two_sided_quantile(alpha, df)
     return Difference(
         value=value,

@@ -78,7 +78,7 @@ def equivalence(
     variance = control.variance + treatment.variance - 2 * covariance
     if variance <= 0:
         return NotComputable("no unit differs from another within either variant")
-    df = satterthwaite(treatment.variance, treatment.df, control.variance, control.df)
+    df = satterthwaite(treatment.variance, treatment.df, control.variance, control.df, covariance)
     value = treatment.value - control.value
     return tost(value, math.sqrt(variance), df, low=-margin, high=margin, alpha=alpha)
 
@@ -109,6 +109,6 @@ def relative_equivalence(
 def _contrast(control: Estimate, treatment: Estimate, factor: float, covariance: float) -> tuple[float, float, float]:
     """Return treatment - factor * control, its standard error and degrees of freedom."""
     v1, v0 = treatment.variance, factor**2 * control.variance
-    se = math.sqrt(max(0.0, v1 + v0 - 2 * factor * covariance))
-    df = satterthwaite(v1, treatment.df, v0, control.df) if v1 + v0 > 0 else math.inf
-    return treatment.value - factor * control.value, se, df
+    variance = max(0.0, v1 + v0 - 2 * factor * covariance)
+    df = satterthwaite(v1, treatment.df, v0, control.df, factor * covariance) if variance > 0 else math.inf
+    return treatment.value - factor * control.value, math.sqrt(variance), df

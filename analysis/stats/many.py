@@ -226,7 +226,8 @@ def _finish(form: Form, arms: tuple[_Arms, _Arms], fitted: _Fitted, alpha: float
         quantile = np.full_like(se, -special.ndtri(alpha / 2))
         p = 2 * special.ndtr(-abs(m1 - m0) / se)
     else:
-        df = np.where(computable, (v1 + v0) ** 2 / (v1**2 / fitted.df1 + v0**2 / fitted.df0), 1.0)
+        own1, own0 = np.maximum(0.0, v1 - covariance), np.maximum(0.0, v0 - covariance)
+        df = np.where(computable, (own1 + own0) ** 2 / (own1**2 / fitted.df1 + own0**2 / fitted.df0), 1.0)
         quantile = -special.stdtrit(df, alpha / 2)
         p = 2 * special.stdtr(df, -abs(m1 - m0) / se)
     value = m1 - m0

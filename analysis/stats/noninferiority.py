@@ -46,5 +46,5 @@ def margin_test(
         return NotComputable("no unit differs from another")
     distance = treatment.value - factor * control.value
     statistic = (distance if higher_is_better else -distance) / math.sqrt(variance)
-    df = satterthwaite(v1, treatment.df, v0, control.df)
+    df = satterthwaite(v1, treatment.df, v0, control.df, factor * covariance)
     return MarginTest(statistic=statistic, p_held=upper_tail(statistic, df), p_crossed=upper_tail(-statistic, df))

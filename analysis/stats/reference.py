@@ -5,11 +5,15 @@ import math
 from scipy import stats
 
 
-def satterthwaite(v1: float, df1: float, v0: float, df0: float) -> float:
-    """Return the degrees of freedom of the sum of two independent variances (Welch 1947, Satterthwaite 1946)."""
+def satterthwaite(v1: float, df1: float, v0: float, df0: float, covariance: float = 0.0) -> float:
+    """Return the degrees of freedom of v1 + v0 - 2 covariance (Welch 1947, Satterthwaite 1946).
+
+    What two adjusted values share cancels in their difference, so each counts by what it does not share.
+    """
     if math.isinf(df1) and math.isinf(df0):
         return math.inf
-    return float((v1 + v0) ** 2 / (v1**2 / df1 + v0**2 / df0))
+    own1, own0 = max(0.0, v1 - covariance), max(0.0, v0 - covariance)
+    return float((own1 + own0) ** 2 / (own1**2 / df1 + own0**2 / df0))
 
 
 def upper_tail(statistic: float, df: float) -> float:

@@ -337,3 +337,14 @@ def test_lin__slopes_that_differ__covers_where_leaving_out_the_last_term_does_no
     assert covered / runs == pytest.approx(0.95, abs=max(0.01, cases.tolerance(0.05, runs)))
     assert abs(values.mean() - truth) < 3 * values.std() / math.sqrt(runs)
     assert short / runs < 0.935  # the negative control
+
+
+def test_adjusted__40_against_900_units__degrees_of_freedom_are_of_what_the_variants_do_not_share():
+    # gbstats 0.8.0 (MIT), RegressionAdjustedStatistic and TwoSidedTTest(difference_type="absolute"):
+    # uplift.mean .7025446938574786, stddev .39829546214199857, p .08500314872342396, ci -.10117434986 to 1.50626373776
+    control = Moments.from_sums(40, [300, 420], [[2600, 3450], [3450, 5200]])
+    treatment = Moments.from_sums(900, [7300, 9200], [[66000, 80500], [80500, 112000]])
+    found = of(compare_adjusted(Form.MEAN, control, treatment, method=Method.TOTAL))
+    assert (found.value, found.standard_error) == pytest.approx((0.7025446938574786, 0.39829546214199857), rel=1e-12)
+    assert found.p_value == pytest.approx(0.08500314872342396, rel=1e-9)
+    assert found.interval == pytest.approx((-0.10117434986448848, 1.5062637375794456), rel=1e-9)
