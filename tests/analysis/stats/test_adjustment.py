@@ -347,4 +347,4 @@ def test_adjusted__40_against_900_units__degrees_of_freedom_are_of_what_the_vari
     found = of(compare_adjusted(Form.MEAN, control, treatment, method=Method.TOTAL))
     assert (found.value, found.standard_error) == pytest.approx((0.7025446938574786, 0.39829546214199857), rel=1e-12)
     assert found.p_value == pytest.approx(0.08500314872342396, rel=1e-9)
-    assert found.interval == pytest.approx((-0.10117434986448848, 1.5062637375794456), rel=1e-9)
+    assert found.interval == pytest.approx((-0.10117434986448848, 1.5062637375794456), rel=1e-7)  # their t quantile
