@@ -48,6 +48,9 @@ class Node:
         return [shutil.which("node") or "node", str(JAVASCRIPT / script)]
 
     def run(self, script: str, **asked: Any) -> Any:
+        return self.ask(script, asked)
+
+    def ask(self, script: str, asked: Any) -> Any:
         ran = subprocess.run(
             self.command(script),
             input=json.dumps(asked),
