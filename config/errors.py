@@ -12,7 +12,7 @@ from django.views import defaults
 from config.commandline import is_unreachable
 
 API = "/api/"
-WHAT_THERE_IS = "GET /api/v1/experiments, GET …/<key>/results, POST …/<key>/refresh, GET …/<key>/refresh/<id>"
+WHAT_THERE_IS = "GET /api/v1/experiments, and all that GET /api/v1/openapi.json describes"
 
 
 class OddRequestMiddleware:

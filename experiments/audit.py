@@ -1,6 +1,32 @@
 """Write down who changed what. Call it inside the transaction that makes the change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from experiments.models import AuditEntry, Project, User
+
+_key: ContextVar[str] = ContextVar("the API key that acts", default="")
+LONGEST_WHY = 500
+
+
+@contextmanager
+def by_key(name: str) -> Iterator[None]:
+    """Sign what is recorded meanwhile with the name of the API key that does it."""
+    token = _key.set(name)
+    try:
+        yield
+    finally:
+        _key.reset(token)
+
+
+def signed(why: str) -> str:
+    """Return the reason as it is kept: with the API key that acts, if one does."""
+    name = _key.get()
+    if not name:
+        return why
+    signature = f"By the API key {name!r}."
+    return f"{why[: LONGEST_WHY - len(signature) - 1]} {signature}" if why else signature
 
 
 def record(
@@ -15,5 +41,5 @@ def record(
 ) -> AuditEntry:
     """Add one audit row; ``user`` is None where a command and not a person acted."""
     return AuditEntry.objects.create(
-        project=project, user=user, action=action, subject=subject, before=before, after=after, why=why
+        project=project, user=user, action=action, subject=subject, before=before, after=after, why=signed(why)
     )

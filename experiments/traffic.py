@@ -127,7 +127,7 @@ def _has_just_begun(experiment: Experiment, why: str, now: datetime) -> bool:
     last = experiment.project.audit_entries.filter(
         subject=f"experiment:{experiment.key}", action="experiment.new-phase"
     ).latest("at")
-    return last.why == why
+    return last.why == audit.signed(why)
 
 
 def _split(experiment: Experiment) -> dict[str, object]:

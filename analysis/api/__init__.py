@@ -1,1 +1,1 @@
-"""The results API: JSON for programs that hold a key with the scope ``read``."""
+"""The REST API's addresses, and what it says of results: JSON for programs that hold a key."""

@@ -1,84 +1,126 @@
 """A project's experiments, and the newest results of one."""
 
-from http import HTTPStatus
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import HttpResponse
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
+from msgspec import Struct
 
-from analysis.api.access import experiment_of, with_key
-from analysis.api.answers import ApiError, answer
 from analysis.results.latest import latest, newest_verdicts
+from analysis.results.schema import Results
+from experiments.api.answers import answer, conflict
+from experiments.api.finding import experiment_of
+from experiments.api.listing import Page, number, page
+from experiments.api.operations import Call, Operation, link
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
+from experiments.domain.units import UnitType
 from experiments.models import Experiment, Project
 
-LONGEST_PAGE = 100
+
+class ExperimentSummary(Struct, frozen=True, kw_only=True):
+    """An experiment with its newest verdict, if it has results."""
+
+    key: str
+    name: str
+    kind: ExperimentKind
+    status: Status
+    unit_type: UnitType
+    started_at: datetime | None
+    stopped_at: datetime | None
+    verdict: dict[str, Any] | None
+    links: dict[str, str]
 
 
-@with_key("GET", "HEAD")
-def index(request: HttpRequest, project: Project) -> HttpResponse:
-    """List the project's experiments, newest first, at most 100 a page; ``next`` leads on."""
-    found = Experiment.objects.filter(project=project).order_by("-id")
-    if before := request.GET.get("before"):
-        found = found.filter(pk__lt=_number(before))
-    page = list(found[: LONGEST_PAGE + 1])
-    shown, more = page[:LONGEST_PAGE], len(page) > LONGEST_PAGE
+class ExperimentList(Struct, frozen=True, kw_only=True):
+    """A page of experiments, newest first."""
+
+    project: str
+    experiments: list[ExperimentSummary]
+    next: str | None
+
+
+class ExperimentPage(Page, frozen=True, kw_only=True):
+    """Which experiments; ``search`` looks into keys, names and hypotheses, ``before`` is ``cursor`` by its old name."""
+
+    search: str = ""
+    status: Status | None = None
+    kind: ExperimentKind | None = None
+    before: str = ""
+
+
+class ResultsAnswer(Results, frozen=True, kw_only=True):
+    """The newest results, which snapshot they are, and where people see them."""
+
+    snapshot: int
+    links: dict[str, str]
+
+
+def index(call: Call) -> ExperimentList:
+    """List the project's experiments."""
+    query: ExperimentPage = call.query
+    found = Experiment.objects.filter(project=call.project)
+    if query.search:
+        word = query.search
+        found = found.filter(Q(key__icontains=word) | Q(name__icontains=word) | Q(hypothesis__icontains=word))
+    if query.status is not None:
+        found = found.filter(status=query.status.value)
+    if query.kind is not None:
+        found = found.filter(kind=query.kind.value)
+    if query.before:
+        found = found.filter(pk__lt=number(query.before, "before"))
+    shown, following = page(call, found)
     verdicts = newest_verdicts(shown)
-    following = f"{absolute('api_experiments')}?before={shown[-1].pk}" if more else None
-    return answer(
-        {
-            "project": project.slug,
-            "experiments": [_summary(project, experiment, verdicts.get(experiment.pk)) for experiment in shown],
-            "next": following,
-        }
+    return ExperimentList(
+        project=call.project.slug,
+        experiments=[_summary(call.project, one, verdicts.get(one.pk)) for one in shown],
+        next=following,
     )
 
 
-@with_key("GET", "HEAD")
-def results(request: HttpRequest, project: Project, key: str) -> HttpResponse:
+def results(call: Call) -> HttpResponse:
     """Return the newest results: ``analysis.results.schema.Results`` with links."""
-    experiment = experiment_of(project, key)
+    experiment = experiment_of(call)
     snapshot = latest(experiment)
     if snapshot is None:
-        raise ApiError(HTTPStatus.CONFLICT, "no_results_yet", _why_none(experiment))
-    etag = f'"snapshot-{snapshot.pk}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    if isinstance(unchanged, HttpResponse):
-        return unchanged
-    response = answer({**snapshot.payload, "snapshot": snapshot.pk, "links": _links(project, experiment, snapshot.pk)})
-    response["ETag"] = etag
+        raise conflict(_why_none(experiment), "no_results_yet")
+    links = _links(call.project, experiment, snapshot.pk)
+    response = answer({**snapshot.payload, "snapshot": snapshot.pk, "links": links})
+    response["ETag"] = f'"snapshot-{snapshot.pk}"'
     return response
 
 
-def absolute(name: str, *args: object) -> str:
-    """Return the address of a view as others reach it."""
-    return f"{settings.BASE_URL}{reverse(name, args=args)}"
-
-
-def _summary(project: Project, experiment: Experiment, verdict: dict[str, object] | None) -> dict[str, object]:
-    return {
-        "key": experiment.key,
-        "name": experiment.name,
-        "status": experiment.status,
-        "unit_type": experiment.unit_type,
-        "started_at": experiment.started_at,
-        "stopped_at": experiment.stopped_at,
-        "verdict": verdict,
-        "links": _links(project, experiment),
-    }
+def _summary(project: Project, experiment: Experiment, verdict: dict[str, Any] | None) -> ExperimentSummary:
+    return ExperimentSummary(
+        key=experiment.key,
+        name=experiment.name,
+        kind=ExperimentKind(experiment.kind),
+        status=Status(experiment.status),
+        unit_type=UnitType(experiment.unit_type),
+        started_at=experiment.started_at,
+        stopped_at=experiment.stopped_at,
+        verdict=verdict,
+        links=_links(project, experiment),
+    )
 
 
 def _links(project: Project, experiment: Experiment, snapshot: int | None = None) -> dict[str, str]:
     links = {
-        "results": absolute("api_results", experiment.key),
-        "refresh": absolute("api_refresh", experiment.key),
-        "page": absolute("experiment_results", project.slug, experiment.key),
-        "csv": absolute("results_csv", project.slug, experiment.key),
+        "results": link("/experiments/{key}/results", key=experiment.key),
+        "refresh": link("/experiments/{key}/refresh", key=experiment.key),
+        "page": _page("experiment_results", project.slug, experiment.key),
+        "csv": _page("results_csv", project.slug, experiment.key),
     }
     if snapshot is not None:
-        links["snapshot"] = absolute("result_snapshot", project.slug, experiment.key, snapshot)
+        links["snapshot"] = _page("result_snapshot", project.slug, experiment.key, snapshot)
     return links
+
+
+def _page(name: str, *args: object) -> str:
+    return f"{settings.BASE_URL}{reverse(name, args=args)}"
 
 
 def _why_none(experiment: Experiment) -> str:
@@ -87,9 +129,13 @@ def _why_none(experiment: Experiment) -> str:
     return f"{experiment.name} has no results yet; they follow within minutes, or at once with POST …/refresh."
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 18:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST, "bad_page", f"before is {text[:40]!r}; take the address from 'next' as it stands."
-        )
-    return int(text)
+OPERATIONS = [
+    Operation(
+        method="GET", path="/experiments", summary="List experiments", handle=index, query=ExperimentPage,
+        answers=ExperimentList,
+    ),
+    Operation(
+        method="GET", path="/experiments/{key}/results", summary="The newest results", handle=results,
+        answers=ResultsAnswer,
+    ),
+]  # fmt: skip

@@ -1,53 +1,79 @@
 """Start a refresh over the API, and see how far it is."""
 
+from datetime import datetime
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
+from msgspec import Struct
 
-from analysis.api.access import experiment_of, with_key
-from analysis.api.answers import ApiError, answer
-from analysis.api.experiments import absolute
 from analysis.models import RefreshRun
 from analysis.refreshing import request_refresh
+from experiments.api.answers import answer, conflict
+from experiments.api.finding import experiment_of, missing
+from experiments.api.operations import Call, Operation, link
+from experiments.domain.access import Scope
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment, Project
+from experiments.models import Experiment
 
 
-@with_key("POST")
-def start(request: HttpRequest, project: Project, key: str) -> HttpResponse:  # noqa: ARG001  (a view's signature)
+class RefreshAnswer(Struct, frozen=True, kw_only=True):
+    """A refresh of results, and how far it is."""
+
+    id: int
+    state: str
+    percent: int
+    step: str
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    links: dict[str, str]
+
+
+def start(call: Call) -> HttpResponse:
     """Start a refresh or join the one under way; 202 says where to look."""
-    experiment = experiment_of(project, key)
+    experiment = experiment_of(call)
     if experiment.status == Status.DRAFT:
-        raise ApiError(
-            HTTPStatus.CONFLICT, "not_started", f"{experiment.name} is a draft; start it before asking for results."
-        )
+        raise conflict(f"{experiment.name} is a draft; start it before asking for results.", "not_started")
     run = request_refresh(experiment, user=None)
     response = answer(_status(experiment, run), HTTPStatus.ACCEPTED)
-    response["Location"] = absolute("api_refresh_status", experiment.key, run.pk)
+    response["Location"] = _where(experiment, run)
     return response
 
 
-@with_key("GET", "HEAD")
-def status(request: HttpRequest, project: Project, key: str, run_id: int) -> HttpResponse:  # noqa: ARG001
+def status(call: Call) -> RefreshAnswer:
     """Say how far a refresh is."""
-    experiment = experiment_of(project, key)
-    run = RefreshRun.objects.filter(experiment=experiment, pk=run_id).first()
+    experiment = experiment_of(call)
+    run = RefreshRun.objects.filter(experiment=experiment, pk=call.args["run_id"]).first()
     if run is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, "not_found", f"Experiment {key!r} has no refresh {run_id}.")
-    return answer(_status(experiment, run))
+        raise missing(call.project, f"experiment {experiment.key!r} with a refresh", call.args["run_id"])
+    return _status(experiment, run)
 
 
-def _status(experiment: Experiment, run: RefreshRun) -> dict[str, object]:
-    return {
-        "id": run.pk,
-        "state": run.state,
-        "percent": run.percent,
-        "step": run.step,
-        "error": run.error or None,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-        "links": {
-            "status": absolute("api_refresh_status", experiment.key, run.pk),
-            "results": absolute("api_results", experiment.key),
-        },
-    }
+def _where(experiment: Experiment, run: RefreshRun) -> str:
+    return link("/experiments/{key}/refresh/{run_id}", key=experiment.key, run_id=run.pk)
+
+
+def _status(experiment: Experiment, run: RefreshRun) -> RefreshAnswer:
+    return RefreshAnswer(
+        id=run.pk,
+        state=run.state,
+        percent=run.percent,
+        step=run.step,
+        error=run.error or None,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        links={"status": _where(experiment, run), "results": link("/experiments/{key}/results", key=experiment.key)},
+    )
+
+
+OPERATIONS = [
+    # Whoever may read results may have them made anew: nothing that is set up changes.
+    Operation(
+        method="POST", path="/experiments/{key}/refresh", summary="Have results made anew", handle=start,
+        answers=RefreshAnswer, status=HTTPStatus.ACCEPTED, scope=Scope.READ,
+    ),
+    Operation(
+        method="GET", path="/experiments/{key}/refresh/{run_id}", summary="How far a refresh is", handle=status,
+        answers=RefreshAnswer,
+    ),
+]  # fmt: skip

@@ -1,14 +1,33 @@
-"""Addresses of the results API."""
+"""Addresses of the REST API: every operation, and the document that describes them."""
 
+from functools import cache
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET
 
 from analysis.api import experiments, refreshes
+from experiments.api import table
+from experiments.api.answers import etag_of, json_answer
+from experiments.api.dispatch import patterns
+from experiments.api.document import document
 
-ROOT = "api/v1/experiments"
+OPERATIONS = [*experiments.OPERATIONS, *refreshes.OPERATIONS, *table.OPERATIONS]
 
-urlpatterns: list[URLPattern] = [
-    path(ROOT, experiments.index, name="api_experiments"),
-    path(f"{ROOT}/<str:key>/results", experiments.results, name="api_results"),
-    path(f"{ROOT}/<str:key>/refresh", refreshes.start, name="api_refresh"),
-    path(f"{ROOT}/<str:key>/refresh/<int:run_id>", refreshes.status, name="api_refresh_status"),
-]
+
+@require_GET
+def described(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  (a view's signature)
+    """Return the OpenAPI document, for which nobody needs a key."""
+    response = json_answer(_document())
+    response["ETag"] = etag_of(_document())
+    response["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@cache
+def _document() -> bytes:
+    return msgspec.json.encode(document(OPERATIONS))
+
+
+urlpatterns: list[URLPattern] = [path("api/v1/openapi.json", described, name="api_document"), *patterns(OPERATIONS)]

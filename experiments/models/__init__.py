@@ -1,6 +1,7 @@
 """The tables of WHAT we test, one topic a module."""
 
 from experiments.models.accounts import Membership, Project, User
+from experiments.models.answers import IdempotentAnswer
 from experiments.models.audit import AuditEntry
 from experiments.models.experiment import Experiment, ExperimentMetric, Variant
 from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisite
@@ -19,6 +20,7 @@ __all__ = [
     "Flag",
     "FlagEnvironment",
     "FlagRule",
+    "IdempotentAnswer",
     "Layer",
     "Membership",
     "Metric",

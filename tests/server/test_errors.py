@@ -41,7 +41,6 @@ def test_api__that_breaks__is_500_in_its_own_shape(bearer, monkeypatch):
     def broken(*_: object) -> None:
         raise DatabaseError("lost")
 
-    monkeypatch.setattr("analysis.api.access.experiment_of", broken)
     monkeypatch.setattr("analysis.api.experiments.experiment_of", broken)
     answer = Client(raise_request_exception=False).get("/api/v1/experiments/x/results", headers=bearer)
     assert answer.status_code == 500

@@ -1,0 +1,166 @@
+"""Create experiments, read them and change drafts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from experiments.api.answers import bad_value
+from experiments.api.fields import Key, Name, Share, ShareOrNone, Taken
+from experiments.api.finding import experiment_of, named_metric
+from experiments.api.operations import Call, Operation
+from experiments.api.shapes import ExperimentAnswer, ModelRef, experiment_answer
+from experiments.domain.looking import ReadingPlan
+from experiments.domain.metrics import MetricRole
+from experiments.domain.shares import WHOLE
+from experiments.domain.units import UnitType
+from experiments.domain.values import LARGEST_WHOLE
+from experiments.models import ModelVersion, Project
+from experiments.setup import ExperimentPlan, MetricPlan, VariantPlan, create_experiment, plan_of, revise_experiment
+
+Hypothesis = Annotated[str, Meta(max_length=2000)]
+Days = Annotated[int, Meta(ge=1, le=365)]
+Units = Annotated[int, Meta(ge=1, le=LARGEST_WHOLE)]
+VariantKey = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class NewVariant(Taken, frozen=True, kw_only=True):
+    """A variant; the first is the control. Apps get ``value``, or the key where it is null."""
+
+    key: VariantKey
+    weight: Share
+    name: Name | None = None
+    value: Any = None
+    model: ModelRef | None = None
+
+
+class NewUse(Taken, frozen=True, kw_only=True):
+    """What a metric is for; a guardrail needs a margin, in ten-thousandths of the control's value."""
+
+    metric: str
+    role: MetricRole
+    margin: ShareOrNone | None = None
+
+
+class NewExperiment(Taken, frozen=True, kw_only=True):
+    """A draft."""
+
+    key: Key
+    name: Name
+    variants: list[NewVariant]
+    metrics: list[NewUse]
+    hypothesis: Hypothesis = ""
+    unit_type: UnitType = UnitType.USER
+    planned_days: Days = 14
+    traffic: Share = WHOLE
+    reading: ReadingPlan = ReadingPlan.FIXED
+    planned_units: Units | None = None
+    matters: Share | None = None
+
+
+class DraftChanges(Taken, frozen=True, kw_only=True):
+    """What is to be different in a draft; what is left out stays."""
+
+    key: Key | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    variants: list[NewVariant] | UnsetType = UNSET
+    metrics: list[NewUse] | UnsetType = UNSET
+    hypothesis: Hypothesis | UnsetType = UNSET
+    unit_type: UnitType | UnsetType = UNSET
+    planned_days: Days | UnsetType = UNSET
+    traffic: Share | UnsetType = UNSET
+    reading: ReadingPlan | UnsetType = UNSET
+    planned_units: Units | UnsetType | None = UNSET
+    matters: Share | UnsetType | None = UNSET
+
+
+def create(call: Call, body: NewExperiment) -> ExperimentAnswer:
+    """Create a draft."""
+    plan = ExperimentPlan(
+        key=body.key,
+        name=body.name,
+        variants=variants_of(call.project, body.variants),
+        metrics=metrics_of(call.project, body.metrics),
+        hypothesis=body.hypothesis,
+        unit_type=body.unit_type,
+        planned_days=body.planned_days,
+        allocation=body.traffic,
+        reading=body.reading,
+        planned_units=body.planned_units,
+        matters=body.matters,
+    )
+    return experiment_answer(create_experiment(call.project, None, plan))
+
+
+def show(call: Call) -> ExperimentAnswer:
+    """Return one experiment."""
+    return experiment_answer(experiment_of(call))
+
+
+def change(call: Call, body: DraftChanges) -> ExperimentAnswer:
+    """Change a draft's plan."""
+    experiment = experiment_of(call)
+    given: dict[str, Any] = {
+        name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET
+    }
+    if "variants" in given:
+        given["variants"] = variants_of(call.project, given["variants"])
+    if "metrics" in given:
+        given["metrics"] = metrics_of(call.project, given["metrics"])
+    if "traffic" in given:
+        given["allocation"] = given.pop("traffic")
+    before = plan_of(experiment)
+    wanted = replace(before, **given)
+    if wanted != before:
+        experiment = revise_experiment(experiment, None, wanted)
+    return experiment_answer(experiment)
+
+
+def variants_of(project: Project, given: Sequence[NewVariant]) -> tuple[VariantPlan, ...]:
+    """Return variants as the set-up takes them."""
+    return tuple(
+        VariantPlan(
+            key=one.key,
+            name=one.name or one.key,
+            weight=one.weight,
+            value=one.value,
+            model_version=_model(project, one.model, f"variants[{index}].model"),
+        )
+        for index, one in enumerate(given)
+    )
+
+
+def metrics_of(project: Project, given: Sequence[NewUse]) -> tuple[MetricPlan, ...]:
+    """Return uses of metrics as the set-up takes them."""
+    return tuple(
+        MetricPlan(
+            metric=named_metric(project, one.metric, f"metrics[{index}].metric"), role=one.role, margin=one.margin
+        )
+        for index, one in enumerate(given)
+    )
+
+
+def _model(project: Project, given: ModelRef | None, field: str) -> ModelVersion | None:
+    if given is None:
+        return None
+    found = ModelVersion.objects.filter(project=project, name=given.name, version=given.version).first()
+    if found is None:
+        raise bad_value(
+            f"There is no model version {given.name[:80]!r} {given.version[:40]!r}. Register it first.", field
+        )
+    return found
+
+
+OPERATIONS = [
+    Operation(
+        method="POST", path="/experiments", summary="Create a draft", handle=create,
+        takes=NewExperiment, answers=ExperimentAnswer, status=HTTPStatus.CREATED,
+    ),
+    Operation(method="GET", path="/experiments/{key}", summary="Read one", handle=show, answers=ExperimentAnswer),
+    Operation(
+        method="PATCH", path="/experiments/{key}", summary="Change a draft's plan", handle=change,
+        takes=DraftChanges, answers=ExperimentAnswer, current=show,
+    ),
+]  # fmt: skip

@@ -1,0 +1,29 @@
+"""Every operation on what is set up."""
+
+from experiments.api import (
+    catalogue,
+    conditions,
+    flags,
+    holdouts,
+    layers,
+    overrides,
+    plans,
+    rules,
+    segments,
+    steps,
+    trail,
+)
+
+OPERATIONS = [
+    *plans.OPERATIONS,
+    *steps.OPERATIONS,
+    *conditions.OPERATIONS,
+    *overrides.OPERATIONS,
+    *flags.OPERATIONS,
+    *rules.OPERATIONS,
+    *segments.OPERATIONS,
+    *layers.OPERATIONS,
+    *holdouts.OPERATIONS,
+    *catalogue.OPERATIONS,
+    *trail.OPERATIONS,
+]
