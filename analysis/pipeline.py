@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analysis import data_quality, moments
+from analysis import data_quality, moment_sets, moments
 from analysis.curves import effect_series
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
@@ -246,6 +246,8 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     say(FOLDED_PERCENT, "Adding up units")
     sums = moments.collect(experiment)
     say(SUMMED_PERCENT, "Comparing the variants")
+    metrics = [use.metric for use in experiment.plan.select_related("metric")]
+    moment_sets.current(experiment, metrics, changes, as_of)
     at = course(experiment, sums, as_of)
     return _analyse(experiment, at, as_of, newest), changes, at
 

@@ -2,6 +2,7 @@
 
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
+from analysis.models.moments import MomentSet
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
@@ -11,6 +12,7 @@ __all__ = [
     "FoldedExperiment",
     "FoldedProject",
     "Look",
+    "MomentSet",
     "OutboxMessage",
     "RefreshRun",
     "ResultSnapshot",

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from analysis import moment_sets
+from analysis.models import MomentSet
 from analysis.rollup import sql, statements, watermark
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
+from analysis.unit_values import Source
 from experiments.models import Experiment
 
 FRESH = Tables(enrolment="check_enrolment", unitday="check_unitday")
@@ -72,12 +75,37 @@ def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
     sql.run(MARK)
     sql.run(MAKE)
     compute_stale(Bounds(lo=mark.xid, hi=mark.xid), FRESH)
+    moments = _moment_differences()
     return Checked(
         experiments=sql.number("SELECT count(*) FROM fold_experiment"),
         rows=sum(sql.number(f"SELECT count(*) FROM {table}") for table in (FRESH.enrolment, FRESH.unitday)),  # noqa: S608
         behind=behind,
-        differences=_differences(limit),
+        differences=[*_differences(limit), *moments][:limit],
     )
+
+
+def _moment_differences() -> list[Difference]:
+    """Compare the moments kept with those of the recomputed units; those made before the newest fold are behind."""
+    source = Source(enrolment=FRESH.enrolment, unitday=FRESH.unitday)
+    found = []
+    chosen = [pk for (pk,) in sql.rows("SELECT experiment_id FROM fold_experiment")]
+    for experiment in Experiment.objects.filter(pk__in=chosen, folded__isnull=False).select_related("folded"):
+        metrics = [use.metric for use in experiment.plan.select_related("metric")]
+        kept = MomentSet.objects.filter(
+            experiment=experiment,
+            phase=experiment.phase,
+            definition=moment_sets.definition(metrics),
+            changes=experiment.folded.changes,
+        )
+        fresh = moment_sets.collect(experiment, metrics, source) if kept else {}
+        for one in kept:
+            if said := moment_sets.differences(one, fresh[MomentSet.By(one.by)]):
+                found.append(_of_moments(experiment.key, one.by, said))
+    return found
+
+
+def _of_moments(experiment: str, by: str, said: str) -> Difference:
+    return Difference(experiment=experiment, unit="all", what=f"moments by {by}", incremental=said, recomputed=None)
 
 
 def _differences(limit: int) -> list[Difference]:
