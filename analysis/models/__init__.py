@@ -1,5 +1,6 @@
 """The tables of DID IT MATTER, one topic a module."""
 
+from analysis.models.certificates import MetricCertificate
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
@@ -12,6 +13,7 @@ __all__ = [
     "FoldedExperiment",
     "FoldedProject",
     "Look",
+    "MetricCertificate",
     "MomentSet",
     "OutboxMessage",
     "RefreshRun",
