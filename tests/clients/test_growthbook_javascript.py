@@ -11,7 +11,7 @@ from experiments.changes import announce
 from experiments.domain.access import Scope
 from experiments.domain.kinds import Delivery
 from experiments.domain.lifecycle import Status
-from experiments.models import ApiKey, Experiment, Project
+from experiments.models import ApiKey, Experiment, Prerequisite, Project
 from tests import builders
 from tests.assignment.conftest import wait_until
 from tests.clients.conftest import UNITS, World
@@ -38,7 +38,9 @@ def other_key(world, django_db_blocker):
 
     def made(delivery: Delivery) -> tuple[str, str]:
         with django_db_blocker.unblock():
-            plain = keys.issue_key(Project.objects.get(), delivery, [Scope.EVALUATE], None, delivery=delivery)[1]
+            plain = keys.issue_key(
+                Project.objects.get(slug="shop"), delivery, [Scope.EVALUATE], None, delivery=delivery
+            )[1]
             announce()
             secret = ApiKey.objects.get(name=delivery).encryption_key
         wait_until(lambda: knows(world, plain))
@@ -69,9 +71,43 @@ def test_growthbook_node__remote_evaluation__tells_the_value_and_tracks_the_expo
     }
 
 
+@pytest.fixture
+def held(world, django_db_blocker):
+    """Return keys, local and remote, to a project with a holdout, an experiment, one behind it and one apart."""
+    with django_db_blocker.unblock():
+        home = builders.project("held")
+        builders.a_holdout(home, 3000)
+        builders.experiment(home, "base")
+        behind = builders.experiment(home, "behind")
+        Prerequisite.objects.create(experiment=behind, parent_key="base", value="treatment")
+        builders.experiment(home, "apart", respects_holdout=False)
+        made = [
+            keys.issue_key(home, delivery, [Scope.EVALUATE], None, delivery=delivery)[1]
+            for delivery in (Delivery.PLAIN, Delivery.REMOTE)
+        ]
+        announce()
+    wait_until(lambda: all(knows(world, key) for key in made))
+    return made
+
+
+def test_growthbook_node__holdouts_and_prerequisites__are_tracked_remotely_as_locally_and_once(world, node, held):
+    local, remote = held
+    asked = {"url": world.server.url, "local": local, "remote": remote, "units": UNITS[:60]}
+    answers = node.run("growthbook_tracks.mjs", **asked, flags=["base", "behind", "apart"])
+    assert [answer["remote"] for answer in answers.values()] == [answer["local"] for answer in answers.values()]
+    tracked = [[tuple(one) for one in answer["remote"][1]] for answer in answers.values()]
+    assert all(len(set(exposures)) == len(exposures) for exposures in tracked)
+    kinds = {frozenset((key, variant) for key, variant, _ in exposures) for exposures in tracked}
+    held_back = {("holdout-user", "holdoutcontrol"), ("apart", "control")}
+    in_both = {("holdout-user", "holdouttreatment"), ("base", "treatment"), ("behind", "control"), ("apart", "control")}
+    assert frozenset(held_back) in kinds
+    assert frozenset(in_both) in kinds
+    assert not any({key for key, _ in kind} >= {"behind"} and ("base", "treatment") not in kind for kind in kinds)
+
+
 def test_growthbook_node__an_experiment_stops__is_pushed_to_the_app(world, node, django_db_blocker):
     with django_db_blocker.unblock():
-        made = builders.experiment(Project.objects.get(), "streamed")
+        made = builders.experiment(Project.objects.get(slug="shop"), "streamed")
         announce()
     unit = "shopper-1"
     wait_until(

@@ -144,6 +144,33 @@ def test_growthbook_python__polling__is_answered_304_until_something_changes(wor
         assert "x-sse-support" in first.headers["access-control-expose-headers"].lower()
 
 
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+def test_growthbook_python__its_own_etag__is_answered_304_until_something_changes(world, kind, monkeypatch):
+    row, key = world.issued[kind]
+    seen: list[tuple[int, bool]] = []
+    get = feature_repo._get
+
+    def watched(url, headers=None):
+        answer = get(url, headers)
+        seen.append((answer.status, "If-None-Match" in (headers or {})))
+        return answer
+
+    monkeypatch.setattr(feature_repo, "_get", watched)
+    feature_repo.clear_cache()
+    feature_repo._etag_cache.clear()
+
+    def load():
+        return feature_repo.load_features(world.server.url, key, row.encryption_key, force_refresh=True)
+
+    first, again = load(), load()
+    assert seen == [(200, False), (304, True)]
+    assert again == first
+    grow("tenth", 1001 if kind == "plain" else 1002)
+    wait_until(lambda: load() != first)
+    assert seen[-1] == (200, True)
+    grow("tenth", 1000)
+
+
 def grow(key: str, allocation: int) -> None:
     Experiment.objects.filter(key=key).update(allocation=allocation)
     announce()
