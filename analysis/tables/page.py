@@ -9,7 +9,7 @@ from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 
 from analysis.decisions import wording
-from analysis.tables.report import Breakdown, Comparison, Interval, Metric, Report
+from analysis.tables.report import Breakdown, Comparison, Interval, LevelEffect, Metric, Report
 from analysis.tables.text import interval, value
 
 PLOTLY = "vendor/plotly-cartesian-4.1.1.min.js"
@@ -17,6 +17,7 @@ TOKENS = "css/tokens.css"
 INK, LINE, GRID = "#16191d", "#2a57c9", "#d9dde3"
 FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 _ROW_HEIGHT, _AROUND = 34, 80
+_SEGMENT = "segment-"
 
 
 def to_html(report: Report, file: str) -> str:
@@ -41,12 +42,33 @@ def to_html(report: Report, file: str) -> str:
                 for one in metric.comparisons
                 for said in one.warnings
             ],
-            "charts": [{"key": key, "title": title, "label": title} for key, title, _ in drawn],
+            "charts": [_chart(report, key, title) for key, title, _ in drawn],
             "figures": {key: figure for key, _, figure in drawn},
             "tokens": static(TOKENS),
             "plotly": static(PLOTLY).replace("</script", "<\\/script"),
         },
     )
+
+
+def _chart(report: Report, key: str, title: str) -> dict[str, Any]:
+    """Return a chart's title, and for a segment the numbers beside it."""
+    found: dict[str, Any] = {"key": key, "title": title, "label": title}
+    if key.startswith(_SEGMENT):
+        one = report.segments[int(key.removeprefix(_SEGMENT))]
+        found |= {"segment": one.segment, "levels": [_level(level) for level in one.levels]}
+    return found
+
+
+def _level(one: LevelEffect) -> dict[str, str]:
+    return {
+        "level": one.level,
+        "control_n": f"{one.control_n:,}",
+        "n": f"{one.n:,}",
+        "difference": value(one.difference, share=False, signed=True),
+        "difference_interval": interval(one.difference_interval, share=False),
+        "shrunk": value(one.shrunk_difference, share=False, signed=True),
+        "shrunk_interval": interval(one.shrunk_interval, share=False),
+    }
 
 
 def static(name: str) -> str:
@@ -96,7 +118,7 @@ def _figures(report: Report) -> list[tuple[str, str, dict[str, Any]]]:
             for level in one.levels
         ]
         if _known(rows):
-            found.append((f"segment-{position}", _title(one, several=several), _forest(rows, percent=False)))
+            found.append((f"{_SEGMENT}{position}", _title(one, several=several), _forest(rows, percent=False)))
     return found
 
 

@@ -72,7 +72,7 @@ def _calls(found: Summary) -> dict[str, Any]:
         figure.add_scatter(
             x=list(range(1, count + 1)), y=counted, name=name, mode="lines", line={"color": colour, "shape": "hv"}
         )
-    return _finished(figure, "Number of dates looked at", height=320)
+    return _finished(figure, "Number of dates looked at", height=360)
 
 
 def _series(one: Series) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _series(one: Series) -> dict[str, Any]:
         x=at, y=values, mode="lines+markers", line={"color": LINE}, marker={"size": 4}, name="Difference"
     )
     figure.add_hline(y=0, line={"color": INK, "width": 1})
-    return _finished(figure, "Date", height=300)
+    return _finished(figure, "Date", height=340)
 
 
 def _bands(looks: list[Look]) -> list[tuple[list[float | None], list[float | None], str, str]]:
@@ -109,11 +109,11 @@ def _finished(figure: go.Figure, below: str, height: int) -> dict[str, Any]:
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 60, "r": 20, "t": 10, "b": 50},
+        margin={"l": 60, "r": 20, "t": 70, "b": 50},
         font={"family": FONT, "size": 13, "color": INK},
         xaxis={"title": {"text": below}, "gridcolor": GRID, "zeroline": False},
         yaxis={"gridcolor": GRID, "zeroline": False, "automargin": True},
-        legend={"orientation": "h", "y": 1.12},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )
