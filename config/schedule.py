@@ -10,6 +10,7 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "move-due-experiments": every(60.0, "experiments.move_due"),
+    "forget-old-answers": every(3600.0, "experiments.forget_answers"),
     "keep-partitions-ahead": every(3600.0, "events.keep_partitions"),
     "update-event-catalogue": every(30.0, "events.update_catalogue"),
     "drop-old-events": every(3600.0, "analysis.drop_old_events"),

@@ -16,7 +16,8 @@ from assignment.engine.bucketing import bucket_ranges, choose
 from assignment.engine.hashing import bucket_of
 from experiments import keys
 from experiments.domain.access import Scope
-from experiments.models import Experiment
+from experiments.domain.lifecycle import Status
+from experiments.models import Experiment, Project
 from tests import builders
 from tests.assignment.serving import Server, start_server
 from tests.assignment.test_clients import database_url
@@ -108,3 +109,29 @@ def world(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Worl
         server = start_server(tmp_path_factory.mktemp("home"), database_url())
         ending.callback(server.stop)
         yield World(server, key, made)
+
+
+class RestWorld(NamedTuple):
+    """A server, its project, and a key to it that may read and write."""
+
+    server: Server
+    home: Project
+    key: str
+
+
+@pytest.fixture(scope="module")
+def rest(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[RestWorld]:
+    """One server with a draft, a running experiment and a flag for a module's tests of the REST API."""
+    with django_db_blocker.unblock(), contextlib.ExitStack() as ending:
+        ending.callback(connection.close)
+        ending.callback(call_command, "flush", verbosity=0, interactive=False)
+        home = builders.project("shop", owner=builders.user("alice@example.com"))
+        metric = builders.metric(home)
+        builders.experiment(home, "draft", status=Status.DRAFT, primary=metric)
+        builders.experiment(home, "running", primary=metric)
+        builders.a_flag(home, "checkout")
+        scopes = [Scope.READ, Scope.WRITE, Scope.EVALUATE]
+        key = keys.issue_key(home, "Deploys", scopes, None)[1]
+        server = start_server(tmp_path_factory.mktemp("home"), database_url())
+        ending.callback(server.stop)
+        yield RestWorld(server, home, key)

@@ -1,0 +1,163 @@
+"""Each operation answers as the OpenAPI document says; ``Api`` holds every single answer to it."""
+
+import jsonschema
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from analysis.api.urls import OPERATIONS
+from analysis.models import ResultSnapshot
+from analysis.results.schema import to_payload
+from experiments.api.operations import ROOT
+from experiments.models import Experiment
+from tests import builders
+from tests.experiments.api.asking import DOCUMENT
+from tests.experiments.api.conftest import draft, flag
+
+pytestmark = pytest.mark.django_db
+WHY = {"why": "to see"}
+
+
+def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(api):
+    catalogue(api)
+    experiments(api)
+    results(api)
+    flags(api)
+    layers_and_segments(api)
+    holdout(api)
+    assert api.ok("GET", "/audit?limit=1")["next"]
+    assert api.done == {(one.method, one.path) for one in OPERATIONS}
+
+
+def catalogue(api):
+    revenue = {"key": "revenue", "name": "Revenue", "kind": "sum", "event": "Order Completed", "property": "revenue"}
+    api.ok("POST", "/metrics", revenue)
+    assert {one["key"] for one in api.ok("GET", "/metrics")["metrics"]} == {"revenue", "purchase-rate"}
+    assert api.ok("GET", "/metrics/revenue")["property"] == "revenue"
+    version = {"name": "ranker", "version": "v7", "offline_metric": "ndcg@10", "offline_value": 0.431}
+    made = api.ok("POST", "/model-versions", version)
+    assert api.ok("GET", "/model-versions")["model_versions"] == [made]
+    assert api.ok("GET", f"/model-versions/{made['id']}")["offline_value"] == 0.431
+
+
+def experiments(api):
+    made = api.ok("POST", "/experiments", draft(unit_type="device"))
+    assert (made["status"], made["unit_type"], made["traffic"]) == ("draft", "device", 10_000)
+    one = "/experiments/new-ranker"
+    assert api.ok("GET", one) == made
+    variants = [{"key": "control", "weight": 4000}, {"key": "v7", "weight": 6000, "value": 7,
+                "model": {"name": "ranker", "version": "v7"}}]  # fmt: skip
+    changed = api.ok("PATCH", one, {"variants": variants, "unit_type": "user", "traffic": 1000})
+    assert changed["variants"][1]["model"] == {"name": "ranker", "version": "v7"}
+    assert (changed["name"], changed["traffic"]) == ("New ranker", 1000)
+    api.ok("PUT", f"{one}/audience", {"targeting": {"country": "DE"}, "fallback_unit_type": "device"})
+    assert api.ok("GET", f"{one}/audience")["targeting"] == {"country": "DE"}
+    api.ok("PUT", f"{one}/schedule", {"ends_at": "2090-01-01T00:00:00Z"})
+    api.ok("PUT", f"{one}/ramp", {"steps": [{"share": 1000, "after_hours": 24}, {"share": 5000}]})
+    override = api.ok("POST", f"{one}/overrides", {"unit_id": "tester", "variant": "v7"})
+    assert api.ok("GET", f"{one}/overrides")["overrides"] == [override]
+    assert api.ok("DELETE", f"{one}/overrides/{override['id']}") is None
+    api.ok("POST", f"{one}/start")
+    for step, body in [("ramp/hold", WHY), ("ramp/release", {}), ("pause", WHY), ("resume", {})]:
+        api.ok("POST", f"{one}/{step}", body)
+    assert api.ok("POST", f"{one}/traffic", {"traffic": 2000})["traffic"] == 2000
+    assert api.ok("POST", f"{one}/phases", {**WHY, "weights": {"control": 5000, "v7": 5000}})["phase"] == 2
+    shipped = api.ok("POST", f"{one}/ship", {**WHY, "variant": "v7", "holdback": 500})
+    assert (shipped["status"], shipped["shipped"]["holdback"]) == ("stopped", 500)
+    assert api.ok("GET", "/experiments?kind=holdback")["experiments"][0]["key"] == "new-ranker-holdback"
+    assert api.ok("POST", f"{one}/withdraw", WHY)["shipped"] is None
+    api.ok("POST", "/experiments", draft("second"))
+    api.ok("POST", "/experiments/second/start")
+    assert api.ok("POST", "/experiments/second/stop", WHY)["status"] == "stopped"
+
+
+def results(api):
+    second = Experiment.objects.get(key="second")
+    shape = to_payload(builders.results(second))
+    ResultSnapshot.objects.create(experiment=second, as_of=builders.T0, engine_version="1", payload=shape)
+    assert api.ok("GET", "/experiments/second/results")["verdict"] == shape["verdict"]
+    run = api.ok("POST", "/experiments/second/refresh")
+    assert api.ok("GET", f"/experiments/second/refresh/{run['id']}")["state"] == "queued"
+
+
+def flags(api):
+    assert api.ok("POST", "/flags", flag())["environments"] == dict.fromkeys(
+        ["development", "production", "staging"], False
+    )
+    one = "/flags/checkout"
+    assert api.ok("PATCH", one, {"name": "Fast checkout"})["default_value"] is False
+    assert api.ok("PUT", f"{one}/environments/production", {"enabled": True})["environments"]["production"] is True
+    first = api.ok("POST", f"{one}/rules", {"kind": "force", "value": True, "targeting": {"country": "DE"}})
+    second = api.ok("POST", f"{one}/rules", {"kind": "rollout", "value": True, "share": 1000})
+    ids = [rule["id"] for rule in second["rules"]]
+    assert ids[0] == first["rules"][0]["id"]
+    turned = api.ok("PUT", f"{one}/rules/order", {"order": ids[::-1]})
+    assert [rule["kind"] for rule in turned["rules"]] == ["rollout", "force"]
+    api.ok("PUT", f"{one}/rules/{ids[1]}", {"kind": "rollout", "value": True, "share": 2000})
+    assert [rule["share"] for rule in api.ok("GET", f"{one}/rules")["rules"]] == [2000, 10_000]
+    assert len(api.ok("DELETE", f"{one}/rules/{ids[0]}?why=done")["rules"]) == 1
+    api.ok("POST", "/flags", flag("cart"))
+    api.ok("PUT", "/flags/cart/prerequisites", {"prerequisites": {"checkout": True}})
+    assert api.ok("GET", "/flags/cart/prerequisites") == {"prerequisites": {"checkout": True}}
+    api.ok("POST", "/flags/cart/archive")
+    assert [row["key"] for row in api.ok("GET", "/flags")["flags"]] == ["checkout"]
+    assert api.ok("GET", one)["name"] == "Fast checkout"
+
+
+def layers_and_segments(api):
+    api.ok("POST", "/layers", {"key": "search", "name": "Search"})
+    api.ok("POST", "/experiments", draft("third"))
+    assert api.ok("PUT", "/experiments/third/layer", {"layer": "search", "share": 2500})["layer"]["share"] == 2500
+    assert api.ok("GET", "/layers/search")["free"] == 7500
+    assert api.ok("GET", "/layers")["layers"][0]["holders"] == [{"experiment": "third", "share": 2500}]
+    assert api.ok("DELETE", "/experiments/third/layer")["layer"] is None
+    api.ok("PUT", "/experiments/third/prerequisites", {"prerequisites": {"checkout": True}})
+    assert api.ok("GET", "/experiments/third/prerequisites")["prerequisites"] == {"checkout": True}
+    staff = {"key": "staff", "name": "Staff", "kind": "list", "unit_attribute": "id", "values": ["a"]}
+    api.ok("POST", "/segments", staff)
+    replaced = {**staff, "values": ["a", "b"]}
+    del replaced["key"]
+    assert api.ok("PUT", "/segments/staff", replaced)["revision"] == 2
+    assert api.ok("GET", "/segments")["segments"][0]["size"] == 2
+    assert api.ok("GET", "/segments/staff")["values"] == ["a", "b"]
+    assert api.ok("POST", "/segments/staff/archive")["archived_at"]
+
+
+def holdout(api):
+    made = api.ok("POST", "/holdouts", {"size": 500, "metrics": ["purchase-rate"]})
+    assert api.ok("GET", "/holdouts")["holdouts"] == [made]
+    assert api.ok("GET", f"/holdouts/{made['key']}") == made
+    assert api.ok("POST", f"/holdouts/{made['key']}/stop", WHY)["status"] == "stopped"
+
+
+def test_document__is_read_without_a_key_and_is_valid_openapi():
+    response = Client().get(f"{ROOT}/openapi.json")
+    assert response.json() == DOCUMENT
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema({**schema, "components": DOCUMENT["components"]})
+
+
+def test_document__names_every_route_and_method():
+    described = set(DOCUMENT["paths"])
+    routed = set()
+    for route in _routes(get_resolver().url_patterns):
+        if route.startswith("api/v1/") and route != "api/v1/openapi.json":
+            routed.add("/" + route.replace("<int:", "{").replace("<str:", "{").replace(">", "}"))
+    assert routed == described
+    for place in described:
+        response = Client().generic("TRACE", place.replace("{id}", "1").replace("{run_id}", "1"))
+        assert response.status_code == 405
+        assert set(response["Allow"].split(", ")) == {method.upper() for method in DOCUMENT["paths"][place]}
+
+
+def test_document__gives_each_operation_a_name_of_its_own():
+    names = [one["operationId"] for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    assert len(set(names)) == len(names) == len(OPERATIONS)
+
+
+def _routes(patterns):
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _routes(pattern.url_patterns)
+        else:
+            yield str(pattern.pattern)
