@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.forms.models import model_to_dict
@@ -18,6 +18,7 @@ from experiments.models import Experiment, Metric
 
 Labels = NDArray[np.int64]
 By = MomentSet.By
+MANY_UNITS, GOOD_FOR = 200_000, timedelta(hours=1)
 WORDS_ONLY = {"id", "project", "name", "description", "direction", "display_unit", "created_by", "created_at"}
 
 
@@ -72,9 +73,12 @@ def collect(experiment: Experiment, metrics: Sequence[Metric], source: Source = 
 
 
 def current(experiment: Experiment, metrics: Sequence[Metric], changes: int | None, as_of: datetime) -> Sets:
-    """Return the experiment's moments: those kept, where nothing was folded since, else fresh ones, which are kept."""
+    """Return the experiment's moments: those kept, where nothing was folded since, else fresh ones, which are kept.
+
+    Of many units those of the last hour are good enough: checks and covariances move with the day, not the minute.
+    """
     own = definition(metrics)
-    kept = {one.by: one for one in _kept(experiment, own) if changes is not None and one.changes == changes}
+    kept = {one.by: one for one in _kept(experiment, own) if _is_fresh(one, experiment, changes, as_of)}
     if len(kept) == len(By):
         return {by: unpacked(kept[by]) for by in By}
     fresh = collect(experiment, metrics)
@@ -122,6 +126,14 @@ def differences(kept: MomentSet, fresh: Cells) -> str | None:
 
 def _kept(experiment: Experiment, own: str) -> list[MomentSet]:
     return list(MomentSet.objects.filter(experiment=experiment, phase=experiment.phase, definition=own))
+
+
+def _is_fresh(kept: MomentSet, experiment: Experiment, changes: int | None, as_of: datetime) -> bool:
+    if changes is not None and kept.changes == changes:
+        return True
+    units = sum(kept.values[:: len(kept.values) // (len(kept.cells) // 2)]) if kept.cells else 0
+    running = experiment.stopped_at is None
+    return running and units >= MANY_UNITS and as_of - kept.as_of < GOOD_FOR
 
 
 def _packed(cells: Cells) -> dict[str, object]:

@@ -8,12 +8,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analysis import data_quality, moment_sets, moments
+from analysis import data_quality, moment_sets, moments, self_check
 from analysis.curves import effect_series
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
 from analysis.looking import Course, course, record
-from analysis.models import FoldedExperiment, FoldedProject, ResultSnapshot
+from analysis.models import FoldedExperiment, FoldedProject, MomentSet, ResultSnapshot
+from analysis.moment_sets import Sets
 from analysis.moments import ExperimentSums
 from analysis.results import latest
 from analysis.results.schema import (
@@ -21,10 +22,12 @@ from analysis.results.schema import (
     ExperimentFacts,
     ExposurePoint,
     Results,
+    TriggeredShare,
     to_payload,
 )
 from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
+from analysis.triggering import triggered_share
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
 from experiments.models import Experiment, ExperimentMetric, Variant
@@ -85,10 +88,10 @@ def is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
 
 def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Results:
     """Turn sums into results: no writing, no reading of the log."""
-    return _analyse(experiment, course(experiment, sums, as_of), as_of, data_up_to)
+    return _analyse(experiment, course(experiment, sums, as_of), as_of, data_up_to, {})
 
 
-def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: datetime | None) -> Results:
+def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: datetime | None, sets: Sets) -> Results:
     variants = list(experiment.variants.select_related("model_version"))
     plan = list(experiment.plan.select_related("metric"))
     sums = at.sums
@@ -99,6 +102,9 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
         DEFAULTS.alpha,
         looking=at.looking,
     )
+    metrics = readout.metrics
+    if MomentSet.By.BUCKET in sets:
+        metrics = self_check.with_ratios(metrics, variants, sets[MomentSet.By.BUCKET])
     return Results(
         schema=SCHEMA_VERSION,
         engine_version=ENGINE_VERSION,
@@ -108,12 +114,17 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
         experiment=facts(experiment, readout),
         variants=readout.variants,
         health=msgspec.structs.replace(
-            readout.health, checks=[*readout.health.checks, *data_quality.stray_checks(experiment, as_of)]
+            readout.health,
+            checks=[
+                *readout.health.checks,
+                *self_check.check_of(metrics),
+                *data_quality.stray_checks(experiment, as_of),
+            ],
         ),
         verdict=readout.verdict,
         metrics=[
             data_quality.with_missing_values(result, use.metric, sums.missing.get(use.metric_id, 0))
-            for use, result in zip(plan, readout.metrics, strict=True)
+            for use, result in zip(plan, metrics, strict=True)
         ],
         effect_over_time=[
             series
@@ -126,7 +137,17 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
             for variant in variants
         ],
         looks=at.facts,
+        triggered=_triggered(plan, variants, sets, at),
     )
+
+
+def _triggered(plan: list[ExperimentMetric], variants: list[Variant], sets: Sets, at: Course) -> TriggeredShare | None:
+    if MomentSet.By.TRIGGER not in sets:
+        return None
+    primaries = sum(use.role == MetricRole.PRIMARY for use in plan) * (len(variants) - 1)
+    shared = DEFAULTS.alpha / max(1, primaries)
+    alphas = {use.metric.key: shared if use.role == MetricRole.PRIMARY else DEFAULTS.alpha for use in plan}
+    return triggered_share(plan, variants, sets[MomentSet.By.TRIGGER], at, alphas)
 
 
 @transaction.atomic
@@ -247,9 +268,9 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     sums = moments.collect(experiment)
     say(SUMMED_PERCENT, "Comparing the variants")
     metrics = [use.metric for use in experiment.plan.select_related("metric")]
-    moment_sets.current(experiment, metrics, changes, as_of)
+    sets = moment_sets.current(experiment, metrics, changes, as_of)
     at = course(experiment, sums, as_of)
-    return _analyse(experiment, at, as_of, newest), changes, at
+    return _analyse(experiment, at, as_of, newest, sets), changes, at
 
 
 def _same(last: ResultSnapshot, results: Results) -> bool:

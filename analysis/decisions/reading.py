@@ -1,5 +1,6 @@
 """What one comparison says in words, and when it must not say anything yet."""
 
+import math
 from dataclasses import dataclass
 
 from analysis.decisions import wording
@@ -8,10 +9,11 @@ from analysis.decisions.inputs import MetricPlan
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.results.schema import Reading
 from analysis.stats.compare import ComparisonNumbers, Difference
-from analysis.stats.equivalence import relative_equivalence
+from analysis.stats.equivalence import Size, relative_equivalence
 from analysis.stats.estimates import Estimate, Form
 from analysis.stats.looks import Looking, shown
 from analysis.stats.noninferiority import margin_test
+from analysis.stats.reference import two_sided_quantile
 from analysis.stats.unavailable import NotComputable
 from experiments.domain.metrics import Direction, MetricKind
 
@@ -128,10 +130,20 @@ def _crossed_at_look(statistic: float, n: int, alpha: float, looking: Looking) -
     return False if shown(statistic, n, alpha, looking) else None
 
 
-def size(plan: MetricPlan, numbers: ComparisonNumbers, alpha: float) -> str | None:
-    """Say how the change compares with the smallest that matters; None where none is named or nothing can be said."""
+def size(plan: MetricPlan, numbers: ComparisonNumbers, alpha: float, looking: Looking | None = None) -> str | None:
+    """Say how the change compares with the smallest that matters; None where none is named or nothing can be said.
+
+    With ``looking`` a claim must pass this look's own boundary on every side that it is about.
+    """
     control, treatment = numbers.control, numbers.treatment
     if plan.matters is None or isinstance(control, NotComputable) or isinstance(treatment, NotComputable):
         return None
     found = relative_equivalence(control, treatment, margin=plan.matters, alpha=alpha, covariance=numbers.covariance)
-    return None if isinstance(found, NotComputable) else found.size.value
+    if isinstance(found, NotComputable):
+        return None
+    if looking is None or found.size is Size.OPEN:
+        return found.size.value
+    claims = [found.p_low, found.p_high] if found.size is Size.NEGLIGIBLE else [1 - max(found.p_low, found.p_high)]
+    n = control.n + treatment.n
+    passed = all(shown(two_sided_quantile(2 * claim, math.inf), n, alpha, looking) for claim in claims)
+    return found.size.value if passed else Size.OPEN.value

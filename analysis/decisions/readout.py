@@ -166,7 +166,7 @@ class _Judge:
             warnings=[*said.reasons, *(() if found is None and said.reasons else numbers.notes)],
             alpha=numbers.alpha,
             adjusted_p_value=min(1.0, found.p_value * self.alpha / numbers.alpha) if found else None,
-            size=readings.size(plan, numbers, self.alpha) if self.trustworthy else None,
+            size=self.size(plan, numbers),
             boundary=found.quantile if found and self.looking is not None and math.isfinite(found.quantile) else None,
             unbiased_difference=self.unbiased(numbers) if said.reading in _CALLED else None,
         )
@@ -182,6 +182,12 @@ class _Judge:
             rules=self.rules,
             looking=self.looking,
         )
+
+    def size(self, plan: MetricPlan, numbers: ComparisonNumbers) -> str | None:
+        """Say how the change compares with the smallest that matters, where that may be said yet."""
+        if not self.trustworthy or (self.horizon.peeking and self.looking is None):
+            return None
+        return readings.size(plan, numbers, self.alpha, self.looking)
 
     def unbiased(self, numbers: ComparisonNumbers) -> float | None:
         """Return the estimate that allows for having stopped at this look of a group-sequential plan."""

@@ -14,6 +14,7 @@ from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, 
 from analysis.pages.refreshing import run_to_show
 from analysis.pages.spreadsheet import as_csv
 from analysis.pages.table import Table, table
+from analysis.pages.triggered import TriggeredBlock, triggered_block
 from analysis.refreshing import UNDER_WAY
 from analysis.results.schema import Check, Results, VariantFact, from_payload
 from experiments.access import SignedInRequest, get_experiment, may
@@ -33,6 +34,7 @@ class ResultsPage:
     chains: list[Chain]
     effect: EffectChart | None
     exposures: ExposuresChart | None
+    triggered: TriggeredBlock | None
     is_exact: bool
 
     @property
@@ -106,6 +108,7 @@ def _page(snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPa
         chains=chains(results),
         effect=effect_chart(results, metric),
         exposures=exposures_chart(results),
+        triggered=triggered_block(results),
         is_exact=is_exact,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.results.schema import Comparison, MetricResult, Reading, Results
+from analysis.stats.equivalence import Size
 from experiments.domain.metrics import Direction, MetricRole
 from experiments.pages.formats import bounds, change, level, lift, quantity
 
@@ -30,6 +31,7 @@ class Row:
     tone: str
     sign: str
     note: str
+    caution: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def _row(
         tone="warn" if withheld else "bad" if crossed else TONES.get(reading, "flat"),
         sign="!" if crossed else SIGNS.get(reading, "–"),
         note=_note(metric, crossed=crossed),
+        caution="" if withheld else _caution(comparison),
     )
 
 
@@ -152,6 +155,14 @@ def _limit(metric: MetricResult) -> float | None:
     if metric.role != MetricRole.GUARDRAIL or metric.margin is None:
         return None
     return metric.margin if metric.direction == Direction.DECREASE else -metric.margin
+
+
+def _caution(comparison: Comparison) -> str:
+    """Return what must be known of a row before its numbers are read."""
+    parts = ["smaller than what matters"] if comparison.size == Size.NEGLIGIBLE else []
+    if any(text.startswith("A few extreme units") for text in comparison.warnings):
+        parts.append("bent by a few extreme units")
+    return " · ".join(parts)
 
 
 def _note(metric: MetricResult, *, crossed: bool) -> str:

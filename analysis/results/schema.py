@@ -58,6 +58,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     smallest that matters, where one is named. Where the experiment is read while it runs, ``boundary`` is how many
     standard errors the interval is wide on each side at this look, ``unbiased_difference`` the estimate that allows
     for having stopped here, and ``fixed_…`` are what one look alone would have said.
+    ``jackknife_ratio`` is the standard error over hash buckets left out one by one, over the formula's: about 1.
     """
 
     variant: str
@@ -84,6 +85,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     fixed_p_value: float | None = None
     fixed_difference_interval: Interval | None = None
     fixed_lift_interval: Interval | None = None
+    jackknife_ratio: float | None = None
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
@@ -201,6 +203,39 @@ class Looks(Struct, frozen=True, kw_only=True):
     until: date | None = None
 
 
+class TriggeredEffect(Struct, frozen=True, kw_only=True):
+    """One metric on the units whose outputs differ, and what that is over all units (``diluted_…``).
+
+    ``untouched_p_value`` compares the units whose outputs do not differ, which must show nothing; ``split_p_value`` is
+    of the split of those whose outputs do. ``trustworthy`` is None where the checks cannot say.
+    """
+
+    metric: str
+    name: str
+    display_unit: str
+    variant: str
+    alpha: float
+    difference: float | None
+    lift: float | None
+    lift_interval: Interval | None
+    p_value: float | None
+    diluted_difference: float | None
+    diluted_interval: Interval | None
+    diluted_lift: float | None
+    untouched_p_value: float | None
+    split_p_value: float | None
+    trustworthy: bool | None
+    reason: str = ""
+
+
+class TriggeredShare(Struct, frozen=True, kw_only=True):
+    """The units whose app said that outputs differ (``units`` of the ``total`` that said anything), and the effects."""
+
+    units: int
+    total: int
+    effects: list[TriggeredEffect]
+
+
 class Results(Struct, frozen=True, kw_only=True):
     """Everything a results page, an e-mail or the API says about one experiment at one moment."""
 
@@ -217,6 +252,7 @@ class Results(Struct, frozen=True, kw_only=True):
     effect_over_time: list[EffectSeries]
     exposures_per_day: list[ExposurePoint]
     looks: Looks | None = None
+    triggered: TriggeredShare | None = None
 
 
 def from_payload(payload: object) -> Results:

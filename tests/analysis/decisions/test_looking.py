@@ -197,3 +197,15 @@ def test_looking__empty_variant__is_too_early():
     found = at_day(7, [metric], planned(7), units=(N, 0))
     assert comparison(found, "revenue").reading in (Reading.TOO_EARLY, Reading.NOT_TRUSTWORTHY)
     assert metric.plan.role is MetricRole.PRIMARY
+
+
+def test_smaller_than_what_matters__at_an_early_look__must_pass_its_boundary():
+    metric = revenue(treatment=10.01)
+    metric = replace(metric, plan=replace(metric.plan, matters=0.05))
+    once = comparison(Scene(metrics=[metric]).read(), "revenue")
+    early = comparison(at_day(1, [metric], planned(1)), "revenue")
+    late = comparison(at_day(14, [metric], planned(14, final=True)), "revenue")
+    assert (once.size, early.size, late.size) == (
+        "smaller than what matters", "may or may not matter", "smaller than what matters",
+    )  # fmt: skip
+    assert comparison(at_day(7, [metric], None), "revenue").size is None

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from analysis import refreshing
 from analysis.models import RefreshRun, ResultSnapshot
-from analysis.results.schema import Check, Reading, VariantFact
+from analysis.results.schema import Check, Looks, Reading, TriggeredEffect, TriggeredShare, VariantFact
+from analysis.stats.equivalence import Size
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -299,3 +300,35 @@ def test_results__a_failed_check_whose_cure_is_the_next_step__says_the_cure_once
     cure = next(check.what_to_do for check in made.health.checks if check.ok is False and check.what_to_do)
     builders.snapshot(ranker, msgspec.structs.replace(made, verdict=builders.verdict(next_step=cure)))
     assert words(page(client_of_alice)).count(cure) == 1
+
+
+def test_results__units_whose_outputs_differ__have_a_block_of_their_own(client_of_alice, ranker):
+    effect = TriggeredEffect(
+        metric="purchase-rate", name="Purchase rate", display_unit="percent", variant="treatment", alpha=0.05,
+        difference=0.02, lift=0.1, lift_interval=(0.05, 0.15), p_value=0.001, diluted_difference=0.004,
+        diluted_interval=(0.002, 0.006), diluted_lift=0.02, untouched_p_value=0.5, split_p_value=0.4, trustworthy=True,
+    )  # fmt: skip
+    found = TriggeredShare(units=200, total=1000, effects=[effect])
+    builders.snapshot(ranker, builders.results(ranker, triggered=found))
+    shown = words(page(client_of_alice))
+    assert "for 1,000 users; they do for 200 of them (20%)" in shown
+    assert "+10.0% +5.0% to +15.0%" in shown
+    assert "no change, as it should be" in shown
+    broken = msgspec.structs.replace(effect, trustworthy=False, reason="units that should see no difference do differ")
+    builders.snapshot(ranker, builders.results(ranker, triggered=msgspec.structs.replace(found, effects=[broken])))
+    shown = words(page(client_of_alice))
+    assert "Do not read this part: units that should see no difference do differ." in shown
+
+
+def test_results__read_at_every_look__say_so_and_show_one_look_beside(client_of_alice, ranker):
+    looks = Looks(plan="always_valid", sentence="Readable at any time.", units=10, planned_units=40_000)
+    one = builders.comparison(
+        boundary=2.9, fixed_p_value=0.0004, fixed_lift_interval=(0.03, 0.08), size=Size.NEGLIGIBLE.value
+    )
+    made = builders.results(ranker, looks=looks, metrics=[builders.metric_result("purchase-rate", one)])
+    builders.snapshot(ranker, made)
+    shown = words(page(client_of_alice))
+    assert shown.count("Readable at any time.") == 2
+    assert "One look beside every look" in shown
+    assert "+3.0% to +8.0%" in shown
+    assert "smaller than what matters" in shown
