@@ -33,6 +33,8 @@ from assignment.engine.targeting import Prepared, Preparer, TooLargeError
 from assignment.engine.terminals import OBSTACLES, Outcome, is_exempt
 
 Rule = Mapping[str, Any]
+HIGHEST = 400
+"""The most calls inside each other; Python allows a thousand, and conditions and whoever asks need theirs."""
 
 
 def interpreted_flag(key: str, configuration: Configuration) -> CompiledFlag:
@@ -88,6 +90,9 @@ def compiled_flag(
     flag.steps = compiler.steps
     flag.draws = compiler.draws or any(parent.draws for parent in above)
     flag.traced = compiler.traced or any(parent.traced for parent in above)
+    flag.height = compiler.height + max((parent.height for parent in above), default=0)
+    if flag.height > HIGHEST:
+        raise TooLargeError(f"{key!r} may take {flag.height} calls inside each other, more than {HIGHEST}")
     flag.budget = STEPS - flag.steps - sum(parent.steps for parent in above)
     if flag.budget < 0:
         raise TooLargeError(f"{key!r} may take {-flag.budget} steps more than an evaluation may")
@@ -130,6 +135,7 @@ class _Compiler:
         self.always_decides = True
         self.above: frozenset[str] = frozenset()
         self.steps = 0
+        self.height = 1
         self.draws = False
         self.traced = False
 
@@ -140,6 +146,9 @@ class _Compiler:
 
     def _rule(self, position: int, rule: Rule, *, last: bool) -> Step:
         """Return a rule's step: its parents, its filters, then what it decides."""
+        # Each filter and each parent is one call inside the one before; unit, namespace, condition and hash are four.
+        links = len(array(rule.get("filters"))) + len(array(rule.get("parentConditions"))) + 4
+        self.height = max(self.height, 1 + links)
         exempt = is_exempt(text(rule.get("id")))
         self.always_decides = last and not exempt
         obstacles = Obstacles(self.ends, exempt=exempt, last=last)

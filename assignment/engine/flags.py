@@ -60,11 +60,13 @@ class CompiledFlag:
         The most steps that the interpreter takes for this feature alone.
     above
         The keys of all features that may be asked: its own, its parents', theirs.
+    height
+        The most calls that stand inside each other in an evaluation, those of parents included, conditions not.
     """
 
     __slots__ = (
         "_draw", "_ends", "_fixed", "above", "budget", "choose", "configuration", "decide", "draws", "evaluate",
-        "interpreted", "key", "steps", "terminals", "traced",
+        "height", "interpreted", "key", "steps", "terminals", "traced",
     )  # fmt: skip
 
     def __init__(self, key: str, configuration: Configuration, ends: Ends) -> None:
@@ -79,6 +81,7 @@ class CompiledFlag:
         self.traced = False
         self.steps = 0
         self.budget = 0
+        self.height = 0
         self.above: frozenset[str] = frozenset((key,))
         self.evaluate: Evaluation = self.evaluate_by_interpreter
         self._fixed: tuple[FeatureResult | None, ...] = ()

@@ -34,24 +34,33 @@ def is_targeted(url: str, targets: Any, effort: Effort) -> bool:
     rules = [mapping(target) for target in array(targets)]
     if not rules:
         return False
-    matches = [(rule.get("include") is not False, _matches(url, rule, effort)) for rule in rules]
-    if any(not include and matched for include, matched in matches):
-        return False
-    return any(include and matched for include, matched in matches) or not any(include for include, _ in matches)
+    page, included, any_include = _page(url), False, False
+    for rule in rules:
+        matches = page is not None and _matches(page, rule, effort)
+        if rule.get("include") is not False:
+            any_include, included = True, included or matches
+        elif matches:
+            return False
+    return included or not any_include
 
 
-def _matches(url: str, rule: Any, effort: Effort) -> bool:
+def _page(url: str) -> "_Address | None":
+    try:
+        # As in a browser, an address without a host is one of some unnamed host.
+        return _address(urlsplit(urljoin(NOWHERE, url.replace("\\", "/"))))
+    except ValueError:
+        return None
+
+
+def _matches(page: "_Address", rule: Any, effort: Effort) -> bool:
     pattern = rule.get("pattern")
     if not isinstance(pattern, str):
         return False
     try:
-        # As in a browser, an address without a host is one of some unnamed host.
-        page = _address(urlsplit(urljoin(NOWHERE, url.replace("\\", "/"))))
         if rule.get("type") == "regex":
             return any(found(pattern, subject, effort) is True for subject in (page.origin + page.tail, page.tail))
-        return rule.get("type") == "simple" and _matches_simple(
-            page, _address(_split_pattern(pattern.replace("\\", "/")))
-        )
+        wanted = _address(_split_pattern(pattern.replace("\\", "/")))
+        return rule.get("type") == "simple" and _matches_simple(page, wanted)
     except (ValueError, InvalidPatternError):
         return False
 
@@ -85,6 +94,8 @@ def _matches_simple(page: _Address, wanted: _Address) -> bool:
         return False
     if wanted.fragment and not glob(page.fragment, wanted.fragment):
         return False
+    if not wanted.query:
+        return True
     # The first of several values of a parameter counts.
     given = dict(reversed(page.parameters))
     return all(glob(given.get(name, ""), value) for name, value in wanted.parameters)

@@ -139,3 +139,27 @@ def test_experiment__twenty_thousand_ranges_or_variations__is_left_to_the_interp
     assert program.evaluate("f", {"id": "1"}) == evaluate_feature(
         Context(features=features, attributes={"id": "1"}), "f"
     )
+
+
+PARENT = {"id": "p0", "condition": {"value": 1}}
+LAYER = {"seed": "s", "ranges": [[0, 1]]}
+
+
+@pytest.mark.parametrize("rule", [{"parentConditions": [PARENT] * 1_500}, {"filters": [LAYER] * 1_500}])
+def test_rule__more_parents_or_filters_than_calls_may_nest__is_left_to_the_interpreter(rule):
+    features = {"p0": {"defaultValue": 1}, "f": {"defaultValue": "out", "rules": [{**rule, "force": "in"}]}}
+    assert compile_features(features).flag("f").interpreted
+    assert value(features, {"id": "1"}) == "in"
+
+
+@pytest.mark.parametrize(("each", "interpreted_too"), [(3, False), (50, True)])
+def test_chain__of_parents_with_many_conditions_each__answers_as_the_interpreter(each, interpreted_too):
+    features = {
+        f"p{step}": {"rules": [{"parentConditions": [{"id": f"p{step + 1}", "condition": {}}] * each, "force": 1}]}
+        for step in range(31)
+    }
+    features["f"] = {"defaultValue": "out", "rules": [{"parentConditions": [PARENT] * each, "force": "in"}]}
+    flag = compile_features(features).flag("f")
+    assert flag.interpreted == interpreted_too
+    assert value(features, {"id": "1"}) == "in"
+    assert flag.terminals[flag.choose({"id": "1"})].value == "in"
