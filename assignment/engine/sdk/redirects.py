@@ -36,13 +36,21 @@ def redirect_of(context: Context, experiment: Mapping[str, Any]) -> Redirect:
 
 
 def with_parameters_of(page: str, to: str) -> str:
-    """Return the target with those of the page's parameters that it does not set itself."""
+    """Return the target with those of the page's parameters that it does not set itself, as a browser writes it.
+
+    Of several values of a parameter the first is kept.
+    """
     try:
-        target, parameters = urlsplit(to), parse_qsl(urlsplit(page).query, keep_blank_values=True)
-        own = {name for name, _ in parse_qsl(target.query, keep_blank_values=True)}
-        kept = urlencode([(name, value) for name, value in parameters if name not in own])
+        target, there = urlsplit(to), parse_qsl(urlsplit(page).query, keep_blank_values=True)
+        own = parse_qsl(target.query, keep_blank_values=True)
+        names = {name for name, _ in own}
+        kept = {name: value for name, value in reversed(there) if name not in names}
+        if target.netloc:
+            target = target._replace(netloc=target.netloc.lower(), path=target.path or "/")
+        if kept:
+            inherited = [(name, kept.pop(name)) for name, _ in there if name in kept]
+            # The characters that forms leave as they are differ by one from those that Python leaves.
+            target = target._replace(query=urlencode([*own, *inherited], safe="*").replace("~", "%7E"))
+        return target.geturl()
     except ValueError:
         return to
-    if not kept:
-        return to
-    return target._replace(query=f"{target.query}&{kept}" if target.query else kept).geturl()

@@ -140,6 +140,12 @@ def test_query_string__only_an_existing_index__chooses(query, expected):
         ("http://x/", "http://y/?b=3", "http://y/?b=3"),
         ("http://x/?a=b%20c", "/new", "/new?a=b+c"),
         ("http://x/?a=1", "http://[/", "http://[/"),
+        ("http://x/?a=1&a=2&b=&c", "http://y/", "http://y/?a=1&b=&c="),
+        ("http://x/?a=1", "http://Y.example", "http://y.example/?a=1"),
+        ("http://x/", "http://y", "http://y/"),
+        ("http://x/?a=1", "http://y/?b=x%20y&b=2#end", "http://y/?b=x+y&b=2&a=1#end"),
+        ("http://x/?a=*~é", "http://y/", "http://y/?a=*%7E%C3%A9"),
+        ("http://x/?A=1", "http://y/?a=2", "http://y/?a=2&A=1"),
     ],
 )
 def test_redirect__parameters_of_the_page__are_kept_unless_the_target_sets_them(page, to, expected):
