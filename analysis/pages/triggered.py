@@ -75,7 +75,7 @@ def _row(one: TriggeredEffect, treatment: str, currency: str) -> TriggeredRow:
 def _untouched(one: TriggeredEffect) -> str:
     if one.untouched_p_value is None:
         return "cannot be said"
-    return "no change, as it should be" if one.trustworthy is not False else "see above"
+    return "no sign of a change" if one.trustworthy is not False else "see above"
 
 
 def _warning(one: TriggeredEffect) -> str:
