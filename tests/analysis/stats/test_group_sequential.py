@@ -269,3 +269,14 @@ def test_plan__impossible__is_refused(changes):
 def test_spending__impossible__is_refused(risk, rho):
     with pytest.raises(ValueError, match="got"):
         spent(Spending.POWER, 0.5, risk, rho)
+
+
+def test_repeated_looks__shared_references__agree_to_their_tolerance():
+    for case, found in (
+        ("armitage", peeking_error),
+        ("pocock_c", lambda looks: wang_tsiatis(equal_looks(looks), 0.05, 0.5)),
+        ("obf_c", lambda looks: wang_tsiatis(equal_looks(looks), 0.05, 0.0)),
+    ):
+        told = cases.reference(case)
+        for looks, value in told["expected"].items():
+            assert found(int(looks)) == pytest.approx(value, abs=float(told["tol"])), (case, looks)

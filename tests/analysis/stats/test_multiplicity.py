@@ -17,6 +17,7 @@ from analysis.stats.moments import Moments
 from analysis.stats.multiplicity import Correction, correct, e_bh, holm, selected_intervals, simultaneous_alpha
 from analysis.stats.noninferiority import MarginTest, margin_test
 from analysis.stats.unavailable import NotComputable
+from tests.analysis.stats import cases
 from tests.analysis.stats.cases import PURE, tolerance
 
 # Benjamini and Hochberg 1995, section 3.1: fifteen p-values of a trial of thrombolysis
@@ -225,3 +226,20 @@ def test_equivalence__nothing_to_test__is_not_computable():
     assert isinstance(tost(0.0, 0.0, math.inf, low=-1, high=1, alpha=0.05), NotComputable)
     with pytest.raises(ValueError, match="below the upper"):
         tost(0.0, 1.0, math.inf, low=1, high=-1, alpha=0.05)
+
+
+def test_correct__shared_reference__agrees_to_its_tolerance():
+    case = cases.reference("bh1995")
+    p, told = case["inputs"]["p"], case["expected"]
+    names = {
+        "bonferroni": Correction.BONFERRONI,
+        "holm": Correction.HOLM,
+        "hommel": Correction.HOMMEL,
+        "fdr_bh": Correction.BENJAMINI_HOCHBERG,
+        "fdr_by": Correction.BENJAMINI_YEKUTIELI,
+    }
+    assert {name: sum(correct(p, method).called) for name, method in names.items()} == {
+        name: told[name] for name in names
+    }
+    assert correct(p, Correction.BENJAMINI_HOCHBERG).adjusted[:6] == pytest.approx(told["bh_adj_first6"], abs=1e-5)
+    assert correct(p, Correction.HOLM).adjusted[:6] == pytest.approx(told["holm_adj_first6"], abs=1e-5)
