@@ -121,7 +121,8 @@ def deviance(
         return found
     moved = slope * float(scaled.scale[proxy] / scaled.scale[-1])
     top = found.log_likelihood + programme.count * float(np.log(scaled.scale).sum())
-    return max(0.0, 2 * (top - _search(scaled, (proxy, moved))[1]))
+    near = found.spread / (scaled.scale[:, None] * scaled.scale)
+    return max(0.0, 2 * (top - _search(scaled, (proxy, moved), near)[1]))
 
 
 def structural_slope(
