@@ -8,7 +8,7 @@ from msgspec import structs
 from analysis.mail import contents, rendering
 from analysis.mail.rendering import Rendered
 from analysis.models import Digest
-from analysis.results.schema import Check, Results, Tone
+from analysis.results.schema import Check, Looks, Results, Tone
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -267,3 +267,10 @@ def test_project__queries__do_not_grow_with_experiments(shop, django_assert_num_
     made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
     with django_assert_num_queries(2):
         rendering.render(made, NOW)
+
+
+def test_text__of_a_plan_that_allows_for_looks__says_how_it_is_read(ranker):
+    looks = Looks(plan="group_sequential", sentence="Look 3, at 40% of the planned users.", units=4000, look=3)
+    rendered = mail(ranker, structs.replace(builders.results(), looks=looks))
+    assert "Look 3, at 40% of the planned users." in unwrapped(rendered.text)
+    assert "Look 3, at 40% of the planned users." in unwrapped(rendered.html)

@@ -187,3 +187,25 @@ def test_growing__looks_that_added_next_to_nothing__are_left_out():
     assert growing([100, 300], 300) == (100, 300)
     assert growing([400], 300) == (300,)
     assert growing([], 0) == (1,)
+
+
+def test_looks__of_an_earlier_phase__are_not_counted_in_the_next():
+    experiment = shop()
+    enrol(experiment, T0)
+    read(experiment, T0 + 3 * HOUR)
+    experiment.phase, experiment.phase_started_at = 2, T0 + DAY
+    experiment.save()
+    enrol(experiment, T0 + DAY)
+    results = read(experiment, T0 + DAY + 3 * HOUR)
+    assert (results.looks.look, results.looks.units) == (1, 400)
+    assert [(look.phase, look.units) for look in Look.objects.order_by("phase")] == [(1, 400), (2, 400)]
+
+
+def test_looks__of_late_events_of_a_day__take_its_place_and_keep_it_the_last():
+    experiment = shop(planned_units=400)
+    enrol(experiment, T0)
+    assert read(experiment, T0 + 3 * HOUR).looks.is_last
+    builders.expose(experiment, "control-0302-0", "treatment", at=T0 + HOUR)  # quarantined: one unit less
+    again = read(experiment, T0 + 5 * HOUR)
+    assert (again.looks.is_last, again.looks.units) == (True, 399)
+    assert Look.objects.get().is_last
