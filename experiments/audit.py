@@ -8,6 +8,7 @@ from experiments.models import AuditEntry, Project, User
 
 _key: ContextVar[str] = ContextVar("the API key that acts", default="")
 LONGEST_WHY = 500
+SIGNATURE = "By the API key"
 
 
 @contextmanager
@@ -25,8 +26,13 @@ def signed(why: str) -> str:
     name = _key.get()
     if not name:
         return why
-    signature = f"By the API key {name!r}."
+    signature = f"{SIGNATURE} {name!r}."
     return f"{why[: LONGEST_WHY - len(signature) - 1]} {signature}" if why else signature
+
+
+def is_signed(why: str) -> bool:
+    """Say whether a kept reason names the API key that acted."""
+    return SIGNATURE in why
 
 
 def record(
@@ -39,7 +45,7 @@ def record(
     after: dict[str, object] | None = None,
     why: str = "",
 ) -> AuditEntry:
-    """Add one audit row; ``user`` is None where a command and not a person acted."""
+    """Add one audit row; ``user`` is None where a command or an API key acted."""
     return AuditEntry.objects.create(
         project=project, user=user, action=action, subject=subject, before=before, after=after, why=signed(why)
     )

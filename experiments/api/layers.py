@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.db.models import Prefetch, QuerySet
 from msgspec import Struct
 
 from experiments import layers
@@ -10,8 +11,9 @@ from experiments.api.finding import layer_of
 from experiments.api.listing import Page, page
 from experiments.api.operations import Call, Operation
 from experiments.domain import layers as places
+from experiments.domain.shares import WHOLE
 from experiments.domain.units import UnitType
-from experiments.models import Layer
+from experiments.models import Experiment, Layer, Project
 
 
 class HolderAnswer(Struct, frozen=True, kw_only=True):
@@ -48,33 +50,39 @@ class NewLayer(Taken, frozen=True, kw_only=True):
     description: Description = ""
 
 
+def _whole(project: Project) -> "QuerySet[Layer, Layer]":
+    holding = Experiment.objects.filter(status__in=[status.value for status in layers.HOLDING]).order_by("key")
+    return Layer.objects.filter(project=project).prefetch_related(Prefetch("experiments", holding))
+
+
 def _answer(row: Layer) -> LayerAnswer:
-    holders = layers.holders(row)
+    holders = [one for one in row.experiments.all() if one.layer_ranges]
     shares = [places.size(places.read_ranges(one.layer_ranges)) for one in holders]
     return LayerAnswer(
         key=row.key,
         name=row.name,
         description=row.description,
         unit_type=UnitType(row.unit_type),
-        free=layers.free_share(row),
+        free=WHOLE - sum(shares),  # no two hold the same place
         holders=[HolderAnswer(experiment=one.key, share=share) for one, share in zip(holders, shares, strict=True)],
     )
 
 
 def index(call: Call) -> LayerList:
     """List layers."""
-    rows, following = page(call, Layer.objects.filter(project=call.project))
+    rows, following = page(call, _whole(call.project))
     return LayerList(layers=[_answer(row) for row in rows], next=following)
 
 
 def show(call: Call) -> LayerAnswer:
     """Return one layer."""
-    return _answer(layer_of(call))
+    return _answer(_whole(call.project).get(pk=layer_of(call).pk))
 
 
 def create(call: Call, body: NewLayer) -> LayerAnswer:
     """Create a layer."""
-    return _answer(layers.create_layer(call.project, None, body.key, body.name, body.unit_type, body.description))
+    made = layers.create_layer(call.project, None, body.key, body.name, body.unit_type, body.description)
+    return _answer(_whole(call.project).get(pk=made.pk))
 
 
 OPERATIONS = [

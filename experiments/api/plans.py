@@ -12,13 +12,22 @@ from experiments.api.fields import Key, Name, Share, ShareOrNone, Taken
 from experiments.api.finding import experiment_of, named_metric
 from experiments.api.operations import Call, Operation
 from experiments.api.shapes import ExperimentAnswer, ModelRef, experiment_answer
+from experiments.domain.kinds import ValueType
 from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE
 from experiments.domain.units import UnitType
-from experiments.domain.values import LARGEST_WHOLE
+from experiments.domain.values import LARGEST_WHOLE, ValueTypeError, checked, same
 from experiments.models import ModelVersion, Project
-from experiments.setup import ExperimentPlan, MetricPlan, VariantPlan, create_experiment, plan_of, revise_experiment
+from experiments.setup import (
+    ExperimentPlan,
+    MetricPlan,
+    VariantPlan,
+    create_experiment,
+    describe,
+    plan_of,
+    revise_experiment,
+)
 
 Hypothesis = Annotated[str, Meta(max_length=2000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
@@ -113,7 +122,7 @@ def change(call: Call, body: DraftChanges) -> ExperimentAnswer:
         given["allocation"] = given.pop("traffic")
     before = plan_of(experiment)
     wanted = replace(before, **given)
-    if wanted != before:
+    if not same(describe(wanted), describe(before)):
         experiment = revise_experiment(experiment, None, wanted)
     return experiment_answer(experiment)
 
@@ -125,7 +134,7 @@ def variants_of(project: Project, given: Sequence[NewVariant]) -> tuple[VariantP
             key=one.key,
             name=one.name or one.key,
             weight=one.weight,
-            value=one.value,
+            value=_value(one.value, f"variants[{index}].value"),
             model_version=_model(project, one.model, f"variants[{index}].model"),
         )
         for index, one in enumerate(given)
@@ -140,6 +149,14 @@ def metrics_of(project: Project, given: Sequence[NewUse]) -> tuple[MetricPlan, .
         )
         for index, one in enumerate(given)
     )
+
+
+def _value(given: Any, field: str) -> Any:
+    """Return a value that every client can read, of whatever type: the list around it is of the widest one."""
+    try:
+        return checked([given], ValueType.OBJECT)[0]
+    except ValueTypeError as error:
+        raise bad_value(str(error), field) from error
 
 
 def _model(project: Project, given: ModelRef | None, field: str) -> ModelVersion | None:

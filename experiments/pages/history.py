@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from experiments import audit
 from experiments.models import AuditEntry, Project
 
 MOST_ENTRIES = 50
@@ -82,12 +83,18 @@ def history(project: Project, subject: str) -> list[Entry]:
 def _entry(row: AuditEntry) -> Entry:
     return Entry(
         at=row.at,
-        who=str(row.user) if row.user else "The product",
+        who=_who(row),
         did=WORDS.get(row.action, row.action),
         why=row.why,
         # What was made or removed whole is not a list of changes, but a switch or a place says where.
         changes=list(_changes(row.before or {}, row.after or {})) if row.before and row.after else [],
     )
+
+
+def _who(row: AuditEntry) -> str:
+    if row.user is not None:
+        return str(row.user)
+    return "A program" if audit.is_signed(row.why) else "The product"
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

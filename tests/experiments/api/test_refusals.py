@@ -1,11 +1,14 @@
 """What is refused, how it is said, and that nothing was changed by it."""
 
+import msgspec
 import pytest
 
 from experiments.api.bodies import LARGEST_BODY
 from experiments.domain.access import Scope
+from experiments.domain.lifecycle import Status
 from experiments.keys import issue_key, revoke
 from experiments.models import AuditEntry, Experiment, Flag
+from tests import builders
 from tests.experiments.api.asking import Api, error
 from tests.experiments.api.conftest import draft, flag
 
@@ -171,3 +174,54 @@ def test_api__leaves_no_cookie_and_needs_no_token(api):
     response = api("POST", "/flags", flag())
     assert response.status_code == 201
     assert not response.cookies
+
+
+def test_key__of_something_else__is_409_and_says_so(api):
+    api.ok("POST", "/flags", flag())
+    api.ok("POST", "/experiments", draft("taken"))
+    taken = (409, "key_taken", "key")
+    assert error(api("POST", "/flags", flag(name="Other"))) == taken
+    assert error(api("POST", "/experiments", draft("checkout"))) == taken
+    assert error(api("POST", "/experiments", draft("taken", name="Other"))) == taken
+    assert error(api("POST", "/metrics", {"key": "purchase-rate", "name": "M", "kind": "count", "event": "E"})) == taken
+
+
+@pytest.mark.parametrize("value", ["1e999", "9007199254740993", '"\\u0000"', "1" + "0" * 400])
+def test_variant__with_a_value_that_clients_cannot_read__is_refused(api, value):
+    body = msgspec.json.encode(draft()).replace(
+        b'{"key":"treatment"', b'{"value":' + value.encode() + b',"key":"treatment"'
+    )
+    assert error(api("POST", "/experiments", body))[:2] == (422, "bad_value")
+    assert not Experiment.objects.exists()
+
+
+def test_draft__whose_value_changes_its_type_alone__is_changed(api):
+    def with_value(value):
+        return [{"key": "control", "weight": 5000, "value": 0}, {"key": "treatment", "weight": 5000, "value": value}]
+
+    api.ok("POST", "/experiments", draft(variants=with_value(1)))
+    changed = api.ok("PATCH", "/experiments/new-ranker", {"variants": with_value(True)})
+    assert changed["variants"][1]["value"] is True
+    assert changed["revision"] == 2
+    again = api.ok("PATCH", "/experiments/new-ranker", {"variants": with_value(True)})
+    assert again == changed
+
+
+@pytest.mark.parametrize("kind", ["flags", "layers", "metrics", "segments", "experiments"])
+def test_list__of_more_rows__takes_no_more_queries(reader, home, kind, django_assert_max_num_queries):
+    for number in range(12):
+        builders.a_flag(home, f"flag-{number}")
+        builders.metric(home, f"metric-{number}")
+        builders.a_segment(home, f"segment-{number}")
+        layer = builders.a_layer(home, f"layer-{number}")
+        builders.experiment(home, f"e-{number}", layer=layer, layer_ranges=[[0, 100]])
+    with django_assert_max_num_queries(6):
+        assert len(reader.ok("GET", f"/{kind}")[kind]) == 12
+
+
+def test_layer__that_an_experiment_left_by_stopping__is_free_again(api, home):
+    layer = builders.a_layer(home)
+    builders.experiment(home, "gone", layer=layer, layer_ranges=[[0, 4000]], status=Status.STOPPED)
+    builders.experiment(home, "held", layer=layer, layer_ranges=[[0, 100], [200, 300]])
+    shown = api.ok("GET", "/layers/checkout")
+    assert (shown["free"], shown["holders"]) == (9800, [{"experiment": "held", "share": 200}])
