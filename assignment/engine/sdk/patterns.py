@@ -21,6 +21,8 @@ _INSIDE_CLASS = {"d": "0-9", "w": "A-Za-z0-9_"}
 # The other letters that mean something behind a backslash; to JavaScript every further one stands for itself.
 _MEANING = frozenset("DWsSbBtnvfrxuck")
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|(?P<repeat>\{[0-9]*,?[0-9]*\})|.", re.DOTALL)
+# Other braces are text to JavaScript, but ask the regex module for approximate matches.
+_COUNT = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
 _NUMBER = re.compile(r"[0-9]+")
 
 
@@ -140,5 +142,7 @@ def _piece(pattern: str, position: int, *, inside: bool) -> tuple[str, int]:
             return "(?s:.)", 3
         if pattern.startswith("[]", position):
             return "(?!)", 2
+        if character == "{" and not _COUNT.match(pattern, position):
+            return r"\{", 1
         return (r"\Z" if character == "$" else character), 1
     return (r"\[" if character == "[" else character), 1
