@@ -136,6 +136,18 @@ def _noise_without(w: Array, noise: Array) -> Array:
     return np.asarray((w @ noise - w * noise) / left - (w**2 @ noise - w**2 * noise) / left**2)
 
 
+def effective_experiments(programme: Programme) -> float:
+    """Return how many experiments carry the slope: (sum of b)² / sum of b², b = weight times squared proxy effect.
+
+    Two of fifty mean that the slope is those two experiments', however narrow its interval.
+    """
+    pair = programme.pair(0)
+    w = efficient_weights(pair)
+    x = pair.effects[:, 0]
+    parts = w * (x - w @ x / w.sum()) ** 2
+    return float(parts.sum() ** 2 / max(float(parts @ parts), 1e-300))
+
+
 def weighted_median(programme: Programme) -> float | NotComputable:
     """Return the median of y_k / x_k weighted by x_k² / noise: right while less than half the weight goes other ways.
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from analysis.stats.moments import Array
-from analysis.stats.programme.checks import DirectEffects, Intercept, direct_effects, intercept, leave_one_out
+from analysis.stats.programme.checks import (
+    DirectEffects,
+    Intercept,
+    direct_effects,
+    effective_experiments,
+    intercept,
+    leave_one_out,
+)
 from analysis.stats.programme.checks import weighted_median as median_of_ratios
 from analysis.stats.programme.effects import Programme
 from analysis.stats.programme.identification import Identification, identification
@@ -33,6 +40,7 @@ class Study:
         total, weighted, kappa: the moments' slopes and LIML, which should agree with the corrected one.
         region: Anderson-Rubin, honest however weak the signal.
         intercept, direct, median, without_each: checks; ``without_each`` has shape (K,).
+        effective: how many experiments carry the slope; a handful of many is a warning.
         correlation: of the true effects.
         sign_agreement: how often the two true effects point the same way, taking their means as 0.
         fitted: means and spread of the true effects.
@@ -50,6 +58,7 @@ class Study:
     direct: DirectEffects | NotComputable
     median: float | NotComputable
     without_each: Array | NotComputable
+    effective: float
     correlation: float | None
     sign_agreement: float | None
     fitted: Structure
@@ -84,6 +93,7 @@ def study(programme: Programme, proxy: int = 0, alpha: float = 0.05) -> Study | 
         direct=direct_effects(pair),
         median=median_of_ratios(pair),
         without_each=leave_one_out(pair),
+        effective=effective_experiments(pair),
         correlation=rho,
         sign_agreement=None if rho is None else sign_agreement(rho),
         fitted=fitted,

@@ -8,6 +8,7 @@ from analysis.stats.programme.checks import (
     DirectEffects,
     Intercept,
     direct_effects,
+    effective_experiments,
     intercept,
     leave_one_out,
     weighted_median,
@@ -86,6 +87,14 @@ def test_leave_one_out__one_experiment_that_carries_all__shows():
     found = leave_one_out(Programme(effects=effects, covariances=one.covariances))
     assert not isinstance(found, NotComputable)
     assert found[5] < 0.3 < np.delete(found, 5).min()
+
+
+def test_effective_experiments__equal_ones_and_one_giant__are_all_and_one():
+    x = np.where(np.arange(40) % 2, 1.0, -1.0)
+    noise = np.tile(0.01 * np.eye(2), (40, 1, 1))
+    assert effective_experiments(Programme(effects=np.column_stack([x, x]), covariances=noise)) == pytest.approx(40)
+    x[3] = 1000.0
+    assert effective_experiments(Programme(effects=np.column_stack([x, x]), covariances=noise)) < 1.3
 
 
 def test_weighted_median__strong_proxy_and_a_third_going_other_ways__still_holds():
