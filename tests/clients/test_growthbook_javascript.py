@@ -105,13 +105,16 @@ def test_growthbook_node__holdouts_and_prerequisites__are_tracked_remotely_as_lo
     assert not any({key for key, _ in kind} >= {"behind"} and ("base", "treatment") not in kind for kind in kinds)
 
 
-def test_growthbook_node__an_experiment_stops__is_pushed_to_the_app(world, node, django_db_blocker):
+@pytest.mark.parametrize(("flag", "poll"), [("streamed", False), ("polled", True)])
+def test_growthbook_node__an_experiment_stops__reaches_the_app_by_a_push_or_when_its_copy_is_stale(
+    world, node, django_db_blocker, flag, poll
+):
     with django_db_blocker.unblock():
-        made = builders.experiment(Project.objects.get(slug="shop"), "streamed")
+        made = builders.experiment(Project.objects.get(slug="shop"), flag)
         announce()
     unit = "shopper-1"
     wait_until(
-        lambda: node.run("growthbook.mjs", url=world.server.url, key=world.key, flag="streamed", units=[unit])[unit][3]
+        lambda: node.run("growthbook.mjs", url=world.server.url, key=world.key, flag=flag, units=[unit])[unit][3]
     )
     running = subprocess.Popen(
         node.command("growthbook_stream.mjs"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -119,7 +122,7 @@ def test_growthbook_node__an_experiment_stops__is_pushed_to_the_app(world, node,
     try:
         assert running.stdin is not None
         assert running.stdout is not None
-        json.dump({"url": world.server.url, "key": world.key, "flag": "streamed", "unit": unit}, running.stdin)
+        json.dump({"url": world.server.url, "key": world.key, "flag": flag, "unit": unit, "poll": poll}, running.stdin)
         running.stdin.close()
         before = json.loads(running.stdout.readline())
         with django_db_blocker.unblock():

@@ -1,12 +1,15 @@
-// Load a payload, print what a unit gets, and print it again whenever the server pushes a change: one JSON line each time.
+// Load a payload, print what a unit gets, and print it again whenever it changes: one JSON line each time.
+// The server pushes changes; with `poll` the client hears of nothing and asks again once its copy is stale.
 import { readFileSync } from "node:fs";
-import { GrowthBookClient, setPolyfills } from "@growthbook/growthbook";
+import { GrowthBookClient, configureCache, setPolyfills } from "@growthbook/growthbook";
 import { EventSource } from "eventsource";
 
-setPolyfills({ EventSource });
-const { url, key, flag, unit } = JSON.parse(readFileSync(0, "utf8"));
+const { url, key, flag, unit, poll } = JSON.parse(readFileSync(0, "utf8"));
+if (poll) configureCache({ staleTTL: 50 });
+else setPolyfills({ EventSource });
 const client = new GrowthBookClient({ apiHost: url, clientKey: key });
-await client.init({ timeout: 5000, streaming: true });
+await client.init({ timeout: 5000, streaming: !poll });
+if (poll) setInterval(() => client.refreshFeatures(), 100);
 let last;
 setInterval(() => {
   const now = JSON.stringify(client.evalFeature(flag, { attributes: { id: unit } }).value);
