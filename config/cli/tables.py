@@ -16,7 +16,8 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     made = Table(box=None, header_style="bold", pad_edge=False)
     numbers = set(right)
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        is_number = column in numbers
+        made.add_column(column, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     return made
 
 
@@ -78,8 +79,8 @@ def results(found: Row) -> RenderableType:
     lines = [Text(verdict["headline"], style="bold"), Text(verdict["explanation"])]
     checks = [check for check in found["health"]["checks"] if check["ok"] is False]
     lines += [Text(f"! {check['name']}: {check['summary']} {check['what_to_do']}".rstrip()) for check in checks]
-    made = table("metric", "role", "variant", "lift", "interval", "adjusted p", "reading",
-                 right=["lift", "interval", "adjusted p"])  # fmt: skip
+    made = table("metric", "role", "variant", "lift", "interval", "p-value", "reading",
+                 right=["lift", "interval", "p-value"])  # fmt: skip
     for metric in found["metrics"]:
         for compared in metric["comparisons"]:
             _add(
@@ -101,7 +102,7 @@ def _next(verdict: Row, found: Row) -> str:
 
 def percent(share: float | None) -> str | None:
     """Return a change as people read it, with its sign."""
-    return None if share is None else f"{share * 100:+.2f} %".replace("-", "−")
+    return None if share is None else f"{share * 100:+.2f}%".replace("-", "−")
 
 
 def interval(ends: Iterable[float | None] | None) -> str | None:

@@ -94,8 +94,8 @@ def test_results__are_a_table_or_the_servers_json(run, committed):
     shown = run("results", "measured").stdout
     assert shape["verdict"]["headline"] in shown
     assert "Click-through rate" in shown
-    assert "+5.60 %" in shown
-    assert "−1.44 %" in shown
+    assert "+5.60%" in shown
+    assert "−1.44%" in shown
 
 
 def test_watch__of_a_plan_that_has_ended__shows_it_once_and_ends(run, committed):
