@@ -29,6 +29,7 @@ Pickable = TypeVar("Pickable", bound=Metric | ModelVersion)
 
 ROWS_WITHOUT_SCRIPT = 4
 LONGEST_VALUE = 10_000
+MOST_PLANNED_UNITS = 10**12
 PART_FIELDS = {
     "key": "key",
     "name": "name",
@@ -126,6 +127,7 @@ class BasicsForm(forms.Form):
     planned_units = forms.IntegerField(
         label="Units planned for",
         min_value=1,
+        max_value=MOST_PLANNED_UNITS,
         required=False,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
         help_text="In all variants together. Needed for looking early: the interval is tightest there.",

@@ -192,3 +192,9 @@ def test_new__without_a_word_about_looking__is_read_once(client_of_alice, shop, 
     client_of_alice.post(new(), fields)
     made = Experiment.objects.get()
     assert (made.reading, made.planned_units, made.matters) == ("fixed", None, None)
+
+
+def test_new__more_planned_units_than_anyone_has__is_refused_in_words(client_of_alice, shop, fields):
+    page = client_of_alice.post(new(), {**fields, "planned_units": "9" * 30}).content.decode()
+    assert "less than or equal to 1000000000000" in page
+    assert not Experiment.objects.exists()
