@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, special, stats
 from statsmodels.stats.weightstats import ttost_ind
 
 from analysis.stats.compare import Difference, compare
@@ -165,3 +165,38 @@ def test_margin__negative_control__is_not_computable():
 def test_margin__no_spread__is_not_computable():
     still = Estimate(n=50, value=1.0, variance=0.0, df=49)
     assert isinstance(margin_test(still, still, 0.1, higher_is_better=True), NotComputable)
+
+
+# Newcombe 1998, Statistics in Medicine 17, table II, method 6 (Miettinen-Nurminen), 56/70 and 48/80: .0528 to .3382.
+def test_miettinen_nurminen__newcombes_table__is_reproduced():
+    control, treatment = (proportion(n, x) for n, x in ((80, 48), (70, 56)))
+    found = proportion_interval(control, treatment, 0.05, Interval.MIETTINEN_NURMINEN)
+    assert found == pytest.approx((0.0528, 0.3382), abs=5e-5)
+
+
+@PURE
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(0, 1), st.floats(0, 1), st.sampled_from([0.05, 0.2]))
+def test_miettinen_nurminen__any_counts__ends_are_where_the_score_test_just_rejects(n0, n1, part0, part1, alpha):
+    x0, x1 = round(part0 * n0), round(part1 * n1)
+    control, treatment = proportion(n0, x0), proportion(n1, x1)
+    low, high = proportion_interval(control, treatment, alpha, Interval.MIETTINEN_NURMINEN)
+    assert -1 <= low <= x1 / n1 - x0 / n0 <= high <= 1
+    swapped = proportion_interval(treatment, control, alpha, Interval.MIETTINEN_NURMINEN)
+    assert swapped == pytest.approx((-high, -low), abs=1e-6)
+    for end in (low, high):
+        if abs(end) < 1 - 1e-6:
+            assert _score(x1, n1, x0, n0, end) == pytest.approx(stats.norm.isf(alpha / 2), abs=1e-3)
+
+
+def _score(x1: int, n1: int, x0: int, n0: int, change: float) -> float:
+    """The score test with the restricted shares found by a numerical search."""
+
+    def unlikely(p: float) -> float:
+        return -sum(
+            float(special.xlogy(x, q) + special.xlog1py(n - x, -q)) for x, n, q in ((x0, n0, p), (x1, n1, p + change))
+        )
+
+    low, high = max(0.0, -change), min(1.0, 1 - change)
+    p = optimize.minimize_scalar(unlikely, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).x
+    variance = (p * (1 - p) / n0 + (p + change) * (1 - p - change) / n1) * (n0 + n1) / (n0 + n1 - 1)
+    return abs(x1 / n1 - x0 / n0 - change) / float(np.sqrt(variance))
