@@ -77,6 +77,8 @@ def results(found: Row) -> RenderableType:
     """Return the verdict, its reasons and each comparison."""
     verdict = found["verdict"]
     lines = [Text(verdict["headline"], style="bold"), Text(verdict["explanation"])]
+    if found.get("looks"):
+        lines.append(Text(found["looks"]["sentence"]))
     checks = [check for check in found["health"]["checks"] if check["ok"] is False]
     lines += [Text(f"! {check['name']}: {check['summary']} {check['what_to_do']}".rstrip()) for check in checks]
     made = table("metric", "role", "variant", "lift", "interval", "p-value", "reading",

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from experiments import audit
 from experiments.api import idempotency
 from experiments.api.access import key_of
-from experiments.api.answers import ApiError, conflict, etag_of, json_answer, refusal
+from experiments.api.answers import ApiError, bad_value, conflict, etag_of, json_answer, refusal
 from experiments.api.bodies import converted, decoded, read_body, refuse_other_type
 from experiments.api.operations import NUMBERS, ROOT, Call, Operation
 from experiments.api.refusing import as_api_error
@@ -97,8 +97,13 @@ def _response(operation: Operation, made: object) -> HttpResponse:
 
 
 def _refuse_stale(operation: Operation, call: Call) -> None:
-    wanted = _etags(call.request.headers.get("If-Match", ""))
-    if operation.current is None or not wanted or "*" in wanted:
+    header = call.request.headers.get("If-Match")
+    if operation.current is None or header is None:
+        return
+    wanted = _etags(header)
+    if not wanted:
+        raise bad_value('If-Match holds no ETag; it is one in quotes, as the answer gave it: "…".', "If-Match")
+    if "*" in wanted:
         return
     if etag_of(msgspec.json.encode(operation.current(call))) not in wanted:
         raise conflict("This was changed after you read it. Read it again, then repeat your change.", "stale")

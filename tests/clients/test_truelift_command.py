@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from analysis.models import ResultSnapshot
-from analysis.results.schema import to_payload
+from analysis.results.schema import Looks, to_payload
 from config import paths
 from config.cli.client import ApiClient
 from experiments.domain.lifecycle import Status
@@ -99,9 +99,11 @@ def test_results__are_a_table_or_the_servers_json(run, committed):
 
 
 def test_watch__of_a_plan_that_has_ended__shows_it_once_and_ends(run, committed):
-    with_results(committed, "over")
+    looks = Looks(plan="always_valid", sentence="It may be read at any time.", units=184_206)
+    with_results(committed, "over", looks=looks)
     shown = run("watch", "over").stdout
     assert "day 14.0 of 14" in shown
+    assert "It may be read at any time." in shown
     assert "No clear change" in shown
     lines = run("watch", "over", "--json").stdout.splitlines()
     assert [(json.loads(line)["progress"], json.loads(line)["over"]) for line in lines] == [(1.0, True)]
@@ -181,8 +183,8 @@ def test_list__longer_than_a_page__is_read_to_its_end(rest, committed):
         assert len(client.all("/layers", "layers")) == 101
 
 
-def with_results(home, key: str) -> Experiment:
+def with_results(home, key: str, **fields: object) -> Experiment:
     made = builders.experiment(home, key, status=Status.RUNNING)
-    shape = to_payload(builders.results(made))
+    shape = to_payload(builders.results(made, **fields))
     ResultSnapshot.objects.create(experiment=made, as_of=builders.T0, engine_version="1", payload=shape)
     return made

@@ -106,6 +106,13 @@ def test_if_match__of_an_experiment__holds_for_its_steps(api):
     assert api("POST", "/experiments/new-ranker/start", {}, if_match="*").status_code == 200
 
 
+def test_if_match__that_holds_no_etag__is_refused_and_not_passed_over(api):
+    etag = api("POST", "/flags", flag())["ETag"]
+    rename = ("PATCH", "/flags/checkout", {"name": "Mine"})
+    assert error(api(*rename, if_match=etag.strip('"'))) == (422, "bad_value", "If-Match")
+    assert api(*rename, if_match=f'"other", W/{etag}').status_code == 200
+
+
 def test_audit__names_the_key_and_keeps_the_reason(api):
     api.ok("POST", "/experiments", draft())
     api.ok("POST", "/experiments/new-ranker/start", {"why": "Sprint 7."})
