@@ -6,7 +6,7 @@ from analysis import history
 from analysis.decisions import wording
 from analysis.decisions.reading import FORMS
 from analysis.history import Source
-from analysis.stats.duration import Duration, Forecast, duration, forecast, percent
+from analysis.stats.duration import Duration, Forecast, Traffic, duration, forecast, percent
 from analysis.stats.estimates import Estimate, Form, estimate
 from analysis.stats.group_sequential import SequentialPlan
 from analysis.stats.planning import Baseline, Design, baseline_of, sample_size
@@ -21,6 +21,40 @@ _MOST_LOOKS = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the experiment is to show.
+
+    Attributes:
+        change: relative, such as .02.
+        variants: the control included; equal shares.
+        guardrails: that must be shown to hold as well.
+        sequential: looked at every day with O'Brien-Fleming spending.
+        share: of the traffic that the experiment takes in.
+        power, alpha: of the whole decision.
+    """
+
+    change: float
+    variants: int = 2
+    guardrails: int = 0
+    sequential: bool = False
+    share: float = 1.0
+    power: float = 0.8
+    alpha: float = 0.05
+
+    @property
+    def design(self) -> Design:
+        """Return the design of one look."""
+        return Design(
+            alpha=self.alpha,
+            power=self.power,
+            control_share=1 / self.variants,
+            treatment_share=1 / self.variants,
+            comparisons=self.variants - 1,
+            guardrails=self.guardrails,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The answer, with what it rests on. ``looks`` is 1 where the experiment is read once."""
 
@@ -32,50 +66,18 @@ class Plan:
     forecast: Forecast
 
 
-def plan(
-    metric: Metric,
-    source: Source,
-    *,
-    change: float,
-    variants: int = 2,
-    guardrails: int = 0,
-    sequential: bool = False,
-    share: float = 1.0,
-    power: float = 0.8,
-    alpha: float = 0.05,
-) -> Plan | NotComputable:
-    """Plan an experiment on one success metric.
-
-    Args:
-        metric, source: the metric, and the experiment whose control and traffic stand for the future.
-        change: relative, such as .02.
-        variants: the control included; equal shares.
-        guardrails: that must be shown to hold as well.
-        sequential: looked at every day with O'Brien-Fleming spending.
-        share: of the traffic that the experiment takes in.
-        power, alpha: of the whole decision.
-    """
+def plan(metric: Metric, source: Source, wish: Wish) -> Plan | NotComputable:
+    """Plan an experiment on one success metric; the source's control and traffic stand for the future."""
     kind = MetricKind(metric.kind)
     found = estimate(FORMS[kind], history.control_moments(source.experiment, metric))
     if isinstance(found, NotComputable):
         return found
     if not (found.value > 0 and found.variance > 0):
         return NotComputable("in the control's past it is not above zero, or the same for every unit")
-    baseline = _baseline(kind, found)
-    design = Design(
-        alpha=alpha,
-        power=power,
-        control_share=1 / variants,
-        treatment_share=1 / variants,
-        comparisons=variants - 1,
-        guardrails=guardrails,
-    )
-    traffic = history.traffic(source.experiment, share)
-    looks = 1
-    if sequential:
-        needed = sample_size(baseline, change, design)
-        length = needed if isinstance(needed, NotComputable) else duration(needed, traffic)
-        looks = min(_MOST_LOOKS, length.enrolment_days) if isinstance(length, Duration) else _MOST_LOOKS
+    baseline, traffic = _baseline(kind, found), history.traffic(source.experiment, wish.share)
+    design, looks = wish.design, 1
+    if wish.sequential:
+        looks = _looks(sample_size(baseline, wish.change, design), traffic)
         design = replace(design, inflation=_inflation(design, looks))
     return Plan(
         metric=metric,
@@ -83,8 +85,14 @@ def plan(
         value=found.value,
         design=design,
         looks=looks,
-        forecast=forecast(baseline, change, traffic, design),
+        forecast=forecast(baseline, wish.change, traffic, design),
     )
+
+
+def _looks(needed: float | NotComputable, traffic: Traffic) -> int:
+    """Return how many daily looks an experiment of this size has, of which more than 28 cost hardly more."""
+    length = needed if isinstance(needed, NotComputable) else duration(needed, traffic)
+    return min(_MOST_LOOKS, length.enrolment_days) if isinstance(length, Duration) else _MOST_LOOKS
 
 
 def _baseline(kind: MetricKind, found: Estimate) -> Baseline:

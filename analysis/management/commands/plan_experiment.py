@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from analysis import forecasting, history
+from analysis.forecasting import Wish
 from analysis.management.commands.certify_metrics import chosen_metrics, chosen_project
 from analysis.stats.unavailable import NotComputable
 
@@ -43,9 +44,7 @@ class Command(BaseCommand):
                 f"No experiment of {project.slug} has units for {metric.key} yet; run one, or an A/A test.",
                 returncode=2,
             )
-        found = forecasting.plan(
-            metric,
-            source,
+        wish = Wish(
             change=change,
             variants=options["variants"],
             guardrails=options["guardrails"],
@@ -54,6 +53,7 @@ class Command(BaseCommand):
             power=power,
             alpha=alpha,
         )
+        found = forecasting.plan(metric, source, wish)
         if isinstance(found, NotComputable):
             raise CommandError(f"{metric.key} cannot be planned: {found.reason}.", returncode=2)
         self.stdout.write("\n".join(forecasting.in_words(found, change)))

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from analysis import certifying, forecasting, history
+from analysis.forecasting import Wish
 from analysis.models import MetricCertificate
 from analysis.rollup.fold import fold
 from analysis.stats.duration import Duration
@@ -78,8 +79,8 @@ def test_own_past__a_folded_shop__is_certified_and_planned_from_its_units():
     assert again != said
 
     source = history.sources(home, [by_key["revenue"]])[by_key["revenue"].pk]
-    plain = forecasting.plan(by_key["revenue"], source, change=0.3)
-    looking = forecasting.plan(by_key["revenue"], source, change=0.3, sequential=True, guardrails=2, variants=3)
+    plain = forecasting.plan(by_key["revenue"], source, Wish(change=0.3))
+    looking = forecasting.plan(by_key["revenue"], source, Wish(change=0.3, sequential=True, guardrails=2, variants=3))
     assert not isinstance(plain, NotComputable)
     assert not isinstance(looking, NotComputable)
     assert isinstance(plain.forecast.length, Duration)
