@@ -209,3 +209,16 @@ def test_looks__of_late_events_of_a_day__take_its_place_and_keep_it_the_last():
     again = read(experiment, T0 + 5 * HOUR)
     assert (again.looks.is_last, again.looks.units) == (True, 399)
     assert Look.objects.get().is_last
+
+
+@pytest.mark.parametrize("planned_units", [1, 10**12])
+@pytest.mark.parametrize("reading", [ReadingPlan.GROUP_SEQUENTIAL, ReadingPlan.ALWAYS_VALID])
+def test_looks__of_a_plan_far_from_what_came__are_read_all_the_same(planned_units, reading):
+    experiment = shop(reading, planned_units)
+    for day in range(3):
+        enrol(experiment, T0 + day * DAY, units=170, buyers=(40, 80))
+    results = read(experiment, T0 + 2 * DAY + 3 * HOUR)
+    later = read(experiment, T0 + 3 * DAY)
+    assert (len(results.effect_over_time[0].points), one(later).n) == (3, 510)
+    low, high = one(later).lift_interval or (-1, 1)
+    assert (one(later).p_value < one(later).alpha) is not (low <= 0 <= high)
