@@ -8,7 +8,7 @@ NO := 0 no off false
 RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter $(NO),$(DEMO)),--no-demo) $(if $(filter $(NO),$(LIVE)),--no-live)
 
-.PHONY: help run setup browser test test-slow calibrate bench check format
+.PHONY: help run setup browser test test-slow faults calibrate bench check format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -27,6 +27,9 @@ test: setup browser ## run the tests on servers of their own, a file at a time o
 
 test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
+
+faults: setup ## kill every part under load and compare sent, acknowledged, stored, counted
+	$(BIN)/pytest -q -s -o log_cli=false -m 'slow or not slow' tests/faults $(ARGS)
 
 calibrate: setup ## check error rates and coverage by simulation, and write docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(ARGS)
