@@ -204,7 +204,10 @@ def liml(programme: Programme, weights: ArrayLike | None = None) -> Liml | NotCo
 
     Source: Anderson and Rubin 1949; k-class form of Theil 1958.
     """
-    u = _weights(programme, 1 / programme.covariances[:, 0, 0] if weights is None else weights)
+    known = programme.covariances[:, 0, 0]
+    if weights is None and (known <= 0).any():
+        return NotComputable("an experiment's proxy effect has no noise, so there is nothing to weigh by")
+    u = _weights(programme, 1 / known if weights is None else weights)
     off = programme.effects - u @ programme.effects
     between = (off * u[:, None]).T @ off * programme.count / (programme.count - 1)
     noise = np.einsum("k,kij->ij", u, programme.covariances)

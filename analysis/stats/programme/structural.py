@@ -174,6 +174,10 @@ def _scaled(programme: Programme) -> _Scaled | NotComputable:
     scale = np.sqrt(programme.effects.var(axis=0))
     if (scale <= 0).any():
         return NotComputable("a metric's effect is the same in every experiment")
+    if (programme.covariances[:, -1, -1] <= 0).any():
+        return NotComputable(
+            "an experiment's effect on the business metric has no noise at all: its variance is missing"
+        )
     return _Scaled(
         effects=programme.effects / scale,
         covariances=programme.covariances / (scale[:, None] * scale),

@@ -134,3 +134,33 @@ def test_study__second_of_two_proxies__is_that_of_the_pair_alone():
     assert isinstance(other, Study)
     assert one.corrected == other.corrected
     assert one.correlation == other.correlation
+
+
+def test_study__proxy_known_exactly__is_fitted_and_what_needs_its_noise_says_so():
+    one = drawn(2, count=40)
+    covariances = one.covariances * np.array([[0.0, 0.0], [0.0, 1.0]])
+    found = study(Programme(effects=one.effects, covariances=covariances))
+    assert isinstance(found, Study)
+    assert isinstance(found.corrected, Slope)
+    assert isinstance(found.kappa, NotComputable)
+    assert isinstance(found.user_level, NotComputable)
+    assert found.identified.missing == 0
+
+
+def test_study__business_effects_without_variance__is_not_computable():
+    one = drawn(2, count=40)
+    found = study(Programme(effects=one.effects, covariances=0 * one.covariances))
+    assert isinstance(found, NotComputable)
+    assert "variance is missing" in found.reason
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_study__few_odd_experiments_in_any_unit__never_break(seed):
+    random = np.random.default_rng(seed)
+    count, unit = int(random.integers(5, 9)), 10.0 ** random.integers(-6, 4)
+    shared = random.uniform(-1, 1)
+    noise = 10.0 ** random.uniform(-3, 2) * np.array([[1.0, shared], [shared, 1.0]])
+    covariances = unit**2 * noise * np.exp(2 * random.normal(size=count))[:, None, None]
+    found = study(Programme(effects=unit * random.normal(size=(count, 2)), covariances=covariances))
+    assert isinstance(found, Study)
+    assert found.identified.experiments == count
