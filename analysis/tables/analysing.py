@@ -221,7 +221,7 @@ class _Analysis:
         if asked.time:
             warnings += checks.uneven_levels("day", checks.levels(table, "t"), self.weights)
         return report.Health(
-            srm=report.Srm(p_value=health.srm.p_value, counts=health.srm.counts, expected=health.srm.expected),
+            srm=report.Srm(p_value=health.srm.p_value, counts=table.counts, expected=self._expected()),
             quarantined_units=table.quarantined,
             duplicate_rows=table.duplicates,
             missing=table.missing,
@@ -231,17 +231,25 @@ class _Analysis:
             notes=[*self._missing_notes(), *table.notes, *self._breakdown_notes(trustworthy=health.trustworthy)],
         )
 
+    def _expected(self) -> dict[str, float]:
+        """Return the units that the weights promise each variant, also where they are too few to test."""
+        total, whole_weight = sum(self.table.counts.values()), sum(self.weights.values())
+        return {name: total * self.weights[name] / whole_weight for name in self.table.counts}
+
     def _missing_notes(self) -> list[str]:
         notes = []
         for spec in self.table.metrics:
             for column in spec.columns:
                 if count := self.table.missing.get(column):
                     as_zero = spec.type in (MetricType.PROPORTION, MetricType.COUNT)
-                    what = "count as 0" if as_zero else "were left out"
-                    notes.append(f"{count:,} rows have no {column}; for {spec.name} ({spec.type}) they {what}.")
+                    one = count == 1
+                    what = ("it counts" if one else "they count") + " as 0"
+                    if not as_zero:
+                        what = "it was left out" if one else "they were left out"
+                    notes.append(f"{_rows_have(count)} no {column}; for {spec.name} ({spec.type}) {what}.")
         for column in self.table.covariates:
             if count := self.table.missing.get(column):
-                notes.append(f"{count:,} rows have no {column}; the covariate is 0 there, with its own indicator.")
+                notes.append(f"{_rows_have(count)} no {column}; the covariate is 0 there, with its own indicator.")
         return notes
 
     def _breakdown_notes(self, *, trustworthy: bool) -> list[str]:
@@ -259,6 +267,10 @@ class _Analysis:
         reasons = [one for one in said.reasons if not one.startswith("Planned duration:")]
         first = _SEQUENTIAL_SAID if self.request.sequential else _ENDED_SAID
         return report.Verdict(decision=str(said.decision), sentence=said.headline, reasons=[first, *reasons])
+
+
+def _rows_have(count: int) -> str:
+    return "1 row has" if count == 1 else f"{count:,} rows have"
 
 
 def _capped(cap: float, uncapped: ComparisonNumbers) -> str:
