@@ -4,6 +4,7 @@ The log's table is made by SQL (events/migrations/0001_event_log.py), because Dj
 """
 
 from django.db import models
+from django.utils import timezone
 
 from experiments.models import Project
 
@@ -95,3 +96,31 @@ class SeenProperty(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.type}"
+
+
+class Import(models.Model):
+    """How far a file has been imported under one reading of its columns.
+
+    ``digest`` is of the file's bytes, ``reading`` of the options that say what its columns mean. ``refused`` counts
+    rows by reason; rows themselves, and so ids of units, are not kept here.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imports")
+    digest = models.CharField(max_length=32)
+    reading = models.CharField(max_length=32)
+    file = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField()
+    rows_done = models.PositiveBigIntegerField(default=0)
+    stored = models.PositiveBigIntegerField(default=0)
+    refused = models.JSONField(default=dict)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "events_import"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "digest", "reading"], name="a_file_is_imported_once_per_reading")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.rows_done} rows"
