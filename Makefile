@@ -29,7 +29,7 @@ test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
 
 faults: setup ## kill every part under load and compare sent, acknowledged, stored, counted
-	$(BIN)/pytest -q -s -o log_cli=false -m 'slow or not slow' tests/faults $(ARGS)
+	$(BIN)/pytest -q -s -m 'slow or not slow' tests/faults $(ARGS)
 
 calibrate: setup ## check error rates and coverage by simulation, and write docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(ARGS)

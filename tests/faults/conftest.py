@@ -1,5 +1,6 @@
 """An empty log whose rows are really committed, and an experiment that counts orders and their revenue."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,12 @@ from experiments.models import Experiment, ExperimentMetric
 from tests import builders
 from tests.analysis.pipeline.conftest import empty_tables
 from tests.faults.ledger import Ledger
+
+
+@pytest.fixture(autouse=True)
+def quiet_clients(caplog) -> None:
+    """Keep a line for every request out of the printed figures."""
+    caplog.set_level(logging.WARNING, logger="httpx")
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
+import psycopg
 from django.db import connection
 
 from config import paths
+from events import log
 from events.doors import EventDoors
 from events.sink import Sink
 from experiments.domain.access import KeyGrant, Scope
@@ -68,3 +70,10 @@ def encoded(batch: list[Message], project: int) -> list[bytes]:
     status, _, _ = asyncio.run(EventDoors(grants.get, sink).handle("POST", "/v1/batch", basic(KEY), "", body))
     assert status == 200
     return sink.rows
+
+
+def write(writer: psycopg.Connection, rows: list[bytes]) -> None:
+    """Store rows as the sink does, but in a transaction that stays open until the caller ends it."""
+    writer.execute("SELECT 1")  # begins it: else the sink's own transaction is the outermost, and commits
+    log.store(writer, rows, [], again=True)
+    assert writer.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS

@@ -15,7 +15,7 @@ from django.db import connection
 from analysis.rollup import sql
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold
-from events import log as event_log
+from tests.faults import doors
 from tests.faults.conftest import query
 from tests.faults.doors import Doors, address, encoded
 from tests.faults.ledger import Shop, clock_set_back, settle
@@ -26,14 +26,14 @@ CHUNK = 400
 
 
 @contextmanager
-def loading(doors: Doors, clients: int = 3, seconds: float = SECONDS) -> Iterator[Callable[[], bool]]:
+def loading(served: Doors, clients: int = 3, seconds: float = SECONDS) -> Iterator[Callable[[], bool]]:
     """Let clients deliver batches beside the block, for so many seconds; yields whether they still do."""
     until = time.monotonic() + seconds
 
     def work(seed: int) -> None:
         shop = Shop(seed)
         while time.monotonic() < until:
-            doors.deliver(shop.batch())
+            served.deliver(shop.batch())
             time.sleep(0.005)
 
     with ThreadPoolExecutor(clients) as pool:
@@ -51,7 +51,7 @@ def end(name, ledger, experiment):
 
 
 def test_disk_full__in_the_middle_of_a_load__everything_acknowledged_is_counted_once(experiment, ledger):
-    with Doors(experiment.project, ledger) as doors, loading(doors) as under_way:
+    with Doors(experiment.project, ledger) as served, loading(served) as under_way:
         time.sleep(SECONDS / 4)
         with full_disk():
             room = threading.Timer(SECONDS / 3, make_room)
@@ -67,7 +67,7 @@ def test_disk_full__in_the_middle_of_a_load__everything_acknowledged_is_counted_
 def test_log_connections__cut_again_and_again__everything_acknowledged_is_counted_once(experiment, ledger):
     cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'truelift events'"
     cuts = 0
-    with Doors(experiment.project, ledger) as doors, loading(doors) as under_way:
+    with Doors(experiment.project, ledger) as served, loading(served) as under_way:
         while under_way():
             for _ in range(3):
                 cuts += query(cut, [])[0][0]
@@ -79,13 +79,13 @@ def test_log_connections__cut_again_and_again__everything_acknowledged_is_counte
 
 def test_client__repeats_every_request_three_times__counts_once(experiment, ledger):
     shop = Shop()
-    with Doors(experiment.project, ledger) as doors, ThreadPoolExecutor(3) as pool:
+    with Doors(experiment.project, ledger) as served, ThreadPoolExecutor(3) as pool:
         for _ in range(20):
             batch = shop.batch()
-            for done in [pool.submit(doors.send, batch) for _ in range(3)]:
+            for done in [pool.submit(served.send, batch) for _ in range(3)]:
                 assert done.result() == 200
             fold(chunk_events=CHUNK)
-            assert doors.send(batch) == 200
+            assert served.send(batch) == 200
     assert ledger.requests == 80
     end("every request three times at once, and once after the fold", ledger, experiment)
 
@@ -93,15 +93,15 @@ def test_client__repeats_every_request_three_times__counts_once(experiment, ledg
 @pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1)], ids=["an hour", "a day"])
 def test_clock_set_back__between_exposure_and_order__counts_the_order(experiment, ledger, back):
     behind, shop = clock_set_back(back), Shop()
-    with Doors(experiment.project, ledger) as doors:
+    with Doors(experiment.project, ledger) as served:
         for _ in range(10):
             exposures, orders = split(shop.batch())
-            doors.deliver(exposures)
+            served.deliver(exposures)
             for order in orders:
                 order["timestamp"] = behind().isoformat()
-            doors.deliver(orders or shop_again(shop), behind)
+            served.deliver(orders or shop_again(shop), behind)
             fold()
-            doors.deliver(exposures, behind)  # a retry keeps its time stamp, and says another time of sending
+            served.deliver(exposures, behind)  # a retry keeps its time stamp, and says another time of sending
     before = "SELECT count(*) FROM events_log l JOIN analysis_enrolment e ON e.unit = l.user_id WHERE l.ts < e.first_at"
     assert query(before, [])[0][0] > 50, "the time stamps alone would put every order before its exposure"
     end(f"clock set back by {back}", ledger, experiment)
@@ -127,9 +127,9 @@ def test_two_workers__fold_while_events_arrive__every_event_is_counted_once(expe
         finally:
             connection.close()
 
-    with Doors(experiment.project, ledger) as doors, ThreadPoolExecutor(2) as pool:
+    with Doors(experiment.project, ledger) as served, ThreadPoolExecutor(2) as pool:
         workers = [pool.submit(worker) for _ in range(2)]
-        with loading(doors):
+        with loading(served):
             pass
         stop.set()
         for each in workers:
@@ -141,7 +141,7 @@ def test_two_workers__fold_while_events_arrive__every_event_is_counted_once(expe
 
 def test_worker__dies_at_every_statement_of_a_fold__every_event_is_counted_once(experiment, ledger, monkeypatch):
     whole, died, shop = sql.run, 0, Shop()
-    with Doors(experiment.project, ledger) as doors:
+    with Doors(experiment.project, ledger) as served:
         for dies_at in range(1, 26):
             left = [dies_at]
 
@@ -151,7 +151,7 @@ def test_worker__dies_at_every_statement_of_a_fold__every_event_is_counted_once(
                     raise ConnectionResetError("the worker was killed here")
                 whole(statement, parameters)
 
-            doors.deliver(shop.batch())
+            served.deliver(shop.batch())
             monkeypatch.setattr(sql, "run", run)
             try:
                 fold(chunk_events=5)
@@ -172,27 +172,36 @@ def test_transactions_that_commit_out_of_order__are_counted_once__where_a_last_i
             while time.monotonic() < until:
                 batch = shop.batch(1)
                 ledger.offer(batch)
-                event_log.store(writer, encoded(batch, experiment.project_id), [], again=True)
+                doors.write(writer, encoded(batch, experiment.project_id))
                 time.sleep(choice.choice([0.0, 0.0, 0.01, 0.1]))
                 writer.commit()
                 ledger.answered(batch, 200)
 
-    with serial_numbers(), ThreadPoolExecutor(7) as pool:
+    found: set[object] = set()
+    with serial_numbers(), psycopg.connect(address()) as slowest, ThreadPoolExecutor(7) as pool:
+        first = Shop(6).batch(1)
+        ledger.offer(first)
+        doors.write(slowest, encoded(first, experiment.project_id))
         writers = [pool.submit(write, seed) for seed in range(6)]
-        naive = pool.submit(read_above_the_last_serial, writers)
+        naive = pool.submit(read_above_the_last_serial, writers, found)
+        while not found and not naive.done():
+            time.sleep(0.002)
+        slowest.commit()  # begun before all others, and seen after some of them
+        ledger.answered(first, 200)
         while not naive.done():
             fold(chunk_events=40)
         for each in writers:
             each.result()
     figures = end("transactions commit out of order", ledger, experiment)
-    lost = figures.stored - len(naive.result())
+    naive.result()
+    lost = figures.stored - len(found)
     print(f"  a watermark 'id > last' in the same run lost {lost} of {figures.stored} ({lost / figures.stored:.1%})")
     assert lost > 0
 
 
-def read_above_the_last_serial(writers):
-    """Read what a watermark of the last serial number finds: once more after every writer has ended."""
-    found, last = set(), 0
+def read_above_the_last_serial(writers, found):
+    """Collect what a watermark of the last serial number finds: once more after every writer has ended."""
+    last = 0
     with psycopg.connect(address(), autocommit=True) as reader:
         while True:
             ended = all(each.done() for each in writers)
@@ -200,7 +209,7 @@ def read_above_the_last_serial(writers):
             found.update(identity for _, identity in rows)
             last = max([last, *(serial for serial, _ in rows)])
             if ended:
-                return found
+                return
             time.sleep(0.002)
 
 
