@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
 from events.transfer.refusal import TransferError
@@ -19,6 +20,10 @@ class TransferCommand(BaseCommand):
             self.work(chosen_project(options["project"]), options)
         except TransferError as refused:
             raise CommandError(str(refused), returncode=WRONG_INPUT) from None
+        except psycopg.Error as problem:
+            said = " ".join((str(problem).strip() or type(problem).__name__).splitlines()[0].split()).rstrip(".")
+            again = "What was done before is kept; run the same command again to go on"
+            raise CommandError(f"The database stopped this: {said}. {again}.", returncode=1) from None
 
     def work(self, project: Project, options: dict[str, Any]) -> None:
         """Do what the command is for.

@@ -38,6 +38,7 @@ EXPORTED = (
 )
 """The columns of a day that ``export_events`` wrote."""
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?([eE][+-]?[0-9]{1,3})?")
+_WHOLE = 1 << 63
 _MOST_BYTES = Limits().event
 
 
@@ -117,16 +118,19 @@ def _event(
     moment = _words(values[mapping.time])
     if moment is None:
         raise EventError("missing_time", f"{mapping.time} is empty; a row of a file needs its time.")
-    event = build(
-        arrival,
-        name=name,
-        props=props,
-        exposure=exposure,
-        user_id=units.get("user"),
-        anonymous_id=units.get("device"),
-        message_id=_id(mapping, row, name, digest),
-        timestamp=moment,
-    )
+    try:
+        event = build(
+            arrival,
+            name=name,
+            props=props,
+            exposure=exposure,
+            user_id=units.get("user"),
+            anonymous_id=units.get("device"),
+            message_id=_id(mapping, row, name, digest),
+            timestamp=moment,
+        )
+    except (TypeError, OverflowError) as problem:
+        raise EventError("invalid_property", f"A property cannot be written as JSON: {problem}.") from problem
     return _small(event)
 
 
@@ -166,6 +170,8 @@ def _property(key: str, value: Any) -> Any:
         return _words(value)
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, int) and abs(value) >= _WHOLE:
+        return float(value)
     if isinstance(value, float):
         if math.isinf(value):
             raise EventError("invalid_property", f"properties.{key} is infinite; give a number or nothing.")

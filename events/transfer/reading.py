@@ -185,7 +185,7 @@ def connected() -> duckdb.DuckDBPyConnection:
 def _selected(name: str, kind: str) -> str:
     # Times as text, which the doors' own check reads; UUIDs too.
     column = '"' + name.replace('"', '""') + '"'
-    as_text = kind == "DATE" or kind.startswith(("TIMESTAMP", "TIME")) or kind == "UUID"
+    as_text = kind == "DATE" or kind.startswith("TIME") or "TIME ZONE" in kind or kind == "UUID"
     return f"CAST({column} AS VARCHAR) AS {column}" if as_text else column
 
 

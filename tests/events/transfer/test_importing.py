@@ -1,6 +1,7 @@
 import csv
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from django.core.management import CommandError
 
@@ -226,3 +227,30 @@ def test_import__a_quote_that_never_ends__keeps_the_chunks_before_it(home, tmp_p
     with pytest.raises(Exception, match="put the quotes right"):
         import_file(home, table, MEANING, chunk_rows=10)
     assert LoggedEvent.objects.count() == 10
+
+
+def test_import__a_database_that_goes_away__is_one_line_that_says_to_run_it_again(home, tmp_path, monkeypatch):
+    def lost(*_, **__):
+        raise psycopg.OperationalError("the connection is lost\nDETAIL: much more")
+
+    monkeypatch.setattr(importing.log, "store", lost)
+    with pytest.raises(CommandError, match=r"the connection is lost\. What was done before is kept") as failure:
+        run("import_events", home.slug, orders(tmp_path / "orders.csv"), *ORDERS)
+    assert (failure.value.returncode, Import.objects.get().rows_done) == (1, 0)
+
+
+def test_import__columns_of_unusual_types__are_kept_or_refused_but_never_end_the_import(home, tmp_path):
+    file = parquet(
+        tmp_path / "odd.parquet",
+        "SELECT 'u' || n AS who, TIMESTAMP '2026-03-02 09:00:00' AS \"when\", 'Seen' AS what, "
+        "170141183460469231731687303715884105727::HUGEINT AS huge, [1, 2] AS list, {'a': 1} AS struct, "
+        "{'at': TIMESTAMPTZ '2026-03-02 09:00:00+00'} AS nested, "
+        "CASE WHEN n = 1 THEN 'inf'::DOUBLE ELSE 1 END AS number, CASE WHEN n = 2 THEN 'x'::BLOB END AS bytes "
+        "FROM range(3) t(n)",
+    )
+    said = run("import_events", home.slug, file, *ORDERS)
+    assert "3 rows, 1 events new, 0 known already, 2 refused" in said
+    assert "2 × invalid_property" in said
+    props = LoggedEvent.objects.get(user_id="u0").props
+    assert (props["list"], props["struct"], props["number"]) == ([1, 2], {"a": 1}, 1)
+    assert props["huge"] == pytest.approx(2.0**127)
