@@ -5,6 +5,7 @@
 
   function follow(source, target) {
     let own = target.value !== "" && target.value !== slug(source.value);
+    if (!own) target.value = slug(source.value); // what was typed before this script came counts too
     target.addEventListener("input", () => { own = target.value !== ""; });
     source.addEventListener("input", () => { if (!own) target.value = slug(source.value); });
   }
