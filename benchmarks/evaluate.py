@@ -6,6 +6,7 @@ Takes about a minute and leaves nothing behind. The machine does other things to
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -50,6 +51,7 @@ def server(count: int, *, layered: bool = False) -> Iterator[tuple[int, str, lis
             granian = processes.spawn(command, home / "server.log")
             try:
                 _wait_until_ready(port, home / "server.log")
+                _wait_until_settled(port)
                 yield port, key, [f"experiment-{number:04}" for number in range(count)]
             finally:
                 processes.stop(granian)
@@ -114,6 +116,12 @@ def _wait_until_ready(port: int, log: Path) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise SystemExit(f"The server did not become ready:\n{log.read_text()[-2000:]}")
+
+
+def _wait_until_settled(port: int) -> None:
+    """Ask for a page: a young server imports its pages beside the first requests, for some seconds."""
+    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30):
+        pass
 
 
 def load(port: int, key: str, paths: list[str], seconds: float) -> dict[str, float]:
