@@ -28,6 +28,7 @@ from analysis.results.schema import (
 from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
 from analysis.triggering import triggered_share
+from experiments import standing
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
 from experiments.models import Experiment, ExperimentMetric, Variant
@@ -158,6 +159,15 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
         as_of=results.as_of,
         engine_version=results.engine_version,
         payload=to_payload(results),
+    )
+    standing.note(
+        experiment,
+        snapshot=snapshot.pk,
+        as_of=results.as_of,
+        recommendation=results.verdict.decision,
+        trustworthy=results.health.trustworthy,
+        tone=results.verdict.tone,
+        headline=results.verdict.headline,
     )
     if at is not None:
         record(experiment, at)

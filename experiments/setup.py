@@ -100,7 +100,7 @@ def create_experiment(project: Project, user: User | None, plan: ExperimentPlan)
     try:
         with transaction.atomic():
             _refuse_key_of_flag(project, plan.key)
-            experiment = Experiment.objects.create(project=project, created_by=user, **_columns(plan))
+            experiment = Experiment.objects.create(project=project, created_by=user, owner=user, **_columns(plan))
             _write_parts(experiment, plan)
             audit.record(project, user, "experiment.create", f"experiment:{plan.key}", after=describe(plan))
             announce()

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from experiments import audit
+from experiments import audit, standing
 from experiments.changes import announce
 from experiments.domain import layers as places
 from experiments.domain import ramps
@@ -107,6 +107,8 @@ def _check(experiment: Experiment, variant: Variant, holdback: int, why: str) ->
         raise ShipError(f"{variant.name} is the control. Stop the experiment: then everyone has it.")
     if not why.strip():
         raise ShipError("Say why you ship it, for the record.")
+    if problem := standing.against_shipping(experiment):
+        raise ShipError(problem)
     control = experiment.variants.get(position=0)
     most = min(MOST_HOLDBACK, control.weight)
     if holdback and not LEAST_HOLDBACK <= holdback <= most:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from django.db import transaction
 from django.utils import timezone
 
-from experiments import audit
+from experiments import audit, standing
 from experiments.changes import announce
 from experiments.domain import ramps
 from experiments.domain.lifecycle import LIVE, Status
@@ -108,6 +108,7 @@ def new_phase(
     mine.salt, mine.phase, mine.phase_started_at = new_salt(), mine.phase + 1, now
     mine.bucket_version += 1  # so that sticky clients forget the old split
     fields = ["allocation", "targeting", "salt", "phase", "phase_started_at", "bucket_version"]
+    standing.forget(mine)
     _save(mine, user, "experiment.new-phase", fields, before, _split(mine), why)
     _refresh(experiment, "targeting")
     return True

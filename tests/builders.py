@@ -45,6 +45,7 @@ from experiments.models import (
     Override,
     Project,
     Segment,
+    Standing,
     User,
     Variant,
 )
@@ -99,6 +100,14 @@ def experiment(
     if primary is not None:
         ExperimentMetric.objects.create(experiment=made, metric=primary, role=MetricRole.PRIMARY)
     return made
+
+
+def standing(of: Experiment, **fields: Any) -> Standing:
+    """What the newest result says, as the pipeline notes it."""
+    defaults: dict[str, Any] = {
+        "snapshot": 7, "as_of": T0, "recommendation": "ship", "trustworthy": True, "tone": "good", "headline": "Up.",
+    }  # fmt: skip
+    return Standing.objects.create(experiment=of, **{**defaults, **fields})
 
 
 def a_flag(

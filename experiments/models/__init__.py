@@ -3,6 +3,7 @@
 from experiments.models.accounts import Membership, Project, User
 from experiments.models.answers import IdempotentAnswer
 from experiments.models.audit import AuditEntry
+from experiments.models.conclusion import Conclusion, Standing
 from experiments.models.experiment import Experiment, ExperimentMetric, Variant
 from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisite
 from experiments.models.keys import ApiKey
@@ -15,6 +16,7 @@ from experiments.models.segment import Segment
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "Conclusion",
     "Experiment",
     "ExperimentMetric",
     "Flag",
@@ -29,6 +31,7 @@ __all__ = [
     "Prerequisite",
     "Project",
     "Segment",
+    "Standing",
     "User",
     "Variant",
 ]

@@ -30,7 +30,8 @@ class Experiment(models.Model):
     ``[start, end)`` of 10,000 that it holds in its layer. ``phase`` counts re-randomisations; what came before
     ``phase_started_at`` belongs to an earlier phase. A holdback's ``parent`` is the experiment that was shipped.
     ``planned_units`` in all variants together is what early readings are tuned for. ``matters`` is the smallest change
-    of a primary metric that is worth acting on, in ten-thousandths of the control's value.
+    of a primary metric that is worth acting on, in ten-thousandths of the control's value. ``owner`` answers for it;
+    ``page_address`` is where people can see it.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
@@ -78,6 +79,8 @@ class Experiment(models.Model):
     )
     planned_units = models.PositiveBigIntegerField(null=True, blank=True)
     matters = models.PositiveIntegerField(null=True, blank=True)
+    page_address = models.CharField(max_length=500, blank=True, default="", db_default="")
+    owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_experiments")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
