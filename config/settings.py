@@ -74,7 +74,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "experiments.pages.context.navigation",
             ],
-            "builtins": ["experiments.pages.formats"],
+            "builtins": ["experiments.pages.formats", "experiments.pages.terms"],
         },
     },
 ]

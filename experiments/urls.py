@@ -7,6 +7,7 @@ from experiments.pages import (
     catalogue,
     edit,
     flags,
+    glossary,
     holdout,
     home,
     keys,
@@ -28,6 +29,7 @@ FLAG = PROJECT + "flags/<str:key>/"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("glossary/", glossary.glossary, name="glossary"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("sign-in/", sign_in.sign_in, name="sign_in"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
