@@ -16,7 +16,7 @@ from analysis.looking import Course, course, record
 from analysis.models import FoldedExperiment, FoldedProject, MomentSet, ResultSnapshot
 from analysis.moment_sets import Sets
 from analysis.moments import ExperimentSums
-from analysis.results import latest
+from analysis.results import glance, latest
 from analysis.results.schema import (
     SCHEMA_VERSION,
     ExperimentFacts,
@@ -28,7 +28,6 @@ from analysis.results.schema import (
 from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
 from analysis.triggering import triggered_share
-from experiments import standing
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
 from experiments.models import Experiment, ExperimentMetric, Variant
@@ -160,15 +159,7 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
         engine_version=results.engine_version,
         payload=to_payload(results),
     )
-    standing.note(
-        experiment,
-        snapshot=snapshot.pk,
-        as_of=results.as_of,
-        recommendation=results.verdict.decision,
-        trustworthy=results.health.trustworthy,
-        tone=results.verdict.tone,
-        headline=results.verdict.headline,
-    )
+    glance.keep(experiment, snapshot, results)
     if at is not None:
         record(experiment, at)
     _mark_shown(experiment, changes)

@@ -327,4 +327,5 @@ def missing_for_start(experiment: Experiment) -> list[str]:
     """Return what a draft still lacks, in words; empty when it can start."""
     rules = FlagRule.objects.filter(experiment=experiment, flag__archived_at__isnull=True).select_related("flag")
     unfit = [problem for rule in rules for problem in misfits(rule.flag, experiment)]
-    return [*(problem.message for problem in _problems(plan_of(experiment))), *unfit]
+    filed = ["It is archived; restore it first."] if experiment.archived_at is not None else []
+    return [*filed, *(problem.message for problem in _problems(plan_of(experiment))), *unfit]

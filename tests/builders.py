@@ -11,6 +11,7 @@ from django.db import connection
 from msgspec import structs
 
 from analysis.models import ResultSnapshot
+from analysis.results import glance
 from analysis.results.schema import (
     SCHEMA_VERSION,
     Check,
@@ -385,9 +386,11 @@ def broken_results(of: Experiment | None = None, **fields: Any) -> Results:
 
 def snapshot(of: Experiment, made: Results | None = None) -> ResultSnapshot:
     made = made or results(of)
-    return ResultSnapshot.objects.create(
+    stored = ResultSnapshot.objects.create(
         experiment=of, as_of=made.as_of, engine_version=made.engine_version, payload=to_payload(made)
     )
+    glance.keep(of, stored, made)
+    return stored
 
 
 def flag(home: Project, key: str = "new-checkout", *, on: tuple[str, ...] = (), **fields: Any) -> Flag:

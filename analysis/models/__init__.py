@@ -1,10 +1,12 @@
 """The tables of DID IT MATTER, one topic a module."""
 
 from analysis.models.certificates import MetricCertificate
+from analysis.models.glance import Glance
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
+from analysis.models.saved_view import SavedView
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
 __all__ = [
@@ -12,12 +14,14 @@ __all__ = [
     "Enrolment",
     "FoldedExperiment",
     "FoldedProject",
+    "Glance",
     "Look",
     "MetricCertificate",
     "MomentSet",
     "OutboxMessage",
     "RefreshRun",
     "ResultSnapshot",
+    "SavedView",
     "StrayExposure",
     "UnitDay",
     "Watermark",

@@ -97,6 +97,8 @@ class ExperimentAnswer(Struct, frozen=True, kw_only=True):
     ends_at: datetime | None
     shipped: ShippedAnswer | None
     parent: str | None
+    tags: list[str]
+    archived_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     stopped_at: datetime | None
@@ -137,6 +139,8 @@ def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
         ends_at=row.ends_at,
         shipped=_shipped(row),
         parent=row.parent.key if row.parent else None,
+        tags=row.tags,
+        archived_at=row.archived_at,
         created_at=row.created_at,
         started_at=row.started_at,
         stopped_at=row.stopped_at,

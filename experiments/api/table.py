@@ -3,6 +3,7 @@
 from experiments.api import (
     catalogue,
     conditions,
+    filing,
     flags,
     holdouts,
     layers,
@@ -19,6 +20,7 @@ OPERATIONS = [
     *steps.OPERATIONS,
     *conditions.OPERATIONS,
     *overrides.OPERATIONS,
+    *filing.OPERATIONS,
     *flags.OPERATIONS,
     *rules.OPERATIONS,
     *segments.OPERATIONS,

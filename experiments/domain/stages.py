@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from experiments.domain.conclusions import SAYS_SOMETHING, Choice
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.looking import ReadingPlan
 
@@ -18,11 +19,16 @@ class Stage(StrEnum):
     CONCLUDED = "concluded"
 
 
+FOLLOWING = frozenset({ExperimentKind.HOLDOUT, ExperimentKind.HOLDBACK})
+"""Kinds that keep measuring what was decided before: nobody decides about them at a planned end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What decides the stage. ``recommendation`` is empty and ``trustworthy`` None while there is no result."""
 
     status: Status
+    kind: ExperimentKind = ExperimentKind.STANDARD
     day: int = 0
     planned_days: int = 14
     reading: ReadingPlan = ReadingPlan.FIXED
@@ -55,8 +61,12 @@ def place(facts: Facts) -> Place:
             why="It has not started: nobody is assigned, and everything can still be changed.",
             next="Complete the four steps and the checklist, then start it.",
         )
+    if facts.kind in FOLLOWING:
+        return _follow_up(facts)
     if facts.decision is not None:
         return _concluded(facts, facts.decision)
+    if facts.is_shipped:
+        return _shipped()
     if facts.waits_for_second:
         return Place(
             stage=Stage.READY,
@@ -91,6 +101,24 @@ def _concluded(facts: Facts, decision: Choice) -> Place:
         "Watch its holdback, if it has one." if facts.is_shipped else "Ship the variant, with a holdback if you can."
     )
     return Place(stage=Stage.CONCLUDED, why="It was decided: ship.", next=following)
+
+
+def _shipped() -> Place:
+    return Place(
+        stage=Stage.CONCLUDED,
+        why="A variant was shipped.",
+        next="Write down what was learned, and watch its holdback, if it has one.",
+    )
+
+
+def _follow_up(facts: Facts) -> Place:
+    if facts.status in LIVE:
+        return Place(
+            stage=Stage.RUNNING,
+            why=f"It is a {facts.kind} and measures on, day {facts.day}.",
+            next="Look at it from time to time; stop it when its answer is no longer needed.",
+        )
+    return Place(stage=Stage.CONCLUDED, why=f"The {facts.kind} has ended.", next="Nothing.")
 
 
 def _wrap_up(facts: Facts) -> Place:

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
+from experiments.domain.conclusions import LONGEST_TAG
 from experiments.domain.environments import all_environments
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
@@ -31,7 +32,8 @@ class Experiment(models.Model):
     ``phase_started_at`` belongs to an earlier phase. A holdback's ``parent`` is the experiment that was shipped.
     ``planned_units`` in all variants together is what early readings are tuned for. ``matters`` is the smallest change
     of a primary metric that is worth acting on, in ten-thousandths of the control's value. ``owner`` answers for it;
-    ``page_address`` is where people can see it.
+    ``page_address`` is where people can see it. ``tags`` file it; what is archived is out of the lists, and
+    nothing else changes about it.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
@@ -81,6 +83,8 @@ class Experiment(models.Model):
     matters = models.PositiveIntegerField(null=True, blank=True)
     page_address = models.CharField(max_length=500, blank=True, default="", db_default="")
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_experiments")
+    tags = ArrayField(models.CharField(max_length=LONGEST_TAG), default=list, blank=True, db_default=[])
+    archived_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
@@ -130,6 +134,10 @@ class Experiment(models.Model):
                 name="experiment_starts_before_it_ends",
             ),
             models.CheckConstraint(condition=models.Q(phase__gte=1), name="phases_count_from_one"),
+            models.CheckConstraint(
+                condition=models.Q(archived_at__isnull=True) | ~models.Q(status__in=[s.value for s in LIVE]),
+                name="only_what_does_not_run_is_archived",
+            ),
             models.CheckConstraint(
                 condition=models.Q(reading__in=[r.value for r in ReadingPlan]), name="reading_plan_is_known"
             ),

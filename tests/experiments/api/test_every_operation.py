@@ -69,6 +69,9 @@ def experiments(api):
     api.ok("POST", "/experiments", draft("second"))
     api.ok("POST", "/experiments/second/start")
     assert api.ok("POST", "/experiments/second/stop", WHY)["status"] == "stopped"
+    assert api.ok("PUT", "/experiments/second/tags", {"tags": ["Search", "price"]})["tags"] == ["price", "search"]
+    assert api.ok("POST", "/experiments/second/archive")["archived_at"]
+    assert api.ok("POST", "/experiments/second/restore")["archived_at"] is None
 
 
 def results(api):
