@@ -1,9 +1,10 @@
-"""Addresses of results and e-mails."""
+"""Addresses of results, alerts and e-mails."""
 
 from django.urls import URLResolver, include, path
 
 urlpatterns: list[URLResolver] = [
     path("", include("analysis.pages.urls")),
+    path("", include("analysis.alerts.urls")),
     path("", include("analysis.mail.urls")),
     path("", include("analysis.api.urls")),
 ]

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connection
 from msgspec import structs
 
+from analysis.alerts.kinds import AlertKind
+from analysis.alerts.raising import Raised, raise_alert
 from analysis.models import ResultSnapshot
 from analysis.results import glance
 from analysis.results.schema import (
@@ -401,3 +403,10 @@ def flag(home: Project, key: str = "new-checkout", *, on: tuple[str, ...] = (), 
         FlagEnvironment(flag=made, environment=one.value, enabled=one.value in on) for one in Environment
     )
     return made
+
+
+def alert(home: Project, kind: AlertKind = AlertKind.BROKEN_SPLIT, **fields: Any) -> Raised:
+    """A split that broke at T0."""
+    defaults: dict[str, Any] = {"key": "new-ranker", "sentence": "48.9% got the treatment instead of 50%.", "now": T0}
+    wanted = {**defaults, **fields}
+    return raise_alert(home, kind, wanted.pop("key"), wanted.pop("sentence"), **wanted)

@@ -1,5 +1,6 @@
 """The tables of DID IT MATTER, one topic a module."""
 
+from analysis.models.alerts import Alert, AlertMute
 from analysis.models.certificates import MetricCertificate
 from analysis.models.glance import Glance
 from analysis.models.looks import Look
@@ -10,6 +11,8 @@ from analysis.models.saved_view import SavedView
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
 __all__ = [
+    "Alert",
+    "AlertMute",
     "Digest",
     "Enrolment",
     "FoldedExperiment",

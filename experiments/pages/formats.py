@@ -162,6 +162,15 @@ def glyph(tone: str) -> str:
     return GLYPHS.get(tone, "–")
 
 
+SEVERITY_TONES = {"urgent": "bad", "warning": "warn", "note": "flat"}
+
+
+@register.filter
+def severity_tone(severity: str) -> str:
+    """Return the tone in which an alert of this severity is shown."""
+    return SEVERITY_TONES.get(severity, "flat")
+
+
 @register.filter
 def tick(value: float) -> str:
     """Write a label of an axis of relative changes, with no more decimals than it needs."""
