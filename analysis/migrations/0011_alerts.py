@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0009_standings'),
+        ('analysis', '0010_glances'),
         ('experiments', '0004_idempotent_answers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
