@@ -9,8 +9,11 @@ from pathlib import Path
 import django
 import pytest
 from django.conf import settings
-from django.test.utils import setup_databases, teardown_databases
+from django.db import connection, connections
 
+from tests import prepared
+
+TEST_DATABASE = "test_truelift"
 _HOME = Path(tempfile.mkdtemp(prefix="tl-test-"))
 _HOME.chmod(0o755)  # the unprivileged user that runs PostgreSQL under root must reach its directory
 os.environ["TRUELIFT_HOME"] = str(_HOME)
@@ -35,26 +38,46 @@ def django_db_modify_db_settings(embedded_servers: Path) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
-    """Make the test database also for modules whose own fixtures commit: pytest-django looks for marked tests only."""
-    with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False)
-    yield
-    with django_db_blocker.unblock():
-        teardown_databases(made, verbosity=0)
+    """Have the test database also for modules whose own fixtures commit: pytest-django looks for marked tests only.
+
+    It is thrown away with its server.
+    """
+    connection.close()
+    connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = TEST_DATABASE
 
 
 @pytest.fixture(scope="session")
-def embedded_servers():
-    """Start PostgreSQL and Valkey in a temporary home; stop and delete them at the end."""
+def embedded_servers(django_db_blocker):
+    """Start PostgreSQL, with its test database, and Valkey in a temporary home; stop and delete them at the end."""
     from config import paths
     from config.stack import embedded
 
     sockets = paths.socket_directory(_HOME)
+    if not prepared.take(_HOME):
+        with django_db_blocker.unblock():
+            _prepare(sockets)
     postgres = embedded.start_postgres(_HOME, sockets)
     valkey = embedded.start_valkey(_HOME, sockets)
     yield _HOME
     embedded.stop(valkey)
     embedded.stop(postgres, signal.SIGINT)
+
+
+def _prepare(sockets: Path) -> None:
+    """Make a server with a migrated test database, stop it, and keep a copy of it."""
+    from config.stack import embedded
+
+    embedded.stop(embedded.start_postgres(_HOME, sockets), signal.SIGINT)
+    prepared.make_quick(_HOME / "postgres")
+    postgres = embedded.start_postgres(_HOME, sockets)
+    name = connection.settings_dict["NAME"]
+    try:
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    finally:
+        connections.close_all()
+        connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = name
+        embedded.stop(postgres, signal.SIGINT)
+    prepared.keep(_HOME / "postgres")
 
 
 @pytest.hookimpl(optionalhook=True)
