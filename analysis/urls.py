@@ -3,6 +3,7 @@
 from django.urls import URLResolver, include, path
 
 urlpatterns: list[URLResolver] = [
+    path("", include("analysis.overview.urls")),
     path("", include("analysis.pages.urls")),
     path("", include("analysis.alerts.urls")),
     path("", include("analysis.mail.urls")),

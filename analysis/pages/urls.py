@@ -1,14 +1,13 @@
-"""Addresses of results: the project's list, one experiment's page, exact snapshots, downloads and refreshes."""
+"""Addresses of results: one experiment's page, exact snapshots, downloads and refreshes."""
 
 from django.urls import URLPattern, path
 
-from analysis.pages import project, refreshing, results, styleguide
+from analysis.pages import refreshing, results, styleguide
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
 
 urlpatterns: list[URLPattern] = [
-    path(PROJECT, project.project_home, name="project_home"),
     path(EXPERIMENT + "results/", results.latest_results, name="experiment_results"),
     path(EXPERIMENT + "results/<int:snapshot_id>/", results.exact_snapshot, name="result_snapshot"),
     path(EXPERIMENT + "results.csv", results.results_csv, name="results_csv"),

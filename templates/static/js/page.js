@@ -27,6 +27,17 @@
     }
   });
 
+  // "/" leads to the search that is nearest to what the page is about: the last one on it.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+    const fields = document.querySelectorAll('[data-key="/"]');
+    if (!fields.length) return;
+    event.preventDefault();
+    fields[fields.length - 1].focus();
+    fields[fields.length - 1].select();
+  });
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;

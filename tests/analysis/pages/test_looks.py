@@ -31,7 +31,17 @@ def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
     builders.experiment(shop, "waiting", primary=purchase)
     project = [reverse(name, args=["shop"]) for name in ("project_home", "experiment_new", "metric_new", "key_list")]
     results = [reverse("experiment_results", args=["shop", key]) for key in ("new-ranker", "broken", "waiting")]
-    paths = [*project, *results, reverse("experiment_detail", args=["shop", "draft"]), reverse("styleguide")]
+    lists = [
+        reverse("experiment_list", args=["shop"]) + query for query in ("?sort=name", "?view=board", "?view=timeline")
+    ]
+    paths = [
+        *project,
+        *results,
+        *lists,
+        reverse("glossary"),
+        reverse("experiment_detail", args=["shop", "draft"]),
+        reverse("styleguide"),
+    ]
     return {path: client_of_alice.get(path) for path in paths}
 
 
@@ -39,7 +49,8 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
     page = browser.new_page(color_scheme=theme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
 
     def answer(route: Route) -> None:
-        path = route.request.url.removeprefix(HOST).split("?")[0]
+        asked = route.request.url.removeprefix(HOST)
+        path = asked if asked in answers else asked.split("?")[0]
         if path in answers:
             kept = answers[path]
             route.fulfill(status=kept.status_code, headers=dict(kept.headers), body=kept.content)

@@ -1,0 +1,35 @@
+"""What the templates of lists need: addresses of the same list with something changed, and a word on each stage."""
+
+from typing import Any
+
+from django import template
+
+from analysis.overview.wanted import Sort, View, Wanted
+from experiments.domain.stages import Stage
+
+register = template.Library()
+
+HINTS = {
+    Stage.DRAFT: "Not started: everything can still be changed",
+    Stage.RUNNING: "Running or paused: wait for the planned end",
+    Stage.READY: "The plan is fulfilled and the rule says something: decide",
+    Stage.WRAP_UP: "Ended without a result that can be believed or read: find out why, and conclude",
+    Stage.CONCLUDED: "Decided",
+}
+
+
+@register.simple_tag
+def list_link(wanted: Wanted, **changes: Any) -> str:
+    """Return the query of the same list with something changed; a stage stands for itself alone."""
+    if "stages" in changes:
+        stage = changes["stages"]
+        changes["stages"] = (stage,) if stage else ()
+    if "view" in changes:
+        changes["view"] = View(changes["view"])
+    return f"?{wanted.but(**changes).query or 'sort=' + Sort.STAGE}"
+
+
+@register.filter
+def stage_hint(stage: Stage) -> str:
+    """Say what a stage means."""
+    return HINTS[stage]

@@ -1,0 +1,147 @@
+"""The timeline: when each experiment ran, runs or would run, in lanes by layer, as coordinates for SVG."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from analysis.overview.finding import Found, planned_end, with_results
+from analysis.overview.rows import Row, row
+from experiments.models import Project
+from experiments.pages.formats import day
+
+WIDTH = 1000
+MOST_ROWS = 150
+AHEAD = 0.3
+"""The share of the window that lies in the future: what is planned matters, and most has happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of time, drawn over ``WIDTH``."""
+
+    start: datetime
+    end: datetime
+
+    def x(self, at: datetime) -> float:
+        """Return the place of a moment, held inside the drawing."""
+        share = (at - self.start) / (self.end - self.start)
+        return round(min(max(share, 0.0), 1.0) * WIDTH, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Month:
+    """A grid line with its label."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One experiment: what has been, and what is still planned after ``done``."""
+
+    row: Row
+    x: float
+    width: float
+    done: float
+    sentence: str
+    dates: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """The experiments of one layer, which share no unit; the last lane holds those in none."""
+
+    name: str
+    bars: list[Bar]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The whole drawing. ``left_out`` of the window's experiments are too many to show; ``undated`` have no start."""
+
+    window: Window
+    months: list[Month]
+    today: float | None
+    lanes: list[Lane]
+    left_out: int
+    undated: int
+
+    @property
+    def dates(self) -> str:
+        """Say which time is shown."""
+        return f"{day(self.window.start.date())} to {day(self.window.end.date())}"
+
+
+def window(now: datetime, span: int, back: int) -> Window:
+    """Return the time to show: ``span`` days around now, or so many windows ``back``."""
+    midnight = datetime.combine(now.date(), time(), UTC)
+    end = midnight + timedelta(days=round(span * AHEAD)) - timedelta(days=span * back)
+    return Window(start=end - timedelta(days=span), end=end)
+
+
+def timeline(project: Project, found: Found, shown: Window, now: datetime) -> Timeline:
+    """Draw what was found within the window, in three queries whatever the number."""
+    begins = Coalesce("phase_started_at", "started_at", "starts_at")
+    dated = found.annotate(begins=begins, ends=planned_end())
+    goes_on = Q(stopped_at__isnull=True, started_at__isnull=False)  # past its plan, too
+    reaches = Q(ends__isnull=True) | Q(ends__gt=shown.start)
+    here = dated.filter(Q(begins__lt=shown.end) & (reaches | goes_on if now > shown.start else reaches))
+    total = here.count()
+    chosen = with_results(here.order_by(F("layer__name").asc(nulls_last=True), "begins", "pk"))[:MOST_ROWS]
+    bars = [_bar(project, one, shown, now) for one in chosen]
+    return Timeline(
+        window=shown,
+        months=list(_months(shown)),
+        today=shown.x(now) if shown.start <= now <= shown.end else None,
+        lanes=list(_lanes(bars)),
+        left_out=max(0, total - MOST_ROWS),
+        undated=dated.filter(begins__isnull=True).count(),
+    )
+
+
+def _lanes(bars: Sequence[Bar]) -> Iterator[Lane]:
+    for name, of_lane in groupby(bars, key=lambda bar: _lane(bar.row)):
+        yield Lane(name=name, bars=list(of_lane))
+
+
+def _lane(of: Row) -> str:
+    layer = of.experiment.layer
+    return layer.name if layer is not None else "In no layer"
+
+
+def _bar(project: Project, experiment: "object", shown: Window, now: datetime) -> Bar:
+    begins: datetime = experiment.begins  # type: ignore[attr-defined]  # annotated above
+    ends: datetime = max(experiment.ends or now, begins)  # type: ignore[attr-defined]
+    one = row(project, experiment, now)  # type: ignore[arg-type]
+    # What still runs past its plan has come as far as today.
+    if one.experiment.stopped_at is None and one.experiment.started_at is not None:
+        ends = max(ends, now)
+    left, right = shown.x(begins), shown.x(ends)
+    dates = f"{_short(begins, now)} to {_short(ends, now)}"
+    verb = "ran" if one.experiment.stopped_at else "runs" if one.experiment.started_at else "is planned"
+    return Bar(
+        row=one,
+        x=left,
+        width=max(3.0, right - left),
+        done=max(0.0, min(right, shown.x(now)) - left) if one.experiment.started_at else 0.0,
+        sentence=f"{one.experiment.name} {verb} from {dates}",
+        dates=dates,
+    )
+
+
+def _short(at: datetime, now: datetime) -> str:
+    """Write a day, with its year only where it is not this one."""
+    return f"{at.day} {at:%b}" if at.year == now.year else day(at.date())
+
+
+def _months(shown: Window) -> Iterator[Month]:
+    at = shown.start.replace(day=1)
+    while at < shown.end:
+        if at >= shown.start:
+            yield Month(x=shown.x(at), label=f"{at:%b}" if at.month > 1 else f"{at:%b %Y}")
+        at = (at + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,15 @@
+"""Addresses of all experiments together."""
+
+from django.urls import URLPattern, path
+
+from analysis.overview import home, pages
+
+PROJECT = "p/<slug:project_slug>/"
+
+urlpatterns: list[URLPattern] = [
+    path(PROJECT, home.project_home, name="project_home"),
+    path(PROJECT + "experiments/", pages.experiment_list, name="experiment_list"),
+    path(PROJECT + "experiments-many/", pages.bulk, name="experiment_bulk"),
+    path(PROJECT + "views/", pages.view_save, name="view_save"),
+    path(PROJECT + "views/<int:view_id>/delete/", pages.view_delete, name="view_delete"),
+]

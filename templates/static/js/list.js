@@ -1,0 +1,38 @@
+// Walk through a list by keyboard: j and k move, Enter opens, x chooses. Every step has a link or box of its own as well.
+(() => {
+  "use strict";
+  const rows = () => [...document.querySelectorAll("[data-walk] tbody tr:has(th[scope=row] a)")];
+  const typing = (target) => target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]") !== null;
+
+  function move(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.classList.contains("at"));
+    const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+    for (const row of all) row.classList.toggle("at", row === next);
+    next.querySelector("th[scope=row] a").focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (event.key === "j") move(1);
+    else if (event.key === "k") move(-1);
+    else if (event.key === "x") {
+      const box = document.querySelector("[data-walk] tr.at .pick input");
+      if (!box) return;
+      box.checked = !box.checked;
+    } else return;
+    event.preventDefault();
+  });
+
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest("[data-walk] tbody tr");
+    if (row) for (const one of rows()) one.classList.toggle("at", one === row);
+  });
+
+  // What htmx brings has parts that wait for script, like the page itself.
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
+  });
+})();
