@@ -13,6 +13,7 @@ from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE, percent
 from experiments.domain.units import UnitType
+from experiments.metric_versions import fix_versions
 from experiments.models import Experiment, ExperimentMetric, Metric, Project, User, Variant
 from experiments.names import free_key, lock_names
 from experiments.refusals import RefusedError
@@ -88,6 +89,7 @@ def start(
         )
         for position, metric in enumerate(chosen)
     )
+    fix_versions(holdout)
     spared = _spare_started(holdout)
     after: dict[str, object] = {"size": size, "unit_type": unit_type.value, "not_held_out_of": spared}
     audit.record(project, user, "holdout.start", f"experiment:{holdout.key}", after=after, why=why)

@@ -11,6 +11,7 @@ from experiments.changes import announce
 from experiments.domain import ramps
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import TRANSITIONS, Status, Step
+from experiments.metric_versions import fix_versions
 from experiments.models import Experiment, User
 from experiments.refusals import RefusedError
 from experiments.setup import missing_for_start
@@ -94,6 +95,8 @@ def _move(experiment: Experiment, step: Step, user: User | None, columns: Mappin
     before = row.values_list("status", flat=True).first()
     if before is not None:
         Experiment.objects.filter(pk=experiment.pk).update(status=after.value, **columns)
+        if step is Step.START:
+            fix_versions(experiment)
         shown = {name: value.isoformat() for name, value in columns.items() if isinstance(value, datetime)}
         audit.record(
             experiment.project,

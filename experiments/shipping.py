@@ -187,7 +187,12 @@ def _copy_parts(shipped: Experiment, held: Experiment, control: Variant, variant
     }
     ExperimentMetric.objects.bulk_create(
         ExperimentMetric(
-            experiment=held, metric_id=use.metric_id, role=use.role, margin=use.margin, position=use.position
+            experiment=held,
+            metric_id=use.metric_id,
+            version_id=use.version_id,
+            role=use.role,
+            margin=use.margin,
+            position=use.position,
         )
         for use in shipped.plan.all()
     )

@@ -8,16 +8,30 @@ class MetricKind(StrEnum):
 
     proportion: did the unit send the event at all (0 or 1); mean over units.
     count: how many such events the unit sent; mean over units.
-    sum: total of a property over the unit's events; mean over units.
-    ratio: total events (or property) over total denominator events; ratio of means (delta method).
-    average: total of a property over number of events that carry it; ratio of means (delta method).
+    sum: total of a property over the unit's events, refunds subtracted; mean over units.
+    ratio: total events (or property) over total events (or property); ratio of means (delta method).
+    mean: total of a property over number of events that carry it; ratio of means (delta method).
+    retention: did the unit send the event inside a window that begins later; mean over units whose window is over.
+    quantile: a quantile of a property over all events, clustered by unit.
+    distinct: how many different values of a property the unit had; mean over units.
+    funnel: did the unit do all steps in order; mean over units.
     """
 
     PROPORTION = "proportion"
     COUNT = "count"
     SUM = "sum"
+    MEAN = "mean"
     RATIO = "ratio"
-    AVERAGE = "average"
+    RETENTION = "retention"
+    QUANTILE = "quantile"
+    DISTINCT = "distinct"
+    FUNNEL = "funnel"
+    AVERAGE = "mean"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "MetricKind | None":
+        """Take a mean by the name that it had before: programs still send it."""
+        return cls.MEAN if value == "average" else None
 
 
 class MetricRole(StrEnum):

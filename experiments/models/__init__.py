@@ -8,7 +8,7 @@ from experiments.models.experiment import Experiment, ExperimentMetric, Variant
 from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisite
 from experiments.models.keys import ApiKey
 from experiments.models.layer import Layer
-from experiments.models.metric import Metric
+from experiments.models.metric import Metric, MetricVersion
 from experiments.models.model_version import ModelVersion
 from experiments.models.override import Override
 from experiments.models.segment import Segment
@@ -26,6 +26,7 @@ __all__ = [
     "Layer",
     "Membership",
     "Metric",
+    "MetricVersion",
     "ModelVersion",
     "Override",
     "Prerequisite",

@@ -16,7 +16,7 @@ from experiments.domain.shares import WHOLE as WHOLE
 from experiments.domain.units import UnitType
 from experiments.models.accounts import Project, User
 from experiments.models.layer import Layer
-from experiments.models.metric import Metric
+from experiments.models.metric import Defined, Metric, MetricVersion
 from experiments.models.model_version import ModelVersion
 from experiments.models.salt import new_salt as new_salt
 
@@ -81,6 +81,7 @@ class Experiment(models.Model):
     )
     planned_units = models.PositiveBigIntegerField(null=True, blank=True)
     matters = models.PositiveIntegerField(null=True, blank=True)
+    adjusted = models.BooleanField(default=False, db_default=False)
     page_address = models.CharField(max_length=500, blank=True, default="", db_default="")
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_experiments")
     tags = ArrayField(models.CharField(max_length=LONGEST_TAG), default=list, blank=True, db_default=[])
@@ -199,13 +200,19 @@ class Variant(models.Model):
 
 
 class ExperimentMetric(models.Model):
-    """What a metric is for in an experiment; a guardrail has a margin it must not cross."""
+    """What a metric is for in an experiment; a guardrail has a margin it must not cross.
+
+    ``version`` is the definition that counts, fixed with the start: a draft has none and follows the newest.
+    ``version_chosen_at`` says when a person chose another one after the start.
+    """
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="plan")
     metric = models.ForeignKey(Metric, on_delete=models.PROTECT, related_name="uses")
     role = models.CharField(max_length=10, choices=[(r.value, r.value.capitalize()) for r in MetricRole])
     margin = models.PositiveIntegerField(null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
+    version = models.ForeignKey(MetricVersion, on_delete=models.RESTRICT, null=True, blank=True, related_name="uses")
+    version_chosen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["position"]
@@ -219,3 +226,13 @@ class ExperimentMetric(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric} as {self.role} of {self.experiment}"
+
+    @property
+    def counted(self) -> Defined:
+        """Return what the metric counts here: the version that was fixed, or else the newest."""
+        return self.version or self.metric
+
+    @property
+    def number(self) -> int:
+        """Return the number of the version that counts here."""
+        return self.version.number if self.version is not None else self.metric.version
