@@ -23,15 +23,17 @@ RATIOS = (MetricKind.RATIO, MetricKind.AVERAGE)
 # ``numeric``: exact. One statement, so that units and totals are of one moment though a fold works beside it.
 STATEMENT = """
 WITH total AS (
-    SELECT e.variant_id, u.metric_id, u.day, m.kind, u.missing, u.numerator, u.denominator,
+    SELECT e.variant_id, u.metric_id, u.day, coalesce(v.kind, m.kind) AS kind, u.missing, u.numerator, u.denominator,
            sum(u.numerator) OVER w AS y, sum(u.denominator) OVER w AS x
     FROM analysis_unitday u
     JOIN analysis_enrolment e ON e.experiment_id = u.experiment_id AND e.unit = u.unit
     JOIN experiments_metric m ON m.id = u.metric_id
+    LEFT JOIN experiments_experimentmetric p ON p.experiment_id = u.experiment_id AND p.metric_id = u.metric_id
+    LEFT JOIN experiments_metricversion v ON v.id = p.version_id
     WHERE u.experiment_id = %(experiment)s AND NOT e.quarantined
     WINDOW w AS (PARTITION BY u.metric_id, u.unit ORDER BY u.day ROWS UNBOUNDED PRECEDING)
 ), step AS (
-    SELECT variant_id, metric_id, day, missing, kind IN ('ratio', 'average') AS divided, x, x - denominator AS x0,
+    SELECT variant_id, metric_id, day, missing, kind IN ('ratio', 'mean') AS divided, x, x - denominator AS x0,
            CASE WHEN kind = 'proportion' THEN least(1, y) ELSE y END AS y,
            CASE WHEN kind = 'proportion' THEN least(1, y - numerator) ELSE y - numerator END AS y0
     FROM total

@@ -4,7 +4,6 @@ from django.urls import path
 
 from experiments.pages import (
     audience,
-    catalogue,
     edit,
     flags,
     glossary,
@@ -12,6 +11,7 @@ from experiments.pages import (
     home,
     keys,
     layers,
+    metrics,
     models,
     overrides,
     rules,
@@ -52,8 +52,15 @@ urlpatterns = [
     path(FLAG + "rules/<int:rule_id>/", rules.rule_edit, name="flag_rule_edit"),
     path(FLAG + "rules/<int:rule_id>/delete/", rules.rule_delete, name="flag_rule_delete"),
     path(FLAG + "rules/<int:rule_id>/move/", rules.rule_move, name="flag_rule_move"),
-    path(PROJECT + "metrics/", catalogue.metric_list, name="metric_list"),
-    path(PROJECT + "metrics/new/", catalogue.metric_new, name="metric_new"),
+    path(PROJECT + "metrics/", metrics.metric_list, name="metric_list"),
+    path(PROJECT + "metrics/new/", metrics.metric_new, name="metric_new"),
+    path(PROJECT + "metric-sentence/", metrics.metric_sentence, name="metric_sentence"),
+    path(PROJECT + "metrics/<slug:key>/", metrics.metric_detail, name="metric_detail"),
+    path(PROJECT + "metrics/<slug:key>/edit/", metrics.metric_edit, name="metric_edit"),
+    *(
+        path(f"{PROJECT}metrics/<slug:key>/{act}/", metrics.metric_act, {"act": act}, name=f"metric_{act}")
+        for act in metrics.ACTS
+    ),
     path(PROJECT + "models/", models.model_list, name="model_list"),
     path(PROJECT + "models/new/", models.model_new, name="model_new"),
     path(PROJECT + "layers/", layers.layer_list, name="layer_list"),

@@ -43,13 +43,18 @@ JOIN experiments_experiment x ON x.id = o.experiment_id WHERE x.started_at IS NO
 # and it divides: by 'event' (each one), by 'value' (each that carries a number), or not at all ('').
 FILL_TERMS = """
 INSERT INTO fold_term
-SELECT x.id, x.project_id, m.id, n.name, n.name = m.event,
-       m.kind IN ('sum', 'average') OR (m.kind = 'ratio' AND m.property <> ''), m.property,
+SELECT x.id, x.project_id, m.metric_id, n.name, n.name = m.event,
+       m.kind IN ('sum', 'mean') OR (m.kind = 'ratio' AND m.property <> ''), m.property,
        CASE WHEN m.kind = 'ratio' AND n.name = m.denominator_event THEN 'event'
-            WHEN m.kind = 'average' THEN 'value' ELSE '' END
+            WHEN m.kind = 'mean' THEN 'value' ELSE '' END
 FROM experiments_experiment x
-JOIN experiments_experimentmetric p ON p.experiment_id = x.id
-JOIN experiments_metric m ON m.id = p.metric_id
+JOIN (
+    SELECT p.experiment_id, p.metric_id, d.kind, d.event, d.property, d.denominator_event
+    FROM experiments_experimentmetric p JOIN experiments_metric d ON d.id = p.metric_id WHERE p.version_id IS NULL
+    UNION ALL
+    SELECT p.experiment_id, p.metric_id, d.kind, d.event, d.property, d.denominator_event
+    FROM experiments_experimentmetric p JOIN experiments_metricversion d ON d.id = p.version_id
+) m ON m.experiment_id = x.id
 CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHERE m.denominator_event <> '') n
 WHERE x.started_at IS NOT NULL
 """

@@ -84,6 +84,8 @@ def named_metric(project: Project, key: str, field: str) -> Metric:
     metric = Metric.objects.filter(project=project, key=key).first()
     if metric is None:
         raise bad_value(f"Project {project.slug} has no metric {key[:60]!r}. Create it first.", field)
+    if metric.archived_at is not None:
+        raise bad_value(f"The metric {metric.key!r} is archived. Restore it, or choose another.", field)
     return metric
 
 

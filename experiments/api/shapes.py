@@ -36,11 +36,12 @@ class VariantAnswer(Struct, frozen=True, kw_only=True):
 
 
 class UseAnswer(Struct, frozen=True, kw_only=True):
-    """What a metric is for. ``margin`` is in ten-thousandths of the control's value."""
+    """What a metric is for. ``margin`` is in ten-thousandths of the control's value; ``version`` is what counts."""
 
     metric: str
     role: MetricRole
     margin: int | None
+    version: int
 
 
 class PlaceAnswer(Struct, frozen=True, kw_only=True):
@@ -124,8 +125,8 @@ def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
         matters=row.matters,
         variants=[_variant(variant) for variant in row.variants.select_related("model_version")],
         metrics=[
-            UseAnswer(metric=use.metric.key, role=MetricRole(use.role), margin=use.margin)
-            for use in row.plan.select_related("metric")
+            UseAnswer(metric=use.metric.key, role=MetricRole(use.role), margin=use.margin, version=use.number)
+            for use in row.plan.select_related("metric", "version")
         ],
         targeting=row.targeting,
         environments=[Environment(name) for name in row.environments],

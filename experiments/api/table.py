@@ -7,6 +7,7 @@ from experiments.api import (
     flags,
     holdouts,
     layers,
+    metrics,
     overrides,
     plans,
     rules,
@@ -26,6 +27,7 @@ OPERATIONS = [
     *segments.OPERATIONS,
     *layers.OPERATIONS,
     *holdouts.OPERATIONS,
+    *metrics.OPERATIONS,
     *catalogue.OPERATIONS,
     *trail.OPERATIONS,
 ]

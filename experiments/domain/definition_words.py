@@ -73,6 +73,34 @@ def _minimum(of: Definition, unit: str) -> str:
     return f"; only {unit}s that have been in for at least {time(of.minimum_hours)}"
 
 
+def differences(before: Definition, after: Definition) -> list[tuple[str, str, str]]:
+    """Return what is different between two definitions: (part, before, after), in words."""
+    first, second = _parts(before), _parts(after)
+    return [(name, first[name] or NOTHING, second[name] or NOTHING) for name in first if first[name] != second[name]]
+
+
+def _parts(of: Definition) -> dict[str, str]:
+    return {
+        "Kind": of.kind.value,
+        "Event": of.event,
+        "Property": of.property,
+        "Filters": conditions.in_words(of.filters).removeprefix(" where "),
+        "Divided by": _side(of.denominator_event, of.denominator_property, of.denominator_filters)
+        if of.denominator_event
+        else "",
+        "Refund": f"{of.refund_property} of {of.refund_event}" if of.refund_event else "",
+        "Steps": ", then ".join(step.event + conditions.in_words(step.filters) for step in of.steps),
+        "Quantile": percentile(of.level) if of.level else "",
+        "Window": _when(of).strip(),
+        "Only units that have been in for": time(of.minimum_hours) if of.minimum_hours else "",
+        "Cap": _cap(of, "unit").removeprefix(", "),
+        "Adjusted for the days before": time(24 * of.covariate_days) if of.covariate_days else "",
+    }
+
+
+NOTHING = "–"
+
+
 def percentile(level: int) -> str:
     """Return a level in ten-thousandths in words: 9500 is the 95th percentile."""
     if level == 5000:

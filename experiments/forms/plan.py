@@ -221,7 +221,7 @@ class PlanForm:
     """The whole page: basics, variant rows, metrics and guardrail rows."""
 
     def __init__(self, project: Project, posted: Any = None, plan: ExperimentPlan | None = None) -> None:
-        metrics, versions = list(project.metrics.all()), list(project.model_versions.all())
+        metrics, versions = list(project.metrics.filter(archived_at=None)), list(project.model_versions.all())
         # A posted row is compared with an empty one: that is how rows left empty are told from variants.
         initial = _initial(plan) if posted is None else dict.fromkeys(("basics", "metrics", "variants", "guardrails"))
         self.basics = BasicsForm(posted, initial=initial["basics"])

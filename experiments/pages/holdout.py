@@ -25,7 +25,7 @@ def holdout(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the running holdouts with what they cover, or start one."""
     posts = request.method == "POST"
     project, role = get_project(request.user, project_slug, Role.EDITOR if posts else Role.VIEWER)
-    form = HoldoutForm(request.POST if posts else None, metrics=list(project.metrics.all()))
+    form = HoldoutForm(request.POST if posts else None, metrics=list(project.metrics.filter(archived_at=None)))
     if posts and form.is_valid():
         unit_type = UnitType(form.cleaned_data["unit_type"])
         try:

@@ -1,11 +1,18 @@
-// Show only the fields that the chosen kind of metric uses. Without it all of them are there, with a hint.
+// Show only the fields that the chosen kind of metric and of cap uses. Without it all of them are there, with a hint.
 (() => {
   "use strict";
-  const kinds = document.querySelectorAll("[name=kind]");
-  const show = () => {
-    const chosen = document.querySelector("[name=kind]:checked")?.value;
-    for (const part of document.querySelectorAll("[data-for-kinds]")) part.hidden = !part.dataset.forKinds.split(" ").includes(chosen);
-  };
-  for (const kind of kinds) kind.addEventListener("change", show);
-  show();
+  for (const [name, place, mark] of [["kind", "forKinds", "data-for-kinds"], ["cap", "forCaps", "data-for-caps"]]) {
+    const show = () => {
+      const chosen = document.querySelector(`[name=${name}]:checked`)?.value;
+      for (const part of document.querySelectorAll(`[${mark}]`)) part.hidden = !part.dataset[place].split(" ").includes(chosen);
+    };
+    for (const choice of document.querySelectorAll(`[name=${name}]`)) choice.addEventListener("change", show);
+    show();
+  }
+  // A condition that a property is there has no value.
+  document.addEventListener("change", (event) => {
+    if (!event.target.name?.endsWith("-operator")) return;
+    const value = event.target.closest("[data-row]").querySelector("[name$=-value]");
+    value.disabled = event.target.value === "exists";
+  });
 })();
