@@ -1,7 +1,7 @@
 """The form of a metric: what it counts, of which events, when and how much; only what its kind needs."""
 
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django import forms
 from django.forms.formsets import BaseFormSet
@@ -282,8 +282,8 @@ class MetricForm:
         self.key.cleaned_data["key"] = key
 
 
-Rows = BaseFormSet[FilterForm]
-AnyRows = TypeVar("AnyRows", bound=BaseFormSet[Any])
+Rows: TypeAlias = "BaseFormSet[FilterForm]"
+AnyRows = TypeVar("AnyRows", bound="BaseFormSet[Any]")
 
 
 def _rows(posted: QueryDict | None, prefix: str, filters: tuple[Filter, ...]) -> Rows:
@@ -293,7 +293,7 @@ def _rows(posted: QueryDict | None, prefix: str, filters: tuple[Filter, ...]) ->
     return _lenient(made)
 
 
-def _steps(posted: QueryDict | None, steps: tuple[FunnelStep, ...]) -> BaseFormSet[StepForm]:
+def _steps(posted: QueryDict | None, steps: tuple[FunnelStep, ...]) -> "BaseFormSet[StepForm]":
     sent = posted if posted is not None and "steps-TOTAL_FORMS" in posted else None
     rows = [{"event": step.event, **(initial_of(step.filters[0]) if step.filters else {})} for step in steps]
     made: BaseFormSet[StepForm] = StepRows(sent, prefix="steps", initial=None if sent is not None else padded(rows, 3))
@@ -311,7 +311,7 @@ def _found(rows: Rows) -> tuple[Filter, ...]:
     return tuple(row.found for row in rows.forms if row.found is not None)
 
 
-def _found_steps(rows: BaseFormSet[StepForm]) -> tuple[FunnelStep, ...]:
+def _found_steps(rows: "BaseFormSet[StepForm]") -> tuple[FunnelStep, ...]:
     if not rows.is_bound:
         return ()
     return tuple(

@@ -17,12 +17,12 @@ HOURS = {"h": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "w": 168
 PLAIN_TEXT = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
 
 
-class HoursField(forms.CharField):
+class HoursField(forms.Field):
     """A stretch of time: "7 days", "36 hours", "2 weeks"; a bare number is hours. Nothing is None."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=20, required=options.pop("required", False), **options)
-        self.widget.attrs.update({**PLAIN_TEXT, "placeholder": "7 days"})
+        widget = forms.TextInput(attrs={**PLAIN_TEXT, "placeholder": "7 days", "maxlength": "20"})
+        super().__init__(required=False, widget=widget, **options)
 
     def prepare_value(self, value: Any) -> Any:
         """Write hours as one says them; nothing for none."""
@@ -35,6 +35,7 @@ class HoursField(forms.CharField):
         text = str(value or "").strip().lower()
         if not text:
             return None
+        text = text[:30]
         found = re.fullmatch(r"(\d{1,6})\s*([a-z]*)", text)
         unit = HOURS.get(found[2] or "h") if found else None
         if found is None or unit is None:

@@ -124,8 +124,9 @@ def add_metric(
     if lower:
         page.get_by_label("Lower is better").check()
     page.get_by_label("Shown as").select_option(label=shown)
-    page.locator("main form button.btn").click()
-    expect(page).to_have_url(at(f"{HOME}metrics/"))
+    page.get_by_role("button", name="Add metric").click()
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    page.goto(f"{HOME}metrics/")
     expect(page.get_by_role("rowheader", name=name)).to_be_visible()
 
 

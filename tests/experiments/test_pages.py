@@ -57,7 +57,7 @@ def test_page__a_viewer__may_read_and_sees_no_way_to_change(client_of_bob, draft
     response = client_of_bob.get(address(name, key))
     assert response.status_code == 200
     main = response.content.decode().split("<main")[1]
-    assert "<form" not in main
+    assert "<form" not in main.replace('<form method="get"', "")
 
 
 @pytest.mark.parametrize("name", READ + EDIT + WRITE)
@@ -163,7 +163,7 @@ def test_metric_new__a_whole_form__adds_a_metric_with_a_key_of_its_name(client_o
     ("changes", "message"),
     [
         ({"name": ""}, "This field is required"),
-        ({"property": ""}, "Name the property to total or average"),
+        ({"property": ""}, "Name the property to total"),
         ({"kind": "ratio"}, "Name the event to divide by"),
         ({"kind": "median"}, "Select a valid choice"),
         ({"key": "purchase-rate"}, "already used in this project"),

@@ -34,10 +34,33 @@ def catalogue(api):
     api.ok("POST", "/metrics", revenue)
     assert {one["key"] for one in api.ok("GET", "/metrics")["metrics"]} == {"revenue", "purchase-rate"}
     assert api.ok("GET", "/metrics/revenue")["property"] == "revenue"
+    metrics(api)
     version = {"name": "ranker", "version": "v7", "offline_metric": "ndcg@10", "offline_value": 0.431}
     made = api.ok("POST", "/model-versions", version)
     assert api.ok("GET", "/model-versions")["model_versions"] == [made]
     assert api.ok("GET", f"/model-versions/{made['id']}")["offline_value"] == 0.431
+
+
+def metrics(api):
+    one = "/metrics/revenue"
+    filters = [{"property": "country", "operator": "in", "value": ["DE", 1, True]}]
+    changed = api.ok("PATCH", one, {"filters": filters, "cap_value": 200.5, "note": "Germany alone"})
+    assert (changed["version"], changed["filters"], changed["cap_value"]) == (2, filters, 200.5)
+    assert api.ok("PATCH", one, {"description": "What they paid"})["version"] == 2
+    versions = api.ok("GET", f"{one}/versions")["versions"]
+    assert [(row["version"], row["note"], row["filters"]) for row in versions] == [
+        (2, "Germany alone", filters), (1, "", []),
+    ]  # fmt: skip
+    assert api.ok("POST", f"{one}/certify", {"version": 2})["certified_version"] == 2
+    assert api.ok("POST", f"{one}/uncertify")["certified_version"] is None
+    assert api.ok("POST", f"{one}/archive")["archived_at"]
+    assert [row["key"] for row in api.ok("GET", "/metrics?archived=true")["metrics"]] == ["revenue"]
+    assert api.ok("POST", f"{one}/restore")["archived_at"] is None
+    steps = [{"event": "A"}, {"event": "B", "filters": [{"property": "x", "operator": "exists"}]}]
+    funnel = api.ok("POST", "/metrics", {"key": "checkout", "name": "Checkout", "kind": "funnel", "steps": steps})
+    assert (funnel["event"], funnel["steps"][1]["filters"][0]["operator"]) == ("B", "exists")
+    old = {"key": "latency", "name": "Latency", "kind": "average", "event": "Search", "property": "ms"}
+    assert api.ok("POST", "/metrics", old)["kind"] == "mean"
 
 
 def experiments(api):
@@ -60,6 +83,9 @@ def experiments(api):
     api.ok("POST", f"{one}/start")
     for step, body in [("ramp/hold", WHY), ("ramp/release", {}), ("pause", WHY), ("resume", {})]:
         api.ok("POST", f"{one}/{step}", body)
+    api.ok("PATCH", "/metrics/purchase-rate", {"window_hours": 168, "note": "one week"})
+    pinned = api.ok("PUT", f"{one}/metrics/purchase-rate/version", {"version": 2, "why": "the first was wrong"})
+    assert pinned["metrics"] == [{"metric": "purchase-rate", "role": "primary", "margin": None, "version": 2}]
     assert api.ok("POST", f"{one}/traffic", {"traffic": 2000})["traffic"] == 2000
     assert api.ok("POST", f"{one}/phases", {**WHY, "weights": {"control": 5000, "v7": 5000}})["phase"] == 2
     shipped = api.ok("POST", f"{one}/ship", {**WHY, "variant": "v7", "holdback": 500})
