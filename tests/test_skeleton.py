@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
@@ -28,3 +31,10 @@ def test_result_snapshot__refuses_change(db):
     )
     with pytest.raises(IntegrityError, match="immutable"), transaction.atomic():
         ResultSnapshot.objects.filter(pk=snapshot.pk).update(payload={"changed": True})
+
+
+def test_sums__of_every_process_of_ours__take_one_thread():
+    """Read after numpy is there, a number of threads is not heard: the settings must come first and say it."""
+    say = "import config.settings, os, sys; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    answer = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["False", "1"]
