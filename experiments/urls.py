@@ -4,6 +4,7 @@ from django.urls import path
 
 from experiments.pages import (
     audience,
+    conflicts,
     edit,
     flags,
     glossary,
@@ -35,6 +36,8 @@ urlpatterns = [
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path(PROJECT + "experiments/new/", edit.new, name="experiment_new"),
     path(EXPERIMENT, setup.detail, name="experiment_detail"),
+    path(EXPERIMENT + "conflicts/", conflicts.of_one, name="experiment_conflicts"),
+    path(PROJECT + "conflicts/", conflicts.of_all, name="programme_conflicts"),
     path(EXPERIMENT + "edit/", edit.change, name="experiment_edit"),
     path(EXPERIMENT + "start/", setup.start, name="experiment_start"),
     path(EXPERIMENT + "audience/", audience.audience, name="experiment_audience"),
