@@ -9,7 +9,7 @@ from django.utils import timezone
 from experiments import audit
 from experiments.changes import announce
 from experiments.domain import ramps
-from experiments.domain.kinds import ExperimentKind
+from experiments.domain.kinds import FOLLOW_UPS
 from experiments.domain.lifecycle import TRANSITIONS, Status, Step
 from experiments.metric_versions import fix_versions
 from experiments.models import Experiment, User
@@ -61,7 +61,7 @@ def start(experiment: Experiment, user: User | None, *, at: datetime | None = No
 
 def pause(experiment: Experiment, user: User | None, why: str) -> bool:
     """Give everyone the control for a while; return whether this call did it. Each unit keeps its variant for later."""
-    if experiment.kind != ExperimentKind.STANDARD:
+    if experiment.kind in FOLLOW_UPS:
         raise RefusedError(
             f"{experiment.name} is a {experiment.kind}: a pause would show its units what is kept from them. "
             "Stop it instead."

@@ -9,9 +9,11 @@ from django.db.models import Q
 
 from experiments import audit
 from experiments.changes import announce
+from experiments.domain.designs.stored import Design, as_json, read
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricRole
+from experiments.domain.metrics import MetricKind, MetricRole
 from experiments.domain.names import KEY as KEY
 from experiments.domain.names import KEY_RULE as KEY_RULE
 from experiments.domain.names import key_problem
@@ -62,7 +64,8 @@ class ExperimentPlan:
     """Everything that an experiment is. ``allocation`` is the share of traffic in ten-thousandths.
 
     ``planned_units`` (all variants together) is needed where ``reading`` allows for looking early. ``matters`` is the
-    smallest change of a primary metric worth acting on, in ten-thousandths of the control's value.
+    smallest change of a primary metric worth acting on, in ten-thousandths of the control's value. ``design`` is what
+    the kind needs beyond that.
     """
 
     key: str
@@ -76,6 +79,8 @@ class ExperimentPlan:
     reading: ReadingPlan = ReadingPlan.FIXED
     planned_units: int | None = None
     matters: int | None = None
+    kind: ExperimentKind = ExperimentKind.STANDARD
+    design: Design | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,18 @@ def _problems(plan: ExperimentPlan) -> Iterator[Problem]:
         yield Problem("allocation", "The share of traffic must be more than 0 % and at most 100 %.")
     yield from _reading_problems(plan)
     yield from _variant_problems(plan.variants)
-    yield from _metric_problems(plan.metrics)
+    yield from _metric_problems(plan.metrics, plan.kind)
+    yield from _design_problems(plan)
+
+
+def _design_problems(plan: ExperimentPlan) -> Iterator[Problem]:
+    if (plan.unit_type is UnitType.BLOCK) != (plan.kind is ExperimentKind.SWITCHBACK):
+        yield Problem("unit_type", "Blocks are the units of switchbacks, and of nothing else.")
+    if plan.design is None:
+        return
+    kinds = [MetricKind(use.metric.kind) for use in plan.metrics if use.role is MetricRole.PRIMARY]
+    for part, message in plan.design.problems(len(plan.variants), kinds[0] if kinds else None):
+        yield Problem(part, message)
 
 
 def _reading_problems(plan: ExperimentPlan) -> Iterator[Problem]:
@@ -227,8 +243,8 @@ def _variant_problems(variants: tuple[VariantPlan, ...]) -> Iterator[Problem]:
         yield Problem("variants", f"The weights add up to {total / 100:g} %; they must add up to exactly 100 %.")
 
 
-def _metric_problems(metrics: tuple[MetricPlan, ...]) -> Iterator[Problem]:
-    if not any(use.role is MetricRole.PRIMARY for use in metrics):
+def _metric_problems(metrics: tuple[MetricPlan, ...], kind: ExperimentKind) -> Iterator[Problem]:
+    if kind is not ExperimentKind.INTERLEAVING and not any(use.role is MetricRole.PRIMARY for use in metrics):
         yield Problem("metrics", "Choose a primary metric: the one that decides.")
     for metric, count in Counter(use.metric for use in metrics).items():
         if count > 1:
@@ -258,6 +274,8 @@ def _columns(plan: ExperimentPlan) -> dict[str, object]:
         "reading": plan.reading.value,
         "planned_units": plan.planned_units,
         "matters": plan.matters,
+        "kind": plan.kind.value,
+        "design": as_json(plan.design),
     }
 
 
@@ -294,6 +312,8 @@ def plan_of(experiment: Experiment) -> ExperimentPlan:
         reading=ReadingPlan(experiment.reading),
         planned_units=experiment.planned_units,
         matters=experiment.matters,
+        kind=ExperimentKind(experiment.kind),
+        design=read(ExperimentKind(experiment.kind), experiment.design),
         variants=tuple(
             VariantPlan(key=v.key, name=v.name, weight=v.weight, value=v.value, model_version=v.model_version)
             for v in experiment.variants.select_related("model_version")
@@ -307,8 +327,9 @@ def plan_of(experiment: Experiment) -> ExperimentPlan:
 
 def describe(plan: ExperimentPlan) -> dict[str, object]:
     """Return the plan as the audit keeps it."""
+    of_its_kind = {"kind", "design"} if plan.design is None else set()
     return {
-        **_columns(plan),
+        **{name: value for name, value in _columns(plan).items() if name not in of_its_kind},
         "variants": [
             {
                 "key": v.key,

@@ -23,6 +23,8 @@ from experiments.pages import (
     targeting,
     welcome,
 )
+from experiments.pages.designs import edit as designs_edit
+from experiments.pages.designs import kinds
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -34,6 +36,8 @@ urlpatterns = [
     path("welcome/", welcome.welcome, name="welcome"),
     path("sign-in/", sign_in.sign_in, name="sign_in"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
+    path(PROJECT + "new-experiment/", kinds.choose, name="experiment_kinds"),
+    path(PROJECT + "new-experiment/<slug:kind>/", designs_edit.new, name="design_new"),
     path(PROJECT + "experiments/new/", edit.new, name="experiment_new"),
     path(EXPERIMENT, setup.detail, name="experiment_detail"),
     path(EXPERIMENT + "conflicts/", conflicts.of_one, name="experiment_conflicts"),

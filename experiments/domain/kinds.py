@@ -8,11 +8,23 @@ class ExperimentKind(StrEnum):
 
     standard: compares variants. holdout: keeps units away from every experiment of the project that respects it.
     holdback: follows a shipped experiment and keeps a few units on its control, so that the effect stays measured.
+    off_policy: values policies that never ran, from a log of decisions. interleaving: two rankers share one list.
+    bandit: shares follow what earns more. switchback: regions take turns between variants in time.
     """
 
     STANDARD = "standard"
     HOLDOUT = "holdout"
     HOLDBACK = "holdback"
+    OFF_POLICY = "off_policy"
+    INTERLEAVING = "interleaving"
+    BANDIT = "bandit"
+    SWITCHBACK = "switchback"
+
+
+FOLLOW_UPS = (ExperimentKind.HOLDOUT, ExperimentKind.HOLDBACK)
+"""Kinds that follow from what they were started for and are not set up by themselves."""
+DESIGNED = (ExperimentKind.OFF_POLICY, ExperimentKind.INTERLEAVING, ExperimentKind.BANDIT, ExperimentKind.SWITCHBACK)
+"""Kinds whose plan has a design of its own (experiments.domain.designs), and pages of their own."""
 
 
 class SegmentKind(StrEnum):

@@ -7,7 +7,8 @@ class UnitType(StrEnum):
     """The kind of unit that gets one variant and keeps it.
 
     An event names a user in ``userId``, a device in ``anonymousId``, and any other unit in the property
-    ``<unit type>_id`` (``session_id``, ``account_id``, ``impression_id``).
+    ``<unit type>_id`` (``session_id``, ``account_id``, ``impression_id``). A block is a switchback's: one region for one
+    stretch of time.
     """
 
     USER = "user"
@@ -15,3 +16,8 @@ class UnitType(StrEnum):
     SESSION = "session"
     ACCOUNT = "account"
     IMPRESSION = "impression"
+    BLOCK = "block"
+
+
+OFFERED = (UnitType.USER, UnitType.DEVICE, UnitType.SESSION, UnitType.ACCOUNT, UnitType.IMPRESSION)
+"""The units that anything but a switchback may have."""

@@ -12,7 +12,7 @@ from experiments.domain.environments import Environment
 from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import Status
 from experiments.domain.ramps import Ramp, read
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.forms.errors import FormError, summary
 from experiments.forms.flags import MomentField, NeedForm, environments_field
 from experiments.forms.plan import percent_of, share_field
@@ -41,7 +41,7 @@ class WhereAndWhenForm(forms.Form):
     fallback_unit_type = forms.ChoiceField(
         label="Before the sign-in, by",
         required=False,
-        choices=[("", "Nothing else"), *((unit.value, unit.value.capitalize()) for unit in UnitType)],
+        choices=[("", "Nothing else"), *((unit.value, unit.value.capitalize()) for unit in OFFERED)],
         help_text="For SDKs that remember variants: a unit without its id keeps what its device, for example, had.",
     )
     respects_holdout = forms.BooleanField(

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import RuleKind, ValueType
 from experiments.domain.shares import WHOLE
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.forms.plan import share_field, ten_thousandths
 from experiments.forms.targeting import TargetingForm
 from experiments.forms.values import TYPES, TypedField, as_typed, typed
@@ -122,7 +122,7 @@ class RuleForm(forms.Form):
     )
     unit_type = forms.ChoiceField(
         label="Share of",
-        choices=[(unit.value, f"{unit.value.capitalize()}s") for unit in UnitType],
+        choices=[(unit.value, f"{unit.value.capitalize()}s") for unit in OFFERED],
         initial=UnitType.USER.value,
         required=False,
     )

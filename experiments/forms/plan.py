@@ -11,7 +11,7 @@ from django.utils.text import slugify
 
 from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.forms.errors import FormError, summary
 from experiments.models import Metric, ModelVersion, Project
 from experiments.setup import (
@@ -98,7 +98,7 @@ class BasicsForm(forms.Form):
     )
     unit_type = forms.ChoiceField(
         label="Unit",
-        choices=[(unit.value, unit.value.capitalize()) for unit in UnitType],
+        choices=[(unit.value, unit.value.capitalize()) for unit in OFFERED],
         initial=UnitType.USER.value,
         help_text="What gets one variant and keeps it.",
     )

@@ -9,13 +9,13 @@ from django import forms
 from django.utils.text import slugify
 
 from experiments.domain.kinds import SegmentKind
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.forms.errors import FormError, summary
 from experiments.forms.plan import pick_field, share_field, ten_thousandths
 from experiments.forms.targeting import TargetingForm
 from experiments.models import Metric, Segment
 
-UNITS = [(unit.value, f"{unit.value.capitalize()}s") for unit in UnitType]
+UNITS = [(unit.value, f"{unit.value.capitalize()}s") for unit in OFFERED]
 SEGMENT_KINDS = {
     SegmentKind.LIST: "A list of ids or other values",
     SegmentKind.CONDITION: "A condition on attributes",

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from experiments.domain.conclusions import LONGEST_TAG
 from experiments.domain.environments import all_environments
-from experiments.domain.kinds import ExperimentKind
+from experiments.domain.kinds import DESIGNED, ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
@@ -33,7 +33,7 @@ class Experiment(models.Model):
     ``planned_units`` in all variants together is what early readings are tuned for. ``matters`` is the smallest change
     of a primary metric that is worth acting on, in ten-thousandths of the control's value. ``owner`` answers for it;
     ``page_address`` is where people can see it. ``tags`` file it; what is archived is out of the lists, and
-    nothing else changes about it.
+    nothing else changes about it. ``design`` is what a kind needs beyond that (``experiments.domain.designs``).
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
@@ -41,10 +41,11 @@ class Experiment(models.Model):
     name = models.CharField(max_length=120)
     hypothesis = models.TextField(max_length=2000, blank=True)
     kind = models.CharField(
-        max_length=10,
-        choices=[(k.value, k.value.capitalize()) for k in ExperimentKind],
+        max_length=16,
+        choices=[(k.value, k.value.capitalize().replace("_", "-")) for k in ExperimentKind],
         default=ExperimentKind.STANDARD.value,
     )
+    design = models.JSONField(default=dict, db_default={}, blank=True)
     unit_type = models.CharField(max_length=12, choices=UNIT_TYPES, default=UnitType.USER.value)
     fallback_unit_type = models.CharField(max_length=12, choices=UNIT_TYPES, blank=True, default="")
     status = models.CharField(
@@ -108,6 +109,10 @@ class Experiment(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=[k.value for k in ExperimentKind]), name="experiment_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=[k.value for k in DESIGNED]) | models.Q(design={}),
+                name="designed_kinds_alone_have_a_design",
             ),
             models.CheckConstraint(
                 condition=models.Q(layer__isnull=False) | models.Q(layer_ranges=[]), name="only_layers_give_places"

@@ -7,7 +7,7 @@ from django.utils import timezone
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import RuleKind, ValueType
 from experiments.domain.shares import WHOLE
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.models.accounts import Project, User
 from experiments.models.experiment import Experiment
 from experiments.models.salt import new_salt
@@ -75,7 +75,7 @@ class FlagRule(models.Model):
     value = models.JSONField(null=True, blank=True)
     share = models.PositiveIntegerField(default=WHOLE)
     unit_type = models.CharField(
-        max_length=12, choices=[(u.value, u.value.capitalize()) for u in UnitType], default=UnitType.USER.value
+        max_length=12, choices=[(u.value, u.value.capitalize()) for u in OFFERED], default=UnitType.USER.value
     )
     salt = models.CharField(max_length=32, default=new_salt)
     experiment = models.ForeignKey(

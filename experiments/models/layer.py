@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from experiments.domain.units import UnitType
+from experiments.domain.units import OFFERED, UnitType
 from experiments.models.accounts import Project, User
 from experiments.models.salt import new_salt
 
@@ -16,7 +16,7 @@ class Layer(models.Model):
     name = models.CharField(max_length=120)
     description = models.CharField(max_length=300, blank=True)
     unit_type = models.CharField(
-        max_length=12, choices=[(u.value, u.value.capitalize()) for u in UnitType], default=UnitType.USER.value
+        max_length=12, choices=[(u.value, u.value.capitalize()) for u in OFFERED], default=UnitType.USER.value
     )
     salt = models.CharField(max_length=32, default=new_salt)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)

@@ -8,9 +8,11 @@ from django.views.decorators.http import require_http_methods
 
 from experiments.access import SignedInRequest, get_experiment, get_project
 from experiments.domain.access import Role
+from experiments.domain.kinds import DESIGNED
 from experiments.domain.lifecycle import Status
 from experiments.forms.plan import PlanForm
 from experiments.models import Experiment, Project
+from experiments.pages.designs import edit as designs_edit
 from experiments.setup import PlanError, Problem, create_experiment, plan_of, revise_experiment
 
 CHANGED_MEANWHILE = (
@@ -45,6 +47,8 @@ def change(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
     if experiment.status != Status.DRAFT:
         messages.warning(request, "This experiment has started, so its plan is frozen.")
         return redirect("experiment_detail", project_slug, key)
+    if experiment.kind in DESIGNED:
+        return designs_edit.change(request, experiment)
     posted = request.POST if request.method == "POST" else None
     form = PlanForm(experiment.project, posted, None if posted else plan_of(experiment))
     if posted is not None and form.is_valid() and form.plan is not None:

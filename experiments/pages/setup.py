@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from experiments import lifecycle
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role, Scope
+from experiments.domain.kinds import DESIGNED
 from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import Status, day_of
 from experiments.domain.ramps import in_words as ramps_in_words
@@ -21,6 +22,7 @@ from experiments.domain.shares import WHOLE, percent
 from experiments.forms.conditions import in_words
 from experiments.models import Experiment, ExperimentMetric, Override, Prerequisite, Variant
 from experiments.pages.calls import Calls, calls
+from experiments.pages.designs import detail as designs_detail
 from experiments.pages.formats import moment
 from experiments.pages.history import Entry, history
 from experiments.pages.overrides import OverrideForm
@@ -77,6 +79,8 @@ class SetupPage:
 def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
     """Show the plan of one experiment."""
     experiment, role = get_experiment(request.user, project_slug, key)
+    if experiment.kind in DESIGNED:
+        return designs_detail.page(request, experiment, role)
     variants = list(experiment.variants.select_related("model_version"))
     plan = list(experiment.plan.select_related("metric"))
     may_edit = may(role, Role.EDITOR)

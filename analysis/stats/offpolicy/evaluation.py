@@ -29,6 +29,19 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """Value of the policy in question less what the logging policy earned on the same decisions.
+
+    Both come from the same rows, so the interval is of the difference row by row, and not of two separate values.
+    """
+
+    value: float
+    standard_error: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clipped:
     """The same with weights limited to ``limit``; ``kept`` is the share of weight that is left."""
 
@@ -47,6 +60,8 @@ class Evaluation:
         snips: self-normalised; usually less noisy; the one to report without a model of rewards.
         doubly_robust: with a model of rewards; right if the propensities *or* the model are.
         logging: what the logging policy itself earned.
+        logged: the same with its interval.
+        gain_ips, gain_snips, gain_doubly_robust: each value less ``logging``; needs users.
         rows: decisions.
         effective: (sum w)² / sum w², how many decisions of its own the policy in question would need for the same.
         effective_rewards: (sum w r)² / sum (w r)², how many rewarded decisions carry the value.
@@ -61,6 +76,10 @@ class Evaluation:
     snips: Value
     doubly_robust: Value | NotComputable
     logging: float
+    logged: Value | NotComputable
+    gain_ips: Gain | NotComputable
+    gain_snips: Gain | NotComputable
+    gain_doubly_robust: Gain | NotComputable
     rows: int
     effective: float
     effective_rewards: float
@@ -103,6 +122,10 @@ def judge(tally: Tally, alpha: float = 0.05) -> Evaluation | NotComputable:
         if tally.doubly
         else NotComputable("not every row has a modelled reward"),
         logging=r / tally.rows,
+        logged=_logged(tally, quantile),
+        gain_ips=_gain(tally, 2, 0, alpha),
+        gain_snips=_gain(tally, 2, 1, alpha),
+        gain_doubly_robust=_gain(tally, 3, 0, alpha) if tally.doubly else NotComputable("there is no modelled reward"),
         rows=tally.rows,
         effective=w**2 / ww,
         effective_rewards=wr**2 / wrwr if wrwr > 0 else 0.0,
@@ -146,14 +169,40 @@ def _mean_weight_z(tally: Tally) -> float:
 
 
 def _error(tally: Tally, above: int, below: int) -> float:
-    """Return the standard error of a ratio of two sums (columns of ``buckets``: rows, w, w r, scores)."""
-    whole = np.concatenate([[float(tally.rows)], tally.sums[:3]])
+    """Return the standard error of a ratio of two sums (columns of ``buckets``: rows, w, w r, scores, r)."""
+    whole = np.concatenate([[float(tally.rows)], tally.sums])
     ratio = float(whole[above] / whole[below])
     if tally.buckets is not None:
         held = tally.buckets[tally.buckets[:, 0] > 0]
         off: Array = held[:, above] - ratio * held[:, below]
         return math.sqrt(len(held) / max(1, len(held) - 1) * float(off @ off)) / float(whole[below])
     return math.sqrt(max(0.0, _squares(tally, ratio, above, below))) / float(whole[below])
+
+
+def _logged(tally: Tally, quantile: float) -> Value | NotComputable:
+    if tally.buckets is None:
+        return NotComputable("the log names no users")
+    return _value(float(tally.sums[3]) / tally.rows, _error(tally, 4, 0), quantile)
+
+
+def _gain(tally: Tally, above: int, below: int, alpha: float) -> Gain | NotComputable:
+    """Return a value less the logging policy's, by the delta method over buckets of users."""
+    if tally.buckets is None:
+        return NotComputable("the log names no users")
+    held = tally.buckets[tally.buckets[:, 0] > 0]
+    whole = held.sum(axis=0)
+    ratio, mean = float(whole[above] / whole[below]), float(whole[4] / whole[0])
+    off: Array = (held[:, above] - ratio * held[:, below]) / whole[below] - (held[:, 4] - mean * held[:, 0]) / whole[0]
+    error = math.sqrt(len(held) / max(1, len(held) - 1) * float(off @ off))
+    value, df = ratio - mean, max(1, len(held) - 1)
+    half = float(stats.t.isf(alpha / 2, df)) * error
+    certain = 1.0 if value == 0 else 0.0
+    return Gain(
+        value=value,
+        standard_error=error,
+        interval=(value - half, value + half),
+        p_value=2 * float(stats.t.sf(abs(value) / error, df)) if error > 0 else certain,
+    )
 
 
 def _squares(tally: Tally, ratio: float, above: int, below: int) -> float:

@@ -43,7 +43,7 @@ class Tally:
         squares: shape (4,): of w², (w r)², w² r and score².
         largest: the largest weight.
         clipped: shape (len(CLIPS), 5): sums of v, v r, v², (v r)², v² r for v = min(w, clip).
-        buckets: shape (BUCKETS, 4), sums of rows, w, w r and scores by bucket of users; None where rows stand alone.
+        buckets: shape (BUCKETS, 5), sums of rows, w, w r, scores and r by bucket of users; None where rows stand alone.
         doubly: whether every row had a modelled reward.
         broken: rows whose logged probability is not above 0 and at most 1, or with something that is not a number.
     """
@@ -80,7 +80,7 @@ class Tally:
             squares=np.array([w @ w, wr @ wr, w @ wr, scores @ scores]),
             largest=float(w.max(initial=0.0)),
             clipped=np.array([[v.sum(), v @ r, v @ v, (v * r) @ (v * r), (v * r) @ v] for v in limited]),
-            buckets=None if chunk.users is None else _by_bucket(np.asarray(chunk.users), w, wr, scores),
+            buckets=None if chunk.users is None else _by_bucket(np.asarray(chunk.users), w, wr, scores, r),
             doubly=doubly,
             broken=int((~fine).sum()),
         )
@@ -112,8 +112,8 @@ def bucket_of(users: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     return ((x ^ (x >> np.uint64(31))) % np.uint64(count)).astype(np.int64)
 
 
-def _by_bucket(users: NDArray[np.integer], w: Array, wr: Array, scores: Array) -> Array:
+def _by_bucket(users: NDArray[np.integer], *values: Array) -> Array:
     bucket = bucket_of(users, BUCKETS)
     columns = [np.bincount(bucket, minlength=BUCKETS)]
-    columns += [np.bincount(bucket, weights=one, minlength=BUCKETS) for one in (w, wr, scores)]
+    columns += [np.bincount(bucket, weights=one, minlength=BUCKETS) for one in values]
     return np.stack(columns, axis=1).astype(np.float64)

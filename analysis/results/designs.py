@@ -1,0 +1,75 @@
+"""What the results of designed kinds say beyond an ordinary result; each is an optional part of ``Results``."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class PolicyEstimate(Struct, frozen=True, kw_only=True):
+    """A candidate's value by one method; None with a ``reason`` where it cannot be computed."""
+
+    method: str
+    value: float | None
+    interval: tuple[float, float] | None
+    difference: float | None
+    difference_interval: tuple[float, float] | None
+    p_value: float | None
+    reason: str = ""
+
+
+class WeightBin(Struct, frozen=True, kw_only=True):
+    """Decisions whose weight lies in [low, high), and their share of all weight. 0 to 0 is never taken."""
+
+    low: float
+    high: float
+    rows: int
+    share: float
+
+
+class ClipPoint(Struct, frozen=True, kw_only=True):
+    """The value when no decision may weigh more than ``limit``; ``kept`` is the share of weight that is left."""
+
+    limit: float
+    value: float
+    kept: float
+
+
+class SegmentSupport(Struct, frozen=True, kw_only=True):
+    """One context: its decisions, how many of the candidate's own they are worth, and their mean weight (1 if sound)."""
+
+    name: str
+    rows: int
+    effective: float
+    mean_weight: float
+
+
+class PolicyResult(Struct, frozen=True, kw_only=True):
+    """One candidate. ``refusal`` says why the log cannot know its value; then there is no estimate."""
+
+    variant: str
+    refusal: str
+    estimates: list[PolicyEstimate]
+    effective: float | None
+    effective_rewards: float | None
+    largest: float | None
+    mean_weight: float | None
+    bins: list[WeightBin]
+    clips: list[ClipPoint]
+    segments: list[SegmentSupport]
+    model_missing: str = ""
+
+
+class OffPolicyResult(Struct, frozen=True, kw_only=True):
+    """A log of decisions and what it says of the candidates. ``source`` names the log for people."""
+
+    source: str
+    rows: int
+    duplicates: int
+    units: int | None
+    logged_value: float | None
+    logged_interval: tuple[float, float] | None
+    reward: str
+    display_unit: str
+    policies: list[PolicyResult]
+    notes: list[str] = []
+    newest_at: datetime | None = None
