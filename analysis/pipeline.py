@@ -64,8 +64,8 @@ def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | No
     if last is not None and not is_due(experiment, last, now):
         return None
     results, changes, at = _results(experiment, _silent)
-    if last is not None and _same(last, results):
-        _mark_shown(experiment, changes)
+    if last is not None and same(last, results):
+        mark_shown(experiment, changes)
         return None
     return write(experiment, results, changes, at)
 
@@ -162,7 +162,7 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
     glance.keep(experiment, snapshot, results)
     if at is not None:
         record(experiment, at)
-    _mark_shown(experiment, changes)
+    mark_shown(experiment, changes)
     return snapshot
 
 
@@ -263,7 +263,7 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
         raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
     as_of = timezone.now()
     # Read before the sums: should a fold run in between, its change counts as not yet shown.
-    changes = FoldedExperiment.objects.filter(pk=experiment.pk).values_list("changes", flat=True).first()
+    changes = changes_of(experiment)
     newest = data_up_to(experiment, as_of)
     say(FOLDED_PERCENT, "Adding up units")
     sums = moments.collect(experiment)
@@ -274,13 +274,19 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     return _analyse(experiment, at, as_of, newest, sets), changes, at
 
 
-def _same(last: ResultSnapshot, results: Results) -> bool:
+def same(last: ResultSnapshot, results: Results) -> bool:
     """Say whether the last snapshot tells the same but for the moment it was made."""
     fresh: dict[str, object] = msgspec.json.decode(msgspec.json.encode(results))
     return {**last.payload, "as_of": None} == {**fresh, "as_of": None}
 
 
-def _mark_shown(experiment: Experiment, changes: int | None) -> None:
+def changes_of(experiment: Experiment) -> int | None:
+    """Return how often the fold has changed what is known of the experiment; None before it ever did."""
+    return FoldedExperiment.objects.filter(pk=experiment.pk).values_list("changes", flat=True).first()
+
+
+def mark_shown(experiment: Experiment, changes: int | None) -> None:
+    """Remember that the newest result shows this state of the fold."""
     FoldedExperiment.objects.filter(pk=experiment.pk).update(shown_changes=changes)
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from analysis import pipeline
+from analysis.designed import readers
 from analysis.models import RefreshRun
 from analysis.rollup import sql
 from analysis.rollup.watermark import RestoredError
@@ -102,7 +103,7 @@ def in_plain_words(error: Exception, what: str) -> str:
 
 def _refresh(run: RefreshRun) -> None:
     try:
-        pipeline.refresh(run.experiment, lambda percent, step: _say(run.pk, percent, step))
+        readers.refresh(run.experiment, lambda percent, step: _say(run.pk, percent, step))
     except TRANSIENT:
         raise
     except SoftTimeLimitExceeded:

@@ -6,7 +6,8 @@ from celery import Task, shared_task
 from django.db.models import F, Q
 from django.utils import timezone
 
-from analysis import pipeline, refreshing
+from analysis import refreshing
+from analysis.designed import readers
 from analysis.models import FoldedExperiment
 from analysis.refreshing import HARD_LIMIT, SOFT_LIMIT, TRANSIENT
 from analysis.rollup import retention
@@ -59,7 +60,7 @@ def _candidates() -> list[Experiment]:
 def _refresh_one(experiment: Experiment) -> None:
     """Refresh one experiment; its failure must not keep the others waiting."""
     try:
-        pipeline.refresh_if_due(experiment, timezone.now())
+        readers.refresh_if_due(experiment, timezone.now())
     except TRANSIENT:
         raise
     except Exception as error:

@@ -7,13 +7,19 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from analysis.api import experiments, metrics, refreshes
+from analysis.api import decisions, experiments, metrics, refreshes
 from experiments.api import table
 from experiments.api.answers import etag_of, json_answer
 from experiments.api.dispatch import patterns
 from experiments.api.document import document
 
-OPERATIONS = [*experiments.OPERATIONS, *metrics.OPERATIONS, *refreshes.OPERATIONS, *table.OPERATIONS]
+OPERATIONS = [
+    *experiments.OPERATIONS,
+    *metrics.OPERATIONS,
+    *refreshes.OPERATIONS,
+    *decisions.OPERATIONS,
+    *table.OPERATIONS,
+]
 
 
 @require_GET

@@ -23,12 +23,12 @@ def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict
     """Draw the effect of each treatment as it stood at the end of each day, with its interval as a band."""
     figure = go.Figure()
     for position, one in enumerate(series, start=1):
-        _add_effect(figure, one, _text(names.get(one.variant, one.variant)), _colour(position))
+        _add_effect(figure, one, plain_text(names.get(one.variant, one.variant)), colour_of(position))
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**_layout(legend=len(series) > 1))
+    figure.update_layout(**layout(legend=len(series) > 1))
     figure.update_yaxes(**_ticks(series))
     figure.update_xaxes(**_day_ticks([p.day for one in series for p in one.points]))
-    return _json(figure)
+    return figure_json(figure)
 
 
 def _ticks(series: Sequence[EffectSeries]) -> dict[str, Any]:
@@ -87,26 +87,28 @@ def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[Variant
         figure.add_bar(
             x=[p.day for p in own],
             y=[p.units for p in own],
-            name=_text(variant.name),
-            marker={"color": _colour(position), "line": {"width": 0}},
+            name=plain_text(variant.name),
+            marker={"color": colour_of(position), "line": {"width": 0}},
             hovertemplate="%{y:,}",
         )
-    figure.update_layout(**_layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
+    figure.update_layout(**layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
     figure.update_xaxes(**_day_ticks([p.day for p in points]))
-    return _json(figure)
+    return figure_json(figure)
 
 
-def _text(name: str) -> str:
+def plain_text(name: str) -> str:
     """Return a name that plotly.js will not read as markup."""
     return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _colour(position: int) -> str:
+def colour_of(position: int) -> str:
+    """Return the colour of the series at a position."""
     # Position 0 is the control, in grey; beyond the palette the treatments' colours come again.
     return f"var(--series-{position if position < SERIES_COLOURS else 1 + (position - 1) % (SERIES_COLOURS - 1)})"
 
 
-def _layout(*, legend: bool) -> dict[str, Any]:
+def layout(*, legend: bool) -> dict[str, Any]:
+    """Return what all figures look like; the first axis is one of days unless told otherwise."""
     axis = {
         "gridcolor": "var(--line)",
         "linecolor": "var(--line)",
@@ -138,6 +140,7 @@ def _layout(*, legend: bool) -> dict[str, Any]:
     }
 
 
-def _json(figure: go.Figure) -> dict[str, Any]:
+def figure_json(figure: go.Figure) -> dict[str, Any]:
+    """Return a figure as the page embeds it."""
     drawn: dict[str, Any] = json.loads(figure.to_json())
     return drawn

@@ -117,7 +117,7 @@ def load(
     connection: duckdb.DuckDBPyConnection, relation: str, columns: Mapping[str, str], policies: Sequence[str]
 ) -> Decisions:
     """Make the table ``d`` of a relation, given SQL for its columns."""
-    texts = {name: columns.get(name, "NULL") for name in ("id", "unit", "context", "action")}
+    texts = {name: columns.get(name, "NULL::VARCHAR") for name in ("id", "unit", "context", "action")}
     targets = [f"{columns[f't{position}']} AS t{position}" for position in range(len(policies))]
     connection.execute(
         f"CREATE TABLE raw AS SELECT {texts['id']} AS id, {texts['unit']} AS unit, {texts['context']} AS context, "
@@ -155,7 +155,8 @@ def load(
 
 def _each_once() -> str:
     return (
-        "(SELECT *, rowid FROM raw QUALIFY id IS NULL OR row_number() OVER (PARTITION BY id ORDER BY rowid) = 1)"
+        "(SELECT *, rowid FROM raw WHERE id IS NULL "
+        "OR rowid IN (SELECT min(rowid) FROM raw WHERE id IS NOT NULL GROUP BY id))"
     )
 
 

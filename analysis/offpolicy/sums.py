@@ -11,7 +11,7 @@ from analysis.stats.offpolicy.tally import BUCKETS, CLIPS, Tally
 from analysis.stats.unavailable import NotComputable
 
 SUMS_TO_ONE = 0.01
-"""How far the candidate's probabilities of a context's actions may be from 1 before some action is taken to be missing."""
+"""How far a context's probabilities may be from 1 in sum before some action is taken to be missing."""
 SAME = 1e-6
 """Two probabilities of the same action in the same context that differ by more come from a finer look than contexts."""
 
@@ -132,7 +132,9 @@ def _policy(decisions: Decisions, position: int, shape: tuple[int, int]) -> Arra
         f"SELECT c, a, min(t{position}), max(t{position}) FROM d WHERE {fine(position)} GROUP BY c, a"
     ):
         if float(str(high)) - float(str(low)) > SAME:
-            return NotComputable("the candidate looks at more than the logged context, so that its other choices are not known")
+            return NotComputable(
+                "the candidate looks at more than the logged context, so that its other choices are not known"
+            )
         found[int(str(c)), int(str(a))] = float(str(high))
     if (np.abs(found.sum(axis=1) - 1) > SUMS_TO_ONE).any():
         return NotComputable("the log does not show the candidate's probability of every action in every context")
@@ -141,7 +143,7 @@ def _policy(decisions: Decisions, position: int, shape: tuple[int, int]) -> Arra
 
 def _store(decisions: Decisions, position: int, means: Array, policy: Array) -> None:
     valued = np.einsum("fca,ca->fc", means, policy)
-    folds, contexts, actions = means.shape
+    folds, contexts, _ = means.shape
     f, c, a = np.indices(means.shape).reshape(3, -1)
     connection = decisions.connection
     cells = {"f": f.astype(np.int32), "c": c.astype(np.int32), "a": a.astype(np.int32), "q": means.ravel()}

@@ -61,21 +61,29 @@ def checks(candidates: Sequence[Candidate], broken: int, rows: int, duplicates: 
             key="propensities",
             name="Logged probabilities",
             ok=broken == 0 if rows else None,
-            summary="every decision has one" if not broken else f"{broken:,} of {rows:,} decisions have none that is usable.",
-            what_to_do="" if not broken else "Log the probability of each decision when it is made: above 0, at most 1.",
+            summary="every decision has one"
+            if not broken
+            else f"{broken:,} of {rows:,} decisions have none that is usable.",
+            what_to_do=""
+            if not broken
+            else "Log the probability of each decision when it is made: above 0, at most 1.",
         ),
         Check(
             key="support",
             name="Support",
             ok=None if not rows else not refused,
-            summary=f"the log cannot speak of {wording.listed(refused)}." if refused else "every candidate resembles what ran",
+            summary=f"the log cannot speak of {wording.listed(refused)}."
+            if refused
+            else "every candidate resembles what ran",
             what_to_do="Test it on a small share of traffic instead, or log with more exploration." if refused else "",
         ),
         Check(
             key="rewards",
             name="Rewarded decisions",
             ok=None if not rows or not [one for one in candidates if not one.refusal] else not few,
-            summary=f"few of them carry the value of {wording.listed(few)}." if few else "enough of them carry the values",
+            summary=f"few of them carry the value of {wording.listed(few)}."
+            if few
+            else "enough of them carry the values",
             what_to_do="Take its interval for a rough guess and log for longer." if few else "",
         ),
     ]

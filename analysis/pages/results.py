@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analysis.designed.pages import block_of, takes_file, template_of
 from analysis.models import RefreshRun, ResultSnapshot
 from analysis.pages.chain import Chain, chains
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
@@ -67,9 +68,14 @@ def latest_results(request: SignedInRequest, project_slug: str, key: str) -> Htt
     experiment, role = get_experiment(request.user, project_slug, key)
     if experiment.status == Status.DRAFT:
         return redirect("experiment_detail", project_slug, key)
+    return render_latest(request, experiment, role)
+
+
+def render_latest(request: SignedInRequest, experiment: Experiment, role: Role, give_error: str = "") -> HttpResponse:
+    """Return the page of the newest snapshot; ``give_error`` says why a file given on it was refused."""
     snapshot = ResultSnapshot.objects.filter(experiment=experiment).first()
     page = None if snapshot is None else _page(snapshot, request.GET.get("metric", ""), is_exact=False)
-    return _render(request, experiment, role, page, run_to_show(experiment, snapshot))
+    return _render(request, experiment, role, page, run_to_show(experiment, snapshot), give_error)
 
 
 @login_required
@@ -114,7 +120,12 @@ def _page(snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPa
 
 
 def _render(
-    request: SignedInRequest, experiment: Experiment, role: Role, page: ResultsPage | None, run: RefreshRun | None
+    request: SignedInRequest,
+    experiment: Experiment,
+    role: Role,
+    page: ResultsPage | None,
+    run: RefreshRun | None,
+    give_error: str = "",
 ) -> HttpResponse:
     context = {
         "project": experiment.project,
@@ -124,5 +135,8 @@ def _render(
         "run": run,
         "is_active": run is not None and run.state in UNDER_WAY,
         "may_edit": may(role, Role.EDITOR),
+        "own": None if page is None else block_of(page.results),
+        "takes_file": takes_file(experiment),
+        "give_error": give_error,
     }
-    return render(request, "results/results.html", context)
+    return render(request, template_of(experiment), context, status=400 if give_error else 200)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages import metrics, refreshing, results, styleguide
+from analysis.pages import decisions, metrics, refreshing, results, styleguide
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path(EXPERIMENT + "results.csv", results.results_csv, name="results_csv"),
     path(EXPERIMENT + "metrics/<slug:metric_key>/version/", metrics.version_choice, name="experiment_metric_version"),
     path(PROJECT + "metrics/<slug:key>/trial/", metrics.metric_trial, name="metric_trial"),
+    path(EXPERIMENT + "decisions/", decisions.give_file, name="offpolicy_give"),
     path(EXPERIMENT + "refresh/", refreshing.refresh, name="experiment_refresh"),
     path(EXPERIMENT + "refresh/<int:run_id>/", refreshing.progress, name="refresh_progress"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),

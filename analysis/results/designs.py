@@ -35,7 +35,7 @@ class ClipPoint(Struct, frozen=True, kw_only=True):
 
 
 class SegmentSupport(Struct, frozen=True, kw_only=True):
-    """One context: its decisions, how many of the candidate's own they are worth, and their mean weight (1 if sound)."""
+    """One context: its decisions, how many of the candidate's own they are worth, their mean weight (1 if sound)."""
 
     name: str
     rows: int

@@ -10,6 +10,8 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from analysis.results.designs import OffPolicyResult
+
 SCHEMA_VERSION = 1
 
 Interval = tuple[float | None, float | None]
@@ -253,6 +255,7 @@ class Results(Struct, frozen=True, kw_only=True):
     exposures_per_day: list[ExposurePoint]
     looks: Looks | None = None
     triggered: TriggeredShare | None = None
+    off_policy: OffPolicyResult | None = None
 
 
 def from_payload(payload: object) -> Results:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from experiments.api.answers import ApiError, bad_value
 
 LARGEST_BODY = 2_000_000
+LARGEST_FILE = 10_000_000
 AT_ONCE = 65_536
 MOST_DISCARDED = 8_000_000
 """A refused body is read to its end up to here, so that a plain client sees the answer and no broken connection."""
@@ -20,8 +21,8 @@ _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
 _NAMED = re.compile(r"(?:unknown|required) field `(?P<name>.*?)`")
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """Return the request's JSON text, empty where none was sent.
+def read_body(request: HttpRequest, largest: int = LARGEST_BODY) -> bytes:
+    """Return the request's body, empty where none was sent.
 
     Raises
     ------
@@ -30,12 +31,12 @@ def read_body(request: HttpRequest) -> bytes:
     """
     body, discarded = bytearray(), 0
     while discarded < MOST_DISCARDED and (part := request.read(AT_ONCE)):
-        if len(body) <= LARGEST_BODY:
+        if len(body) <= largest:
             body += part
         else:
             discarded += len(part)
-    if len(body) > LARGEST_BODY:
-        message = f"The body is longer than {LARGEST_BODY:,} bytes."
+    if len(body) > largest:
+        message = f"The body is longer than {largest:,} bytes."
         raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)
     return bytes(body)
 

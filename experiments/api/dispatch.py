@@ -14,7 +14,7 @@ from experiments import audit
 from experiments.api import idempotency
 from experiments.api.access import key_of
 from experiments.api.answers import ApiError, bad_value, conflict, etag_of, json_answer, refusal
-from experiments.api.bodies import converted, decoded, read_body, refuse_other_type
+from experiments.api.bodies import LARGEST_BODY, LARGEST_FILE, converted, decoded, read_body, refuse_other_type
 from experiments.api.operations import NUMBERS, ROOT, Call, Operation
 from experiments.api.refusing import as_api_error
 from experiments.names import lock_names
@@ -57,7 +57,7 @@ def _view(operations: Sequence[Operation]) -> View:
 
 
 def _answered(operation: Operation, request: HttpRequest, args: dict[str, object]) -> HttpResponse:
-    body = read_body(request)
+    body = read_body(request, LARGEST_FILE if operation.takes_file else LARGEST_BODY)
     call = Call(request=request, key=key_of(request, operation.needs), args=args)
     if operation.query is not None:
         call.query = converted(request.GET.dict(), operation.query)
@@ -68,7 +68,7 @@ def _answered(operation: Operation, request: HttpRequest, args: dict[str, object
 
 
 def _changed(operation: Operation, call: Call, body: bytes) -> HttpResponse:
-    taken: tuple[object, ...] = ()
+    taken: tuple[object, ...] = (body,) if operation.takes_file else ()
     if operation.takes is not None:
         if body:
             refuse_other_type(call.request)

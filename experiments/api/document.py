@@ -12,6 +12,7 @@ from experiments.api.answers import ErrorAnswer
 from experiments.api.operations import NUMBERS, ROOT, Operation
 
 JSON = "application/json"
+FILE = "application/octet-stream"
 PARAMETER = re.compile(r"{(\w+)}")
 REFUSALS = {
     HTTPStatus.BAD_REQUEST: "The body is no JSON, or the cursor is none of this list",
@@ -62,6 +63,8 @@ def _operation(one: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
     if one.takes is not None:
         required = any(field.required for field in msgspec.structs.fields(one.takes))
         described["requestBody"] = {"required": required, "content": {JSON: {"schema": refs[one.takes]}}}
+    if one.takes_file:
+        described["requestBody"] = {"required": True, "content": {FILE: {"schema": {"type": "string"}}}}
     return described
 
 

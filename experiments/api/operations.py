@@ -38,7 +38,8 @@ class Operation:
     """One method of one address.
 
     ``handle`` gets the call, and the body where the operation ``takes`` one. ``current`` returns what If-Match is held
-    against, for example the experiment as GET answers it. What ``answers`` None makes its own response.
+    against, for example the experiment as GET answers it. What ``answers`` None makes its own response. Where it
+    ``takes_file``, the body is any file's bytes, and ``handle`` gets them as they are.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     current: Callable[[Call], object] | None = None
     scope: Scope | None = None
+    takes_file: bool = False
 
     @property
     def needs(self) -> Scope:

@@ -12,7 +12,8 @@ from experiments.api.fields import Key, Name, Share, ShareOrNone, Taken
 from experiments.api.finding import experiment_of, named_metric
 from experiments.api.operations import Call, Operation
 from experiments.api.shapes import ExperimentAnswer, ModelRef, experiment_answer
-from experiments.domain.kinds import ValueType
+from experiments.domain.designs.stored import Design, DesignError, as_json, read
+from experiments.domain.kinds import FOLLOW_UPS, ExperimentKind, ValueType
 from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE
@@ -32,6 +33,10 @@ from experiments.setup import (
 Hypothesis = Annotated[str, Meta(max_length=2000)]
 Days = Annotated[int, Meta(ge=1, le=365)]
 Units = Annotated[int, Meta(ge=1, le=LARGEST_WHOLE)]
+DesignFields = Annotated[
+    dict[str, Any],
+    Meta(description="What the kinds off_policy, interleaving, bandit and switchback need; what is left out is usual."),
+]
 VariantKey = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")]
 
 
@@ -67,6 +72,8 @@ class NewExperiment(Taken, frozen=True, kw_only=True):
     reading: ReadingPlan = ReadingPlan.FIXED
     planned_units: Units | None = None
     matters: Share | None = None
+    kind: ExperimentKind = ExperimentKind.STANDARD
+    design: DesignFields = {}
 
 
 class DraftChanges(Taken, frozen=True, kw_only=True):
@@ -83,6 +90,7 @@ class DraftChanges(Taken, frozen=True, kw_only=True):
     reading: ReadingPlan | UnsetType = UNSET
     planned_units: Units | UnsetType | None = UNSET
     matters: Share | UnsetType | None = UNSET
+    design: DesignFields | UnsetType = UNSET
 
 
 def create(call: Call, body: NewExperiment) -> ExperimentAnswer:
@@ -99,6 +107,8 @@ def create(call: Call, body: NewExperiment) -> ExperimentAnswer:
         reading=body.reading,
         planned_units=body.planned_units,
         matters=body.matters,
+        kind=body.kind,
+        design=_design(body.kind, body.design),
     )
     return experiment_answer(create_experiment(call.project, None, plan))
 
@@ -121,10 +131,21 @@ def change(call: Call, body: DraftChanges) -> ExperimentAnswer:
     if "traffic" in given:
         given["allocation"] = given.pop("traffic")
     before = plan_of(experiment)
+    if "design" in given:
+        given["design"] = _design(before.kind, {**as_json(before.design), **given["design"]})
     wanted = replace(before, **given)
     if not same(describe(wanted), describe(before)):
         experiment = revise_experiment(experiment, None, wanted)
     return experiment_answer(experiment)
+
+
+def _design(kind: ExperimentKind, given: dict[str, Any]) -> Design | None:
+    if kind in FOLLOW_UPS:
+        raise bad_value(f"A {kind} is not set up by itself: it follows from what it is for.", "kind")
+    try:
+        return read(kind, given)
+    except DesignError as error:
+        raise bad_value(str(error), "design") from error
 
 
 def variants_of(project: Project, given: Sequence[NewVariant]) -> tuple[VariantPlan, ...]:

@@ -84,6 +84,7 @@ class ExperimentAnswer(Struct, frozen=True, kw_only=True):
     reading: ReadingPlan
     planned_units: int | None
     matters: int | None
+    design: dict[str, Any]
     variants: list[VariantAnswer]
     metrics: list[UseAnswer]
     targeting: dict[str, Any]
@@ -123,6 +124,7 @@ def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
         reading=ReadingPlan(row.reading),
         planned_units=row.planned_units,
         matters=row.matters,
+        design=row.design,
         variants=[_variant(variant) for variant in row.variants.select_related("model_version")],
         metrics=[
             UseAnswer(metric=use.metric.key, role=MetricRole(use.role), margin=use.margin, version=use.number)

@@ -7,8 +7,8 @@ class UnitType(StrEnum):
     """The kind of unit that gets one variant and keeps it.
 
     An event names a user in ``userId``, a device in ``anonymousId``, and any other unit in the property
-    ``<unit type>_id`` (``session_id``, ``account_id``, ``impression_id``). A block is a switchback's: one region for one
-    stretch of time.
+    ``<unit type>_id`` (``session_id``, ``account_id``, ``impression_id``). A block is a switchback's: one region for
+    one stretch of time.
     """
 
     USER = "user"

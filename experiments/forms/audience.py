@@ -12,7 +12,7 @@ from experiments.domain.environments import Environment
 from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import Status
 from experiments.domain.ramps import Ramp, read
-from experiments.domain.units import OFFERED, UnitType
+from experiments.domain.units import OFFERED
 from experiments.forms.errors import FormError, summary
 from experiments.forms.flags import MomentField, NeedForm, environments_field
 from experiments.forms.plan import percent_of, share_field

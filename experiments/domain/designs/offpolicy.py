@@ -41,7 +41,10 @@ class OffPolicyDesign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if self.source is LogSource.EVENTS and not self.decision_event.strip():
             yield "decision_event", "Name the event by which your app logs a decision."
         if not 1 <= self.window_hours <= LONGEST_WINDOW_HOURS:
-            yield "window_hours", f"{self.window_hours} hours: a reward is waited for 1 to {LONGEST_WINDOW_HOURS} hours."
+            yield (
+                "window_hours",
+                f"{self.window_hours} hours: a reward is waited for 1 to {LONGEST_WINDOW_HOURS} hours.",
+            )
         if metric is not None and metric not in REWARDS:
             yield (
                 "metric",

@@ -38,7 +38,7 @@ class BanditFields(OwnForm):
     floor = share_field(
         label="Least share of each variant, %",
         initial=5,
-        help_text="Kept whatever happens, so that a variant's mean can still be told and a change in the world is seen.",
+        help_text="Kept whatever happens: a variant's mean can still be told, and a change in the world is seen.",
     )
     batch_hours = forms.IntegerField(
         label="Hours between changes", min_value=1, max_value=LONGEST_BATCH_HOURS, initial=24,

@@ -64,7 +64,8 @@ KINDS: dict[ExperimentKind, Kind] = {
         form=SwitchbackForm,
     ),
 }
-BY_SLUG = {kind.slug: name for name, kind in KINDS.items()}
+OFFERED = (ExperimentKind.OFF_POLICY,)
+BY_SLUG = {KINDS[name].slug: name for name in OFFERED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,5 +119,5 @@ def _special(slug: str) -> list[Choice]:
             but=kind.but,
             address=reverse("design_new", args=[slug, kind.slug]),
         )
-        for kind in KINDS.values()
+        for kind in (KINDS[name] for name in OFFERED)
     ]

@@ -57,8 +57,8 @@ def _off_policy(base_url: str, plan: ExperimentPlan, design: OffPolicyDesign) ->
     return [
         Part(
             title="1. Log each decision",
-            hint="propensity is the probability with which the model in use took this very action; target_propensity is "
-            "each candidate's of the same action. context is optional: a segment within which decisions are alike.",
+            hint="propensity is the probability with which the model in use took this very action; target_propensity "
+            "is each candidate's of the same action. context is optional: a segment of alike decisions.",
             code=_batch(base_url, [_event(plan, design.decision_event, decision, "decision-1")]),
         ),
         Part(
@@ -78,13 +78,13 @@ def _from_file(base_url: str, plan: ExperimentPlan) -> list[Part]:
     return [
         Part(
             title="1. Write one row a decision",
-            hint="CSV (also gzipped) or Parquet. propensity, reward and one column a candidate are needed; decision_id, "
-            "unit, context and action make the answer better.",
+            hint="CSV (also gzipped) or Parquet. propensity, reward and one column a candidate are needed; "
+            "decision_id, unit, context and action make the answer better.",
             code=f"{header}\n{row}",
         ),
         Part(
             title="2. Give the file",
-            hint="On the results page once it is started, or by this request. Nothing of the file is kept but the answer.",
+            hint="On the results page once it is started, or by this request. Only the answer is kept, not the file.",
             code=(
                 f"curl {base_url}/api/v1/experiments/{plan.key}/decisions \\\n"
                 f"  -H 'Authorization: Bearer {KEY_PLACEHOLDER}' \\\n"
@@ -106,7 +106,8 @@ def _interleaving(base_url: str, plan: ExperimentPlan, design: InterleavingDesig
         f'    if truelift.decide({json.dumps(plan.key)}, "user-1").value == "interleaved":\n'
         f"        draft = team_draft(old_items, new_items, length={design.length}, seed=impression_id)\n"
         "        show(draft.items)\n"
-        f'        truelift.track({json.dumps(design.shown_event)}, "user-1", **draft.properties({json.dumps(plan.key)}))'
+        f"        shown = draft.properties({json.dumps(plan.key)})\n"
+        f'        truelift.track({json.dumps(design.shown_event)}, "user-1", **shown)'
     )
     rest = _post(
         f"{base_url}/v1/interleave",
@@ -158,11 +159,9 @@ def _bandit(base_url: str, plan: ExperimentPlan) -> list[Part]:
     return [
         Part(
             title="1. Ask which variant a unit gets",
-            hint=f"Ask once a {plan.unit_type} and keep the answer: shares change, and a second question may be answered "
-            "otherwise.",
-            code=_post(
-                f"{base_url}/ofrep/v1/evaluate/flags/{plan.key}", {"context": {f"{plan.unit_type}_id": unit}}
-            ),
+            hint=f"Ask once a {plan.unit_type} and keep the answer: shares change, and a second question may bring "
+            "another.",
+            code=_post(f"{base_url}/ofrep/v1/evaluate/flags/{plan.key}", {"context": {f"{plan.unit_type}_id": unit}}),
         ),
         Part(
             title="2. Say that it was shown",
@@ -188,8 +187,11 @@ def _switchback(base_url: str, plan: ExperimentPlan, design: SwitchbackDesign) -
         f"    now = block_id({json.dumps(region)}, minutes={design.block_minutes})\n"
         f'    decision = truelift.decide({json.dumps(plan.key)}, {{"block_id": now}})'
     )
-    script = f'const block = `{region}|${{Math.floor(Date.now() / {design.block_minutes * 60_000})}}`; // the block_id'
-    event: Json = {**({design.region_property: region} if region else {}), **_amount(plan)}
+    script = f"const block = `{region}|${{Math.floor(Date.now() / {design.block_minutes * 60_000})}}`; // the block_id"
+    properties: Json = {**({design.region_property: region} if region else {}), **_amount(plan)}
+    happened: Json = {
+        "type": "track", "userId": "user-1", "event": _happened(plan), "messageId": "event-1", "properties": properties,
+    }  # fmt: skip
     return [
         Part(
             title="1. Ask which variant a region has now",
@@ -208,10 +210,9 @@ def _switchback(base_url: str, plan: ExperimentPlan, design: SwitchbackDesign) -
             title="2. Say what happened",
             hint="No exposure is needed: which variant a region had when is known."
             + (f" Every event names its region in {design.region_property}." if region else ""),
-            code=_batch(base_url, [{"type": "track", "userId": "user-1", "event": _happened(plan), "messageId": "event-1",
-                                    "properties": event}]),
+            code=_batch(base_url, [happened]),
         ),
-    ]  # fmt: skip
+    ]
 
 
 # Shared
