@@ -30,6 +30,13 @@ from experiments.domain.kinds import ExperimentKind, RuleKind, ValueType
 from experiments.domain.lifecycle import Status
 
 FLAG_KEY = re.compile(r"[A-Za-z0-9._-]+")
+SERVED_KINDS = (
+    ExperimentKind.STANDARD,
+    ExperimentKind.INTERLEAVING,
+    ExperimentKind.BANDIT,
+    ExperimentKind.SWITCHBACK,
+)
+"""Kinds that apps ask for by their own key."""
 DEFAULT_VARIANT = "default"
 DISABLED, ON, SHIPPED = "disabled", "on", "shipped"
 BAD_KEY = "its key may hold only letters, digits, dots, underscores and hyphens."
@@ -100,7 +107,7 @@ class _Publisher:
         for flag in self._flags:
             yield flag.key, flag
         for one in self._experiments.values():
-            if one.kind == ExperimentKind.STANDARD:
+            if one.kind in SERVED_KINDS:
                 yield one.key, one
         for holdout in self._holdouts:
             yield rules.holdout_feature(holdout.key), holdout
@@ -125,6 +132,8 @@ class _Publisher:
 
     def _experiment(self, one: ExperimentRow) -> tuple[Rule, FlagFacts]:
         self._check(one)
+        if one.kind == ExperimentKind.INTERLEAVING:
+            return self._interleaving(one)
         values = rules.values_of(one)
         chosen = self._rules_of(one, values) if self._is_here(one) else []
         is_holdout = one.kind == ExperimentKind.HOLDOUT
@@ -139,6 +148,23 @@ class _Publisher:
         )
         default = rules.GENERAL if is_holdout else values[0]
         return {"defaultValue": default, "rules": [rule for rule, _ in chosen]}, self._with_models(found, [one])
+
+    def _interleaving(self, one: ExperimentRow) -> tuple[Rule, FlagFacts]:
+        """Return who sees mixed lists; the two rankers are no variants of a unit, which sees them both."""
+        chosen: list[Named] = []
+        if self._runs(one):
+            rule = self._for_whom(rules.interleaved_rule(one), [one.targeting], one.prerequisites)
+            chosen = [(rule, rules.INTERLEAVED)]
+        found = FlagFacts(
+            kind=ExperimentKind.INTERLEAVING,
+            status=self._status(one),
+            value_type=ValueType.STRING,
+            name=one.name,
+            unit_type=one.unit_type,
+            default_variant=rules.NOT_INTERLEAVED,
+            variants=tuple(variant for _, variant in chosen),
+        )
+        return {"defaultValue": rules.NOT_INTERLEAVED, "rules": [rule for rule, _ in chosen]}, found
 
     def _check(self, one: ExperimentRow) -> None:
         problem = BAD_KEY if not FLAG_KEY.fullmatch(one.key) else rules.problem_of(one)

@@ -15,6 +15,7 @@ Named = tuple[Rule, str]
 
 HASH_VERSION = 2
 FEWEST_VARIANTS = 2
+INTERLEAVED, NOT_INTERLEAVED = "interleaved", "control"
 HELD_OUT, TAKES_PART, GENERAL = "holdoutcontrol", "holdouttreatment", "genpop"
 
 
@@ -130,6 +131,18 @@ def experiment_rule(experiment: ExperimentRow, values: list[Any]) -> Rule:
     if experiment.min_bucket_version:
         rule["minBucketVersion"] = experiment.min_bucket_version
     return rule | layer_filter(experiment)
+
+
+def interleaved_rule(experiment: ExperimentRow) -> Rule:
+    """Return the rule that gives its share of units mixed lists; no split, so that no exposure follows from it."""
+    return {
+        "id": "interleaved",
+        "force": INTERLEAVED,
+        "range": [0.0, experiment.allocation / BUCKETS],
+        "seed": experiment.salt,
+        "hashVersion": HASH_VERSION,
+        "hashAttribute": hash_attribute(experiment.unit_type),
+    }
 
 
 def _meta(variant: VariantRow) -> Rule:

@@ -23,7 +23,7 @@ from config.rsgi import Exchange, Headers, Scope, WsgiBridge
 from config.wsgi import application
 
 # After config.wsgi, which loads Django's settings and models.
-from assignment import assignments, decide  # isort: skip
+from assignment import assignments, decide, interleave  # isort: skip
 from assignment.doors import payload, refetch, remote, sub  # isort: skip
 from assignment.doors.connections import EdgeConnections, RefusedError  # isort: skip
 from assignment.doors.exposing import ExposureLog  # isort: skip
@@ -48,7 +48,8 @@ OFREP_PREFIX = "/ofrep/v1/"
 NO_PAGES = "This server answers apps only (TRUELIFT_PAGES is off); pages and the REST API are on another one."
 # A base address may have a path of its own before the protocol's (PROTOCOLS: ``/{env}/ofrep/v1/…``).
 _ASSIGNMENT = re.compile(
-    r"^(?:/[^/]+)?((/ofrep/v1/|/v1/decide|/v1/assignments|/api/features/|/api/eval/|/sub/).*)$", re.DOTALL
+    r"^(?:/[^/]+)?((/ofrep/v1/|/v1/decide|/v1/assignments|/v1/interleave|/api/features/|/api/eval/|/sub/).*)$",
+    re.DOTALL,
 )
 _BEARER = "bearer "
 
@@ -91,6 +92,9 @@ class Server:
             OFREP_PREFIX: Door(name="ofrep", handle=single.handle, error=_ofrep_error),
             assignments.PATH: Door(
                 name="assignments", handle=assignments.AssignmentsDoor(self._edge).handle, error=_plain_error
+            ),
+            interleave.PATH: Door(
+                name="interleave", handle=interleave.InterleaveDoor(self._edge).handle, error=_plain_error
             ),
             decide.PATH: Door(name="decide", handle=decide.DecideDoor(self._edge).handle, error=_plain_error),
             payload.PATH: secret(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from analysis import pipeline
+from analysis.interleaving import result as interleaving
 from analysis.models import ResultSnapshot
 from analysis.offpolicy import result as offpolicy
 from analysis.results import latest
@@ -17,7 +18,10 @@ from experiments.models import Experiment
 
 Reader = Callable[[Experiment, datetime], Results | None]
 
-READERS: dict[str, Reader] = {ExperimentKind.OFF_POLICY: offpolicy.read}
+READERS: dict[str, Reader] = {
+    ExperimentKind.OFF_POLICY: offpolicy.read,
+    ExperimentKind.INTERLEAVING: interleaving.read,
+}
 SELDOM = {ExperimentKind.OFF_POLICY: timedelta(hours=1)}
 """Kinds whose reading goes through the log: how long the schedule waits at least."""
 YOUNG, OLD = timedelta(minutes=1), timedelta(minutes=5)

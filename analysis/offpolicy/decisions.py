@@ -61,7 +61,6 @@ def database() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY,
             "temp_directory": directory,
-            "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
@@ -101,7 +100,12 @@ def columns_of(source: Source, policies: Sequence[str]) -> dict[str, str]:
             )
         found[f"t{position}"] = source.numeric(name)
     texts = {"id": "decision_id", "unit": "unit", "context": "context", "action": "action"}
-    return found | {short: source.text(name) for short, name in texts.items() if name in source.columns}
+    return found | {short: _text(source, name) for short, name in texts.items() if name in source.columns}
+
+
+def _text(source: Source, column: str) -> str:
+    """Return SQL for a column's words; Parquet knows what is missing, and looking for words that say so costs most."""
+    return source.text(column) if source.is_csv else f"nullif(CAST({quoted(column)} AS VARCHAR), '')"
 
 
 def _has_needed(source: Source) -> bool:
@@ -119,22 +123,28 @@ def load(
     """Make the table ``d`` of a relation, given SQL for its columns."""
     texts = {name: columns.get(name, "NULL::VARCHAR") for name in ("id", "unit", "context", "action")}
     targets = [f"{columns[f't{position}']} AS t{position}" for position in range(len(policies))]
+    picked = ", ".join(f"t{position}" for position in range(len(policies)))
+    # Ids are kept as hashes: ten million texts would fill the disk, and two that share one of 2^64 do not occur.
     connection.execute(
-        f"CREATE TABLE raw AS SELECT {texts['id']} AS id, {texts['unit']} AS unit, {texts['context']} AS context, "
+        f"CREATE TABLE raw AS SELECT hash({texts['id']}) AS id, {texts['id']} IS NULL AS unnamed, "
+        f"hash(coalesce({texts['unit']}, {texts['id']})) AS u, "
+        f"coalesce({texts['unit']}, {texts['id']}) IS NULL AS alone, {texts['context']} AS context, "
         f"{texts['action']} AS action, {columns['r']} AS r, {columns['p']} AS p, {', '.join(targets)} FROM {relation}"
     )
-    total, named, distinct = _one(connection, "SELECT count(*), count(id), count(DISTINCT id) FROM raw")
+    total, named, distinct = _one(
+        connection,
+        "SELECT count(*), count(*) FILTER (WHERE NOT unnamed), count(DISTINCT id) FILTER (WHERE NOT unnamed) FROM raw",
+    )
     duplicates = named - distinct
     contexts = _codes(connection, "context")
     actions = _codes(connection, "action")
     rows = "raw" if not duplicates else _each_once()
-    picked = ", ".join(f"t{position}" for position in range(len(policies)))
     # A row without a unit stands for itself: its own number spreads it over the buckets.
     connection.execute(
-        f"CREATE TABLE d AS SELECT (hash(u) % {BUCKETS})::INTEGER AS b, (hash(u, 'fold') % {FOLDS})::INTEGER AS f, "
-        "c, a, r, p, " + picked + " FROM ("
-        "SELECT coalesce(unit, id, x.rowid::VARCHAR) AS u, coalesce(k.code, 0) AS c, coalesce(j.code, 0) AS a, "
-        f"r, p, {picked} FROM {rows} x LEFT JOIN code_context k ON k.name = x.context "
+        f"CREATE TABLE d AS SELECT (v % {BUCKETS})::INTEGER AS b, ((v // {BUCKETS}) % {FOLDS})::INTEGER AS f, "
+        f"c, a, r, p, {picked} FROM ("
+        "SELECT CASE WHEN alone THEN hash(x.rowid) ELSE u END AS v, coalesce(k.code, 0) AS c, "
+        f"coalesce(j.code, 0) AS a, r, p, {picked} FROM {rows} x LEFT JOIN code_context k ON k.name = x.context "
         "LEFT JOIN code_action j ON j.name = x.action)"
     )
     connection.execute("DROP TABLE raw")
@@ -155,8 +165,8 @@ def load(
 
 def _each_once() -> str:
     return (
-        "(SELECT *, rowid FROM raw WHERE id IS NULL "
-        "OR rowid IN (SELECT min(rowid) FROM raw WHERE id IS NOT NULL GROUP BY id))"
+        "(SELECT *, rowid FROM raw WHERE unnamed "
+        "OR rowid IN (SELECT min(rowid) FROM raw WHERE NOT unnamed GROUP BY id))"
     )
 
 

@@ -1,6 +1,6 @@
 """What the results of designed kinds say beyond an ordinary result; each is an optional part of ``Results``."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from msgspec import Struct
 
@@ -73,3 +73,39 @@ class OffPolicyResult(Struct, frozen=True, kw_only=True):
     policies: list[PolicyResult]
     notes: list[str] = []
     newest_at: datetime | None = None
+
+
+class PreferenceDay(Struct, frozen=True, kw_only=True):
+    """One day's preference alone; None where it cannot be computed."""
+
+    day: date
+    users: int
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+class InterleavingResult(Struct, frozen=True, kw_only=True):
+    """Which ranker people prefer. ``value`` is the mean over units of items chosen of the treatment less the control's.
+
+    ``needed`` is how many units would show this preference with 80 % power; ``separate`` how many the A/B test
+    ``beside`` would need for its own difference, and ``ratio`` the one over the other; None with ``beside_reason``.
+    """
+
+    users: int
+    impressions: int
+    differing: int
+    for_treatment: int
+    for_control: int
+    users_for_treatment: int
+    users_for_control: int
+    users_undecided: int
+    value: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    sign_p_value: float | None
+    days: list[PreferenceDay]
+    needed: float | None = None
+    beside: str = ""
+    separate: float | None = None
+    ratio: float | None = None
+    beside_reason: str = ""

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from analysis.results.designs import OffPolicyResult
+from analysis.results.designs import InterleavingResult, OffPolicyResult
 
 SCHEMA_VERSION = 1
 
@@ -256,6 +256,7 @@ class Results(Struct, frozen=True, kw_only=True):
     looks: Looks | None = None
     triggered: TriggeredShare | None = None
     off_policy: OffPolicyResult | None = None
+    interleaving: InterleavingResult | None = None
 
 
 def from_payload(payload: object) -> Results:

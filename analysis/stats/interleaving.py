@@ -106,6 +106,23 @@ class Preference:
     spread: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserVotes:
+    """What a test of preference needs of the users' votes; a vote is a user's mean credit an impression.
+
+    Attributes:
+        users: how many.
+        total, squares: sum of votes and of their squares.
+        ahead, behind: users who vote for the treatment, and for the control.
+    """
+
+    users: int
+    total: float
+    squares: float
+    ahead: int
+    behind: int
+
+
 def preference(users: ArrayLike, scores: ArrayLike, alpha: float = 0.05) -> Preference | NotComputable:
     """Test whether users prefer one ranker; each user counts once, however often they search.
 
@@ -118,25 +135,42 @@ def preference(users: ArrayLike, scores: ArrayLike, alpha: float = 0.05) -> Pref
     evaluation"; users as units as in every other test here.
     """
     mine = _by_user(users, np.asarray(scores, dtype=np.float64))
-    n = len(mine)
+    votes = UserVotes(
+        users=len(mine),
+        total=float(mine.sum()),
+        squares=float(mine @ mine),
+        ahead=int((mine > 0).sum()),
+        behind=int((mine < 0).sum()),
+    )
+    return preference_of(votes, alpha)
+
+
+def preference_of(votes: UserVotes, alpha: float = 0.05) -> Preference | NotComputable:
+    """Test whether users prefer one ranker, from the sums of their votes.
+
+    Votes are small numbers around 0, so that their plain squares lose nothing.
+    """
+    n = votes.users
     if n < 2:
         return NotComputable(f"{n} users saw interleaved lists; 2 are the fewest")
-    spread = float(mine.std(ddof=1))
-    if spread == 0:
+    value = votes.total / n
+    variance = max(0.0, votes.squares - n * value**2) / (n - 1)
+    if variance <= 1e-15:
         return NotComputable("every user has the same credit; there is nothing to compare it with")
-    value, error = float(mine.mean()), spread / math.sqrt(n)
+    spread = math.sqrt(variance)
+    error = spread / math.sqrt(n)
     half = float(stats.t.isf(alpha / 2, n - 1)) * error
-    ahead, behind = int((mine > 0).sum()), int((mine < 0).sum())
+    voters = votes.ahead + votes.behind
     return Preference(
         value=value,
         standard_error=error,
         df=n - 1,
         interval=(value - half, value + half),
         p_value=2 * float(stats.t.sf(abs(value) / error, n - 1)),
-        sign_p_value=float(stats.binomtest(ahead, ahead + behind).pvalue) if ahead + behind else 1.0,
-        for_control=behind,
-        for_treatment=ahead,
-        undecided=n - ahead - behind,
+        sign_p_value=float(stats.binomtest(votes.ahead, voters).pvalue) if voters else 1.0,
+        for_control=votes.behind,
+        for_treatment=votes.ahead,
+        undecided=n - voters,
         spread=spread,
     )
 

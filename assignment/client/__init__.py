@@ -12,8 +12,10 @@ The definition is fetched once and kept fresh in the background; a decision take
 Nothing here imports Django.
 """
 
+from assignment.client.blocks import block_id
 from assignment.client.client import Client
 from assignment.client.decision import Decision
 from assignment.client.definition import ClientError
+from assignment.client.drafting import Draft, team_draft
 
-__all__ = ["Client", "ClientError", "Decision"]
+__all__ = ["Client", "ClientError", "Decision", "Draft", "block_id", "team_draft"]

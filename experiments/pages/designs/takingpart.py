@@ -99,7 +99,6 @@ def _from_file(base_url: str, plan: ExperimentPlan) -> list[Part]:
 
 
 def _interleaving(base_url: str, plan: ExperimentPlan, design: InterleavingDesign) -> list[Part]:
-    control, treatment = (variant.key for variant in plan.variants[:2])
     python = (
         "from assignment.client import Client, team_draft\n\n"
         f'with Client({json.dumps(base_url)}, "{KEY_PLACEHOLDER}") as truelift:\n'
@@ -123,7 +122,7 @@ def _interleaving(base_url: str, plan: ExperimentPlan, design: InterleavingDesig
         "experiment_id": plan.key,
         "impression_id": "imp-1",
         "items": ["b", "a", "d"],
-        "teams": [treatment, control, treatment],
+        "teams": ["treatment", "control", "treatment"],
     }
     chosen: Json = {"impression_id": "imp-1", design.item_property: "d"}
     return [

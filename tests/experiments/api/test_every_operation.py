@@ -22,6 +22,7 @@ def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(ap
     catalogue(api)
     experiments(api)
     results(api)
+    decisions(api)
     flags(api)
     layers_and_segments(api)
     holdout(api)
@@ -107,6 +108,20 @@ def results(api):
     assert api.ok("GET", "/experiments/second/results")["verdict"] == shape["verdict"]
     run = api.ok("POST", "/experiments/second/refresh")
     assert api.ok("GET", f"/experiments/second/refresh/{run['id']}")["state"] == "queued"
+
+
+def decisions(api):
+    policies = [{"key": "logged", "weight": 5000}, {"key": "new-model", "weight": 5000}]
+    asked = draft("would-it", kind="off_policy", design={"source": "file"}, variants=policies)
+    made = api.ok("POST", "/experiments", asked)
+    assert (made["kind"], made["design"]["source"], made["design"]["window_hours"]) == ("off_policy", "file", 24)
+    changed = api.ok("PATCH", "/experiments/would-it", {"design": {"window_hours": 2}})
+    assert (changed["design"]["source"], changed["design"]["window_hours"]) == ("file", 2)
+    api.ok("POST", "/experiments/would-it/start")
+    header = "unit,action,propensity,reward,target_propensity.new-model"
+    rows = [f"u{i},a{i % 2},0.5,{int(i % 10 == 1)},{0.9 if i % 2 else 0.1}" for i in range(400)]
+    found = api.ok("POST", "/experiments/would-it/decisions", "\n".join([header, *rows]).encode())
+    assert found["off_policy"]["policies"][0]["estimates"][0]["value"] == pytest.approx(0.18)
 
 
 def flags(api):

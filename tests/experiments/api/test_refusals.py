@@ -225,3 +225,35 @@ def test_layer__that_an_experiment_left_by_stopping__is_free_again(api, home):
     builders.experiment(home, "held", layer=layer, layer_ranges=[[0, 100], [200, 300]])
     shown = api.ok("GET", "/layers/checkout")
     assert (shown["free"], shown["holders"]) == (9800, [{"experiment": "held", "share": 200}])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"kind": "off_policy", "design": {"colour": "red"}}, "design", "colour"),
+        ({"kind": "off_policy", "design": {"window_hours": "a day"}}, "design", "int"),
+        ({"kind": "off_policy", "design": {"window_hours": 0}}, "window_hours", "1 to 1440 hours"),
+        ({"design": {"window_hours": 1}}, "design", "has no design"),
+        ({"kind": "holdout"}, "kind", "not set up by itself"),
+        ({"kind": "bandit", "design": {"floor": 9000}}, "floor", "with 2 variants"),
+        ({"unit_type": "block"}, "unit_type", "Blocks are the units of switchbacks"),
+    ],
+)
+def test_design__that_does_not_fit_its_kind__is_refused_with_its_field(api, fields, field, words):
+    response = api("POST", "/experiments", draft(**fields))
+    assert response.status_code == 422, response.content
+    error = response.json()["error"]
+    assert words in error["message"]
+    assert error["field"] == field
+
+
+def test_decisions__a_file_that_cannot_be_read__is_422_and_nothing_is_kept(api, stranger):
+    policies = [{"key": "logged", "weight": 5000}, {"key": "new-model", "weight": 5000}]
+    api.ok("POST", "/experiments", draft("would-it", kind="off_policy", design={"source": "file"}, variants=policies))
+    early = api("POST", "/experiments/would-it/decisions", b"a,b\n1,2\n")
+    assert early.status_code == 409
+    api.ok("POST", "/experiments/would-it/start")
+    response = api("POST", "/experiments/would-it/decisions", b"a,b\n1,2\n")
+    assert (response.status_code, response.json()["error"]["field"]) == (422, "body")
+    assert "there is no column" in response.json()["error"]["message"]
+    assert stranger("POST", "/experiments/would-it/decisions", b"a,b\n1,2\n").status_code == 404
