@@ -16,6 +16,7 @@ from analysis.looking import Course, course, record
 from analysis.models import FoldedExperiment, FoldedProject, MomentSet, ResultSnapshot
 from analysis.moment_sets import Sets
 from analysis.moments import ExperimentSums
+from analysis.programme import vectors
 from analysis.results import glance, latest
 from analysis.results.schema import (
     SCHEMA_VERSION,
@@ -162,6 +163,7 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
     glance.keep(experiment, snapshot, results)
     if at is not None:
         record(experiment, at)
+    vectors.keep(experiment, trustworthy=results.health.trustworthy)
     mark_shown(experiment, changes)
     return snapshot
 

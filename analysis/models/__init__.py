@@ -6,6 +6,7 @@ from analysis.models.glance import Glance
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
+from analysis.models.programme import EffectVector, ProgrammeReading
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.saved_view import SavedView
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
@@ -14,6 +15,7 @@ __all__ = [
     "Alert",
     "AlertMute",
     "Digest",
+    "EffectVector",
     "Enrolment",
     "FoldedExperiment",
     "FoldedProject",
@@ -22,6 +24,7 @@ __all__ = [
     "MetricCertificate",
     "MomentSet",
     "OutboxMessage",
+    "ProgrammeReading",
     "RefreshRun",
     "ResultSnapshot",
     "SavedView",

@@ -30,7 +30,7 @@ class Identification:
 
 
 def identification(
-    programme: Programme, proxy: int = 0, best: Structure | None = None
+    programme: Programme, proxy: int = 0, best: Structure | None = None, independent: int | None = None
 ) -> Identification | NotComputable:
     """Say whether a slope on ``proxy`` can be told from these experiments.
 
@@ -38,6 +38,7 @@ def identification(
         programme: effects.
         proxy: which.
         best: the fit of the programme, where it is known.
+        independent: separate pieces of evidence, where some experiments belong together; all of them when left out.
 
     Source: the simulations of docs/model-evidence.md; the rule K times signal-to-noise is the first-stage strength of
     weak-instrument theory (Staiger and Stock 1997).
@@ -49,9 +50,10 @@ def identification(
     noise = typical_noise(programme.covariances[:, proxy, proxy])
     variance = float(found.spread[at, at])
     signal = math.inf if noise == 0 else variance / noise
-    strength = programme.count * signal
+    count = programme.count if independent is None else independent
+    strength = count * signal
     enough = strength >= NEEDED
-    missing = None if signal < 0.01 else max(0, math.ceil(NEEDED / signal) - programme.count)
+    missing = None if signal < 0.01 else max(0, math.ceil(NEEDED / signal) - count)
     return Identification(
         identified=enough, strength=strength, signal=signal, experiments=programme.count, missing=missing
     )

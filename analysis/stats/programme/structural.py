@@ -126,7 +126,7 @@ def deviance(
 
 
 def structural_slope(
-    programme: Programme, proxy: int = 0, alpha: float = 0.05, best: Structure | None = None
+    programme: Programme, proxy: int = 0, alpha: float = 0.05, best: Structure | None = None, inflation: float = 1.0
 ) -> Slope | NotComputable:
     """Return the slope with its likelihood-ratio interval, open where the effects do not bound it.
 
@@ -135,6 +135,7 @@ def structural_slope(
         proxy: whose slope, the other proxies held.
         alpha: 1 - confidence.
         best: the fit, where it is known.
+        inflation: of its variance, where some experiments belong together (``clustering.inflation``).
     """
     found, scaled = best or structure(programme), _scaled(programme)
     if isinstance(found, NotComputable):
@@ -143,7 +144,7 @@ def structural_slope(
         return scaled
     unit = float(scaled.scale[-1] / scaled.scale[proxy])
     top = found.log_likelihood + programme.count * float(np.log(scaled.scale).sum())
-    limit = float(stats.chi2.isf(alpha, 1))
+    limit = inflation * float(stats.chi2.isf(alpha, 1))
     best_spread = found.spread / (scaled.scale[:, None] * scaled.scale)
 
     def excess(slope: float) -> float:
@@ -154,9 +155,14 @@ def structural_slope(
     return Slope(
         method=Method.STRUCTURAL,
         value=value,
-        standard_error=(high - low) / (2 * math.sqrt(limit)) if math.isfinite(high - low) else None,
+        standard_error=_error(high - low, alpha),
         region=Region(shape=Shape.INTERVAL, low=low, high=high),
     )
+
+
+def _error(width: float, alpha: float) -> float | None:
+    """Return the standard error that an interval of this width stands for; None where it has no end."""
+    return width / (2 * float(stats.norm.isf(alpha / 2))) if math.isfinite(width) else None
 
 
 def _crossing(excess: Callable[[float], float], start: float, side: float) -> float:

@@ -12,11 +12,13 @@ from analysis.stats.programme.checks import (
     leave_one_out,
 )
 from analysis.stats.programme.checks import weighted_median as median_of_ratios
+from analysis.stats.programme.clustering import independent, inflation
 from analysis.stats.programme.effects import Programme
 from analysis.stats.programme.identification import Identification, identification
 from analysis.stats.programme.quality import sign_agreement
 from analysis.stats.programme.regions import Region
 from analysis.stats.programme.slopes import (
+    Groups,
     Liml,
     Slope,
     anderson_rubin,
@@ -64,31 +66,33 @@ class Study:
     fitted: Structure
 
 
-def study(programme: Programme, proxy: int = 0, alpha: float = 0.05) -> Study | NotComputable:
+def study(programme: Programme, proxy: int = 0, alpha: float = 0.05, groups: Groups = None) -> Study | NotComputable:
     """Return everything that the programme's effects say about ``proxy`` and the business metric.
 
     Args:
         programme: effects of all experiments on the proxies and, last, the business metric.
         proxy: which of the proxies.
         alpha: 1 - confidence.
+        groups: shape (K,), experiments that share a treatment or a control; they count once in the uncertainty.
     """
     pair = programme.pair(proxy)
     fitted = structure(pair)
     if isinstance(fitted, NotComputable):
         return fitted
-    identified = identification(pair, best=fitted)
+    identified = identification(pair, best=fitted, independent=independent(groups, pair.count))
     if isinstance(identified, NotComputable):
         return identified
     rho = fitted.correlation
+    wider = inflation(pair, fitted, groups)
     return Study(
         identified=identified,
         user_level=user_level(pair),
         naive=naive(pair, alpha=alpha),
-        corrected=structural_slope(pair, alpha=alpha, best=fitted),
-        total=total_covariance(pair, alpha=alpha),
-        weighted=weighted_total_covariance(pair, alpha),
+        corrected=structural_slope(pair, alpha=alpha, best=fitted, inflation=wider),
+        total=total_covariance(pair, alpha=alpha, groups=groups),
+        weighted=weighted_total_covariance(pair, alpha, groups),
         kappa=liml(pair),
-        region=anderson_rubin(pair, alpha=alpha),
+        region=anderson_rubin(pair, alpha=alpha, groups=groups),
         intercept=intercept(pair, alpha, fitted),
         direct=direct_effects(pair),
         median=median_of_ratios(pair),
