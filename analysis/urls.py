@@ -5,6 +5,7 @@ from django.urls import URLResolver, include, path
 urlpatterns: list[URLResolver] = [
     path("", include("analysis.overview.urls")),
     path("", include("analysis.pages.urls")),
+    path("", include("analysis.pages.evidence.urls")),
     path("", include("analysis.alerts.urls")),
     path("", include("analysis.mail.urls")),
     path("", include("analysis.api.urls")),

@@ -27,4 +27,4 @@ app.conf.update(
     timezone="UTC",
     enable_utc=True,
 )
-app.autodiscover_tasks(["experiments", "events", "analysis", "analysis.mail"])
+app.autodiscover_tasks(["experiments", "events", "analysis", "analysis.mail", "analysis.programme"])

@@ -15,6 +15,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "update-event-catalogue": every(30.0, "events.update_catalogue"),
     "drop-old-events": every(3600.0, "analysis.drop_old_events"),
     "refresh-running-experiments": every(60.0, "analysis.refresh_running"),
+    "renew-programme-readings": every(600.0, "analysis.renew_readings"),
     "queue-due-digests": every(60.0, "analysis.queue_due_digests"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from analysis.api import decisions, experiments, metrics, refreshes
+from analysis.api import decisions, evidence, experiments, metrics, refreshes
 from experiments.api import table
 from experiments.api.answers import etag_of, json_answer
 from experiments.api.dispatch import patterns
@@ -18,6 +18,7 @@ OPERATIONS = [
     *metrics.OPERATIONS,
     *refreshes.OPERATIONS,
     *decisions.OPERATIONS,
+    *evidence.OPERATIONS,
     *table.OPERATIONS,
 ]
 

@@ -172,6 +172,18 @@ def load(project: Project, now: datetime) -> list[Vector]:
         return [_vector(row) for row in cursor.fetchall()]
 
 
+def families(project: Project) -> list[str]:
+    """Return the names of the models that the project's experiments have tried."""
+    tried = Variant.objects.filter(experiment__project=project, position__gt=0, model_version__isnull=False)
+    return sorted(tried.values_list("model_version__name", flat=True).distinct())
+
+
+def broken(project: Project) -> int:
+    """Return how many treatments are left out because their experiment's newest result must not be believed."""
+    own = EffectVector.objects.filter(project=project, trustworthy=False, experiment__kind__in=COMPARING)
+    return own.values("experiment", "variant").distinct().count()
+
+
 VERSION = """
 SELECT count(*)::text || '.' || coalesce(extract(epoch FROM max(v.as_of)), 0)::text || '.'
        || count(*) FILTER (WHERE v.trustworthy)::text || '.' || (

@@ -12,7 +12,16 @@ import numpy as np
 from config.demo.catalogue import Story
 from config.demo.client import AppClient, Event, RefusedError, ShopError, batches, for_each
 from config.demo.progress import Reporter
-from config.demo.shop import NO_EFFECT, Effects, Integers, Shop, behaviour, lost_exposures, open_shop
+from config.demo.shop import (
+    NO_EFFECT,
+    Effects,
+    Integers,
+    Shop,
+    ShopSettings,
+    behaviour,
+    lost_exposures,
+    open_shop,
+)
 from config.demo.traffic import Kind, Names, activity, events, exposures, timeline
 
 NEVER = -1
@@ -24,12 +33,16 @@ LONGEST_PREFIX = 48
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drive:
-    """One run: whose story, the names in its events, the first day's midnight, and the last moment (None: all)."""
+    """One run: whose story, the names in its events, the first day's midnight, and the last moment (None: all).
+
+    ``settings`` are those of the shop; the usual ones when left out.
+    """
 
     story: Story
     names: Names
     start: datetime
     until: datetime | None = None
+    settings: ShopSettings | None = None
 
     @property
     def last_second(self) -> float | None:
@@ -57,7 +70,7 @@ def short(key: str) -> str:
 async def run(client: AppClient, drive: Drive, reporter: Reporter) -> Shop:
     """Send one experiment's whole history. Sending it again counts nothing twice."""
     story = drive.story
-    shop = open_shop(story.shoppers, story.days, drive.start.weekday(), story.seed)
+    shop = open_shop(story.shoppers, story.days, drive.start.weekday(), story.seed, drive.settings)
     await wait_until_served(client, story.key)
     variant = await assign(client, drive, reporter)
     await send_all(client, list_of_events(drive, shop, variant), reporter, f"{story.key}: events")

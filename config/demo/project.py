@@ -60,6 +60,13 @@ def ensure_catalogue(project: Project, user: User) -> None:
             add_model_version(project, user, version)
 
 
+def ensure_model(project: Project, user: User, name: str, version: str, metric: str, value: float) -> None:
+    """Give a project a model version with one offline value, unless it is there."""
+    if not ModelVersion.objects.filter(project=project, name=name, version=version).exists():
+        made = ModelVersion(name=name, version=version, offline_metric=metric, offline_value=value)
+        add_model_version(project, user, made)
+
+
 def ensure_metric(project: Project, user: User, facts: MetricFacts) -> Metric:
     """Return a project's metric of that key, made when it is missing."""
     found = Metric.objects.filter(project=project, key=facts.key).first()

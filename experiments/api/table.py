@@ -8,6 +8,7 @@ from experiments.api import (
     holdouts,
     layers,
     metrics,
+    north_star,
     overrides,
     plans,
     rules,
@@ -28,6 +29,7 @@ OPERATIONS = [
     *layers.OPERATIONS,
     *holdouts.OPERATIONS,
     *metrics.OPERATIONS,
+    *north_star.OPERATIONS,
     *catalogue.OPERATIONS,
     *trail.OPERATIONS,
 ]

@@ -44,11 +44,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Project(models.Model):
-    """The home of experiments, metrics, keys and events; nothing crosses from one project to another."""
+    """The home of experiments, metrics, keys and events; nothing crosses from one project to another.
+
+    ``north_star`` is the metric that the business goes by; changes are held to it in the end.
+    """
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     currency = models.CharField(max_length=3, default="EUR")
+    north_star = models.ForeignKey("Metric", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from scipy import stats
+
 from analysis.stats.moments import Array
 from analysis.stats.programme.checks import (
     DirectEffects,
@@ -28,7 +30,7 @@ from analysis.stats.programme.slopes import (
     user_level,
     weighted_total_covariance,
 )
-from analysis.stats.programme.structural import Structure, structural_slope, structure
+from analysis.stats.programme.structural import Structure, deviance, structural_slope, structure
 from analysis.stats.unavailable import NotComputable
 
 
@@ -40,6 +42,7 @@ class Study:
         identified: whether there is enough signal; where not, show that and not the slopes.
         user_level, naive, corrected: the three slopes; ``corrected`` is the structural one and the answer.
         total, weighted, kappa: the moments' slopes and LIML, which should agree with the corrected one.
+        p_value: that the slope is 0: below alpha exactly when the corrected interval excludes 0.
         region: Anderson-Rubin, honest however weak the signal.
         intercept, direct, median, without_each: checks; ``without_each`` has shape (K,).
         effective: how many experiments carry the slope; a handful of many is a warning.
@@ -55,6 +58,7 @@ class Study:
     total: Slope | NotComputable
     weighted: Slope | NotComputable
     kappa: Liml | NotComputable
+    p_value: float | NotComputable
     region: Region
     intercept: Intercept | NotComputable
     direct: DirectEffects | NotComputable
@@ -92,6 +96,7 @@ def study(programme: Programme, proxy: int = 0, alpha: float = 0.05, groups: Gro
         total=total_covariance(pair, alpha=alpha, groups=groups),
         weighted=weighted_total_covariance(pair, alpha, groups),
         kappa=liml(pair),
+        p_value=_p_value(pair, fitted, wider),
         region=anderson_rubin(pair, alpha=alpha, groups=groups),
         intercept=intercept(pair, alpha, fitted),
         direct=direct_effects(pair),
@@ -102,3 +107,8 @@ def study(programme: Programme, proxy: int = 0, alpha: float = 0.05, groups: Gro
         sign_agreement=None if rho is None else sign_agreement(rho),
         fitted=fitted,
     )
+
+
+def _p_value(pair: Programme, fitted: Structure, wider: float) -> float | NotComputable:
+    distance = deviance(pair, 0.0, best=fitted)
+    return distance if isinstance(distance, NotComputable) else float(stats.chi2.sf(distance / wider, 1))

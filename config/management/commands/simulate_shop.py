@@ -1,13 +1,14 @@
 """Drive simulated shoppers with a known truth through the HTTP doors."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.validators import slug_re
 
-from config.demo import drive, live, report
+from config.demo import drive, live, programme, programming, report
 from config.demo.catalogue import CLICKS_DECIDE, Serves, Story, story
 from config.demo.client import AppClient
 from config.demo.command import DemoCommand
@@ -29,6 +30,7 @@ from experiments.models import Experiment, Project, User
 
 MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200
 BROKEN_SPLIT_LOSES = 0.15
+T = TypeVar("T")
 
 
 class Command(DemoCommand):
@@ -45,10 +47,13 @@ class Command(DemoCommand):
         """Add the shop's parameters."""
         super().add_arguments(parser)
         parser.add_argument("--api-key", help="the project's API key (default: the demo's own, made when missing)")
-        parser.add_argument("--project", default=PROJECT_SLUG, help="slug of the project (default: %(default)s)")
+        parser.add_argument(
+            "--project",
+            help=f"slug of the project (default: {PROJECT_SLUG}; of a programme {programme.PROJECT_SLUG})",
+        )
         parser.add_argument("--experiment", metavar="KEY", default="simulated-shop", help="default: %(default)s")
-        parser.add_argument("--shoppers", type=int, default=5_000, help="default: %(default)s")
-        parser.add_argument("--days", type=int, default=14, help="days in the past to fill (default: %(default)s)")
+        parser.add_argument("--shoppers", type=int, help="default: 5000; 1000 for each experiment of a programme")
+        parser.add_argument("--days", type=int, help="days in the past to fill (default: 14; of a programme 7)")
         parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
         truth = parser.add_argument_group("the truth: what the treatment changes, relative to control")
         truth.add_argument("--ctr-effect", type=float, default=0.0, help="clicks for each result list")
@@ -59,6 +64,15 @@ class Command(DemoCommand):
             "--split", choices=["fair", "broken"], default="fair", help="broken: the treatment loses exposures"
         )
         truth.add_argument("--lost-exposures", type=float, help="share that a broken split loses (default: 0.15)")
+        whole = parser.add_argument_group("many experiments")
+        whole.add_argument(
+            "--programme",
+            type=int,
+            metavar="N",
+            help="run N model experiments instead of one, in which orders follow clicks by --slope, and print which "
+            "proxy the product trusts",
+        )
+        whole.add_argument("--slope", type=float, default=0.5, help="true slope of a programme (default: %(default)s)")
         parser.add_argument("--report", action="store_true", help="refresh, and print the results beside the truth")
         parser.add_argument(
             "--check",
@@ -70,7 +84,11 @@ class Command(DemoCommand):
 
     def work(self, options: dict[str, Any], reporter: Reporter) -> None:
         """Simulate the past, or feed the present."""
+        _fill_in(options)
         _check(options)
+        if options["programme"] is not None:
+            self._programme(options, reporter)
+            return
         plan = story_of(options)
         user = ensure_user()
         project = _project(options["project"], user)
@@ -92,6 +110,44 @@ class Command(DemoCommand):
         found = asyncio.run(_drive(options, key, run, truths(experiment), reporter))
         if options["check"] and (missed := report.beyond_chance(found)):
             raise CommandError(f"The truth lies further outside than chance explains: {', '.join(missed)}.")
+
+    def _programme(self, options: dict[str, Any], reporter: Reporter) -> None:
+        drawn = programme.trials(
+            options["programme"], options["slope"], options["shoppers"], options["days"], options["seed"]
+        )
+        user, now = ensure_user(), datetime.now(UTC)
+        project = _project(options["project"], user)
+        key = options["api_key"] or ensure_key(project, user)
+        waiting = programming.prepare(project, user, drawn, now)
+        asyncio.run(_connected(options, key, lambda client: programming.send(client, waiting, reporter)))
+        programming.close(waiting, user)
+        if not (options["report"] or options["check"]):
+            reporter.say("Sent. Add --report to see which proxy the product trusts.")
+            return
+        outcome = asyncio.run(
+            _connected(options, key, lambda client: programming.ask(client, drawn, options["slope"], reporter))
+        )
+        for line in programming.lines(outcome):
+            reporter.say(line)
+        if options["check"] and outcome.is_beyond_chance:
+            raise CommandError("The true slope lies further outside its interval than chance explains.")
+
+
+async def _connected(options: dict[str, Any], key: str, work: Callable[[AppClient], Awaitable[T]]) -> T:
+    """Do something with a client of the server."""
+    async with AppClient(options["base_url"], key, connections=options["connections"]) as client:
+        await client.meet()
+        await client.wait_for_key()
+        return await work(client)
+
+
+def _fill_in(options: dict[str, Any]) -> None:
+    """Choose what was not said: a programme has many small experiments in a project of its own."""
+    many = options["programme"] is not None
+    usual = {"project": (PROJECT_SLUG, programme.PROJECT_SLUG), "shoppers": (5_000, 1_000), "days": (14, 7)}
+    for name, (one, of_many) in usual.items():
+        if options[name] is None:
+            options[name] = of_many if many else one
 
 
 async def _drive(

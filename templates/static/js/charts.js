@@ -29,6 +29,16 @@
   function draw(place) {
     const { data, layout } = themed(JSON.parse(document.getElementById(place.dataset.chart).textContent));
     Plotly.react(place, data, layout, { displayModeBar: false, responsive: true, staticPlot: false });
+    if (place.dataset.opens !== undefined && !place.dataset.listens) listen(place);
+  }
+
+  // A point that carries an address of this site opens it; the table beside the chart has the same links.
+  function listen(place) {
+    place.dataset.listens = "yes";
+    place.on("plotly_click", (event) => {
+      const address = event.points[0].customdata?.[0];
+      if (typeof address === "string" && /^\/(?!\/)/.test(address)) window.location.assign(address);
+    });
   }
 
   const drawAll = (root) => { for (const place of root.querySelectorAll("[data-chart]")) draw(place); };

@@ -1,0 +1,113 @@
+"""Experiments as points: proxy effect across, business effect up, each with its ellipse, and the lines between."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.charts.figures import figure_json, layout, plain_text
+from analysis.programme.schema import Line, Point
+from analysis.stats.moments import Array
+
+MOST_POINTS = 500
+"""Points that are drawn; more would be one blot and a megabyte. Those that say most come first."""
+MOST_ELLIPSES = 120
+RADIUS = math.sqrt(-2 * math.log(1 - 0.683))
+"""Of an ellipse that holds the truth in 68 of 100 cases; at 95 they would cover each other."""
+CORNERS = 25
+DIGITS = 5
+
+
+def scatter_figure(points: Sequence[Point], line: Line | None, names: tuple[str, str], base: str) -> dict[str, Any]:
+    """Draw the programme; ``base`` is the address under which an experiment's key leads to its results."""
+    drawn = list(points[:MOST_POINTS])
+    figure = go.Figure()
+    _add_ellipses(figure, drawn[:MOST_ELLIPSES])
+    if line is not None:
+        _add_lines(figure, line)
+    _add_points(figure, drawn, names, base)
+    figure.update_layout(**{**layout(legend=True), "hoverdistance": 20})
+    figure.update_layout(hovermode="closest", margin={"l": 64, "r": 12, "t": 8, "b": 48})
+    across, up = _reach([p.x for p in drawn]), _reach([p.y for p in drawn])
+    figure.update_xaxes(**_axis(names[0]), type="linear", hoverformat="+.1%", range=across, showgrid=True)
+    figure.update_yaxes(**_axis(names[1]), range=up)
+    figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
+    figure.add_vline(x=0, line={"color": "var(--edge)", "width": 1})
+    return figure_json(figure)
+
+
+def _axis(name: str) -> dict[str, Any]:
+    return {"title": {"text": plain_text(name), "font": {"color": "var(--muted)"}}, "tickformat": "+.1~%", "nticks": 7}
+
+
+def _reach(values: Sequence[float]) -> list[float]:
+    """Return an axis' range: all points, with room for the ellipses of the ordinary ones."""
+    lifts = np.expm1(np.array([*values, 0.0]))
+    low, high = float(lifts.min()), float(lifts.max())
+    room = 0.12 * (high - low) or 0.01
+    return [round(low - room, DIGITS), round(high + room, DIGITS)]
+
+
+def _add_ellipses(figure: go.Figure, points: Sequence[Point]) -> None:
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for one in points:
+        around = ellipse(one)
+        xs += [*_rounded(around[:, 0]), None]
+        ys += [*_rounded(around[:, 1]), None]
+    figure.add_scatter(
+        x=xs, y=ys, mode="lines", name="68% ellipse", hoverinfo="skip", opacity=0.35,
+        line={"color": "var(--series-0)", "width": 1},
+    )  # fmt: skip
+
+
+def ellipse(one: Point) -> Array:
+    """Return corners around a point that hold its true effects in 68 of 100 cases, as lifts, shape (CORNERS, 2)."""
+    values, vectors = np.linalg.eigh(np.array([[one.xx, one.xy], [one.xy, one.yy]]))
+    turn = np.linspace(0, 2 * np.pi, CORNERS)
+    circle = RADIUS * np.column_stack([np.cos(turn), np.sin(turn)])
+    return np.asarray(np.expm1(np.array([one.x, one.y]) + (circle * np.sqrt(np.maximum(values, 0.0))) @ vectors.T))
+
+
+def _add_lines(figure: go.Figure, line: Line) -> None:
+    xs = _rounded(np.expm1(np.array(line.xs)))
+    low, high, middle = (_rounded(np.expm1(np.array(one))) for one in (line.low, line.high, line.ys))
+    quiet = {"hoverinfo": "skip", "showlegend": False, "mode": "lines", "line": {"width": 0}}
+    figure.add_scatter(x=xs, y=low, **quiet)
+    figure.add_scatter(x=xs, y=high, fill="tonexty", fillcolor="var(--series-1)", opacity=0.18, **quiet)
+    figure.add_scatter(
+        x=xs, y=middle, mode="lines", name="Corrected line", hoverinfo="skip",
+        line={"color": "var(--series-1)", "width": 2.5},
+    )  # fmt: skip
+    if line.naive_slope is not None and line.naive_intercept is not None:
+        naive = np.expm1(line.naive_intercept + line.naive_slope * np.array(line.xs))
+        figure.add_scatter(
+            x=xs, y=_rounded(naive), mode="lines", name="Naive line", hoverinfo="skip",
+            line={"color": "var(--series-3)", "width": 2, "dash": "dash"},
+        )  # fmt: skip
+
+
+def _add_points(figure: go.Figure, points: Sequence[Point], names: tuple[str, str], base: str) -> None:
+    most = max((p.weight for p in points), default=1.0) or 1.0
+    figure.add_scatter(
+        x=_rounded(np.expm1([p.x for p in points])),
+        y=_rounded(np.expm1([p.y for p in points])),
+        mode="markers",
+        name="Experiment",
+        text=[plain_text(p.name) for p in points],
+        customdata=[[base.replace("KEY", p.experiment)] for p in points],
+        marker={
+            "color": "var(--series-1)",
+            "size": [round(5 + 9 * math.sqrt(p.weight / most), 1) for p in points],
+            "opacity": 0.75,
+            "line": {"color": "var(--surface)", "width": 1},
+        },
+        hovertemplate=f"%{{text}}: {plain_text(names[0])} %{{x:+.1%}}, {plain_text(names[1])} %{{y:+.1%}}",
+        hoverlabel={"namelength": 0},
+    )
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(float(one), DIGITS) for one in values]

@@ -1,0 +1,186 @@
+"""The shapes of a programme's readings: what is computed and kept, and what page, API and command line say alike.
+
+Effects are log lifts, so that a slope is "per cent of the business metric for one per cent of the proxy". "Cannot be
+computed" is ``None`` with a reason; an end of ``None`` inside an interval means unbounded on that side.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from analysis.results.schema import Interval
+
+
+class Trust(StrEnum):
+    """Whether a gain in the proxy has meant a gain in the business metric."""
+
+    TRUSTED = "Can be trusted"
+    HINTED = "Hinted at, not shown"
+    UNRELATED = "No link seen"
+    MISLEADING = "Points the wrong way"
+    UNIDENTIFIED = "Not identified yet"
+
+
+class SlopeFact(Struct, frozen=True, kw_only=True):
+    """One way to draw the line. ``excluded`` marks an interval that is the *outside* of its two ends."""
+
+    method: str
+    value: float | None
+    interval: Interval | None = None
+    excluded: bool = False
+    reason: str = ""
+
+
+class Influence(Struct, frozen=True, kw_only=True):
+    """The experiment without which the slope changes most."""
+
+    experiment: str
+    name: str
+    without: float
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """One check of a slope in words. ``ok`` is None where it cannot be said."""
+
+    name: str
+    ok: bool | None
+    said: str
+
+
+class ProxyFinding(Struct, frozen=True, kw_only=True):
+    """What the programme says about one proxy and the business metric.
+
+    ``missing`` is about how many more experiments of this size are needed; None where no number can be given.
+    ``adjusted_p_value`` allows for how many proxies were asked (Benjamini-Hochberg).
+    """
+
+    metric: str
+    name: str
+    trust: Trust
+    sentence: str
+    experiments: int
+    independent: int
+    strength: float | None
+    signal: float | None
+    missing: int | None
+    user_level: SlopeFact
+    naive: SlopeFact
+    corrected: SlopeFact
+    p_value: float | None = None
+    adjusted_p_value: float | None = None
+    correlation: float | None = None
+    sign_agreement: float | None = None
+    quality: float | None = None
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """One experiment in the chart: effects on proxy (x) and business metric (y) with their covariance."""
+
+    experiment: str
+    name: str
+    x: float
+    y: float
+    xx: float
+    xy: float
+    yy: float
+    weight: float
+    units: int
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """The corrected line with its band (xs, and y at each), and the naive line's two numbers."""
+
+    xs: list[float]
+    ys: list[float]
+    low: list[float]
+    high: list[float]
+    naive_slope: float | None
+    naive_intercept: float | None
+
+
+class Mixture(Struct, frozen=True, kw_only=True):
+    """The best mixture of proxies for an experiment of a size; weights add up to 1 in absolute value."""
+
+    units: int
+    weights: dict[str, float]
+    quality: float
+    best_single: str
+    best_single_quality: float
+    experiments: int
+
+
+class RuleFact(Struct, frozen=True, kw_only=True):
+    """What a rule would have brought: per experiment, and the difference from shipping by the business metric."""
+
+    name: str
+    gain: float
+    standard_error: float
+    shipped: float
+    difference: float | None = None
+    difference_interval: Interval | None = None
+
+
+class Offline(Struct, frozen=True, kw_only=True):
+    """What a point (0.01) of an offline metric has meant online, and what it predicts for the next model."""
+
+    offline_metric: str
+    metric: str
+    name: str
+    models: int
+    sentence: str
+    identified: bool
+    missing: int | None
+    slope: float | None
+    interval: Interval | None
+    gain: float
+    prediction: float | None
+    prediction_interval: Interval | None
+    rank_correlation: float | None
+
+
+class Detail(Struct, frozen=True, kw_only=True):
+    """Everything about the chosen proxy."""
+
+    finding: ProxyFinding
+    slopes: list[SlopeFact]
+    checks: list[Checked]
+    influence: Influence | None
+    points: list[Point]
+    line: Line | None
+    rules: list[RuleFact]
+    offline: list[Offline]
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """Experiments that are not in the reading, and why."""
+
+    broken: int
+    early: int
+    without_metric: int
+
+
+class Proxies(Struct, frozen=True, kw_only=True):
+    """Which proxies can be trusted for a business metric, from all experiments that are over."""
+
+    business: str | None
+    business_name: str
+    headline: str
+    explanation: str
+    experiments: int
+    findings: list[ProxyFinding]
+    detail: Detail | None
+    mixture: Mixture | None
+    warnings: list[str]
+    left: Left
+    families: list[str]
+    metrics: dict[str, str]
+    reason: str = ""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """When a reading was made, whether newer data is there, and how long it took."""
+
+    made_at: datetime
+    stale: bool
+    seconds: float

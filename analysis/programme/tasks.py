@@ -1,0 +1,29 @@
+"""The programme's tasks; each may be delivered twice, or run in two workers at once."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from analysis.models import ProgrammeReading
+from analysis.programme import readings
+from experiments.models import Project
+
+logger = logging.getLogger(__name__)
+SOFT_LIMIT, HARD_LIMIT = 540, 600
+
+
+@shared_task(name=readings.TASK, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def renew_reading(project_id: int, word: str) -> None:
+    """Answer one question anew, if it is still about older data."""
+    project = Project.objects.select_related("north_star").filter(pk=project_id).first()
+    if project is not None:
+        readings.renew_one(project, word, timezone.now())
+
+
+@shared_task(name="analysis.renew_readings", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def renew_readings() -> None:
+    """Answer anew every question that people have asked lately and that newer data is there for."""
+    asked = ProgrammeReading.objects.values("project").distinct()
+    for project in Project.objects.filter(pk__in=asked).select_related("north_star"):
+        readings.renew(project, timezone.now())

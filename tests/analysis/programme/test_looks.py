@@ -1,0 +1,64 @@
+"""The pages of evidence as a browser draws them: both themes, wide and narrow, accessible, under the strict policy."""
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.http import HttpResponse
+from django.urls import reverse
+
+from tests import builders, chromium
+from tests.analysis.pages.test_looks import HOST, opened
+from tests.analysis.programme import samples
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db]
+SHOTS = os.environ.get("TRUELIFT_SHOTS", "")
+"""A directory to keep pictures in, for people who want to look."""
+
+
+@pytest.fixture
+def answers(client_of_alice, alice, shop) -> dict[str, HttpResponse]:
+    """Fetch every page first: Django refuses its database beside Playwright's event loop."""
+    samples.metrics(shop, "sign-ups", "returns")
+    samples.programme(shop, 90, others=["sign-ups"], family=True, signal=2.0, seed=4)
+    samples.programme(shop, 12, others=["sign-ups", "returns"], seed=5)
+    empty = builders.project("empty", owner=alice)
+    paths = [reverse("evidence", args=["shop"]), reverse("evidence", args=[empty.slug])]
+    return {path: client_of_alice.get(path) for path in paths}
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+    wrong: list[str] = []
+    with chromium.launched() as browser:
+        page = opened(browser, answers, theme, width)
+        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+        for path in answers:
+            page.goto(HOST + path, wait_until="load")
+            if SHOTS:
+                name = path.strip("/").replace("/", "-")
+                page.screenshot(path=Path(SHOTS) / f"{name}-{theme}-{width}.png", full_page=True)
+            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+            wrong += [
+                f"{path}: {v['id']} {v['nodes'][0]['html'][:150]}" for v in Axe().run(page).response["violations"]
+            ]
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                wrong.append(f"{path}: is wider than {width} px")
+    assert wrong == []
+
+
+def test_chart__a_click_on_a_point__opens_its_experiment(answers):
+    with chromium.launched() as browser:
+        page = opened(browser, answers, "light", 1280)
+        page.goto(HOST + reverse("evidence", args=["shop"]), wait_until="load")
+        page.locator("#detail .js-plotly-plot .points path.point").first.wait_for(timeout=10_000)
+        box = page.locator("#detail .points path.point").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.locator("#detail .hoverlayer text").first.wait_for(timeout=5000)
+        said = page.locator("#detail .hoverlayer").text_content() or ""
+        with page.expect_request(lambda request: "/results/" in request.url):
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert "Idea" in said
