@@ -13,7 +13,7 @@ from analysis.stats.moments import Array
 
 MOST_POINTS = 500
 """Points that are drawn; more would be one blot and a megabyte. Those that say most come first."""
-MOST_ELLIPSES = 120
+MOST_ELLIPSES = 80
 RADIUS = math.sqrt(-2 * math.log(1 - 0.683))
 """Of an ellipse that holds the truth in 68 of 100 cases; at 95 they would cover each other."""
 CORNERS = 25
@@ -58,7 +58,7 @@ def _add_ellipses(figure: go.Figure, points: Sequence[Point]) -> None:
         xs += [*_rounded(around[:, 0]), None]
         ys += [*_rounded(around[:, 1]), None]
     figure.add_scatter(
-        x=xs, y=ys, mode="lines", name="68% ellipse", hoverinfo="skip", opacity=0.35,
+        x=xs, y=ys, mode="lines", name="68% ellipse", hoverinfo="skip", opacity=0.3,
         line={"color": "var(--series-0)", "width": 1},
     )  # fmt: skip
 

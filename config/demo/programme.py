@@ -2,8 +2,8 @@
 
 Pure but for the random draws, which a seed decides before anybody is asked. Each experiment tries another version of a
 ranker. Its true effect on clicks is c ~ N(0, .07²) on the log scale, on orders slope x c + N(0, .02²), and its offline
-score gained half of c, measured with an error. Shoppers who click more also order more, whatever the ranker does, so the
-line through the estimates is pulled towards the users' own slope, which is near 1 here.
+score gained half of c, measured with an error. Shoppers who click more also order more, whatever the ranker does, so
+the line through the estimates is pulled towards the users' own slope, which is near 1 here.
 """
 
 import math
@@ -25,8 +25,8 @@ DAYS_APART = 40
 """The experiments end on the last forty days one after the other, so that a chart by time has something to show."""
 
 SETTINGS = ShopSettings(
-    # About one page in four brings a click and nearly one click in two an order: a thousand shoppers then see effects of
-    # this size through noise of the same size, which is where naive and corrected line part.
+    # About one page in four brings a click and nearly one click in two an order: a thousand shoppers then see effects
+    # of this size through noise of the same size, which is where naive and corrected line part.
     largest_click_share=0.5,
     click_share_shape=(5.0, 5.0),
     largest_conversion=0.5,

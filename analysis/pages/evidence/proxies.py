@@ -127,9 +127,10 @@ def proxies(request: SignedInRequest, project_slug: str) -> HttpResponse:
     asked = form.question()
     kept = readings.proxies_of(project, asked)
     wanted = form.cleaned_data.get("page") or 1
+    shown = QuestionForm({**request.GET.dict(), "business": kept.reading.business or ""}, names, kept.reading.families)
     context = {
         "project": project,
-        "form": form,
+        "form": shown,
         "kept": kept,
         "page": _page(project, kept.reading, asked, wanted),
         "place": _place(kept.reading.detail, wanted, request),

@@ -54,7 +54,9 @@ def test_chart__a_click_on_a_point__opens_its_experiment(answers):
         page = opened(browser, answers, "light", 1280)
         page.goto(HOST + reverse("evidence", args=["shop"]), wait_until="load")
         page.locator("#detail .js-plotly-plot .points path.point").first.wait_for(timeout=10_000)
-        box = page.locator("#detail .points path.point").first.bounding_box()
+        point = page.locator("#detail .points path.point").first
+        point.scroll_into_view_if_needed()
+        box = point.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.locator("#detail .hoverlayer text").first.wait_for(timeout=5000)

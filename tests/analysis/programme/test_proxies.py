@@ -13,7 +13,6 @@ from analysis.programme.schema import Trust
 from analysis.programme.vectors import load
 from experiments import north_star
 from experiments.models import AuditEntry, Experiment, Metric, Variant
-from tests import builders
 from tests.analysis.programme import samples
 from tests.analysis.programme.samples import BUSINESS, PROXY
 from tests.builders import T0

@@ -11,6 +11,7 @@ from analysis.results.schema import to_payload
 from experiments.api.operations import ROOT
 from experiments.models import Experiment
 from tests import builders
+from tests.analysis.programme import samples
 from tests.experiments.api.asking import DOCUMENT
 from tests.experiments.api.conftest import draft, flag
 
@@ -26,6 +27,7 @@ def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(ap
     flags(api)
     layers_and_segments(api)
     holdout(api)
+    evidence(api)
     assert api.ok("GET", "/audit?limit=1")["next"]
     assert api.done == {(one.method, one.path) for one in OPERATIONS}
 
@@ -172,6 +174,16 @@ def holdout(api):
     assert api.ok("GET", "/holdouts")["holdouts"] == [made]
     assert api.ok("GET", f"/holdouts/{made['key']}") == made
     assert api.ok("POST", f"/holdouts/{made['key']}/stop", WHY)["status"] == "stopped"
+
+
+def evidence(api):
+    assert api.ok("GET", "/north-star") == {"metric": None}
+    assert api.ok("PUT", "/north-star", {"metric": "revenue", "why": "we live on it"}) == {"metric": "revenue"}
+    assert api.ok("GET", "/evidence")["business"] is None
+    home = Experiment.objects.get(key="second").project
+    builders.metric(home, samples.PROXY)
+    samples.programme(home, 20)
+    assert api.ok("GET", "/evidence?period=year")["findings"][0]["metric"] == "click-through"
 
 
 def test_document__is_read_without_a_key_and_is_valid_openapi():
