@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("experiments", "0008_fix_metric_versions"),
+        ("experiments", "0009_designs"),
     ]
 
     operations = [
