@@ -1,14 +1,17 @@
 """The programme's charts for Plotly: how many experiments a week, and what was shipped, as claimed and as believed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
-from math import expm1
+from math import ceil, expm1, floor
 from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
-from analysis.charts.figures import base_layout, to_json
+from analysis.charts.figures import figure_json, layout
+from analysis.charts.interval import SMALLEST_REACH, nice_step
 from analysis.stats.track_record import Step
+from experiments.pages.formats import tick
 
 
 class Weekly(Protocol):
@@ -30,14 +33,19 @@ def velocity_figure(weeks: Sequence[Weekly]) -> dict[str, Any]:
         ("Started", [week.started for week in weeks], "var(--series-0)"),
         ("Ended", [week.ended for week in weeks], "var(--series-1)"),
     ):
-        figure.add_bar(x=days, y=counts, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y}")
-    figure.update_layout(**base_layout(legend=True), barmode="group", bargap=0.3, yaxis_tickformat=",d")
+        figure.add_bar(
+            x=days, y=counts, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y}"
+        )
+    figure.update_layout(**layout(legend=True), barmode="group", bargap=0.3, yaxis_tickformat=",d")
+    most = max([1, *(max(week.started, week.ended) for week in weeks)])
+    figure.update_yaxes(tick0=0, dtick=max(1, ceil(most / 5)))
     figure.update_xaxes(hoverformat="Week of %-d %b %Y")
-    return to_json(figure)
+    return figure_json(figure)
 
 
-def impact_figure(steps: Sequence[Step]) -> dict[str, Any]:
-    """Draw how the shipped gains added up by day: as measured, and without their luck."""
+def impact_figure(steps: Sequence[Step], until: date) -> dict[str, Any]:
+    """Draw how the shipped gains added up by day, up to a day: as measured, and without their luck."""
+    steps = [*steps, replace(steps[-1], day=max(until, steps[-1].day))]
     figure = go.Figure()
     days = [step.day for step in steps]
     for name, values, colour, dash in (
@@ -47,5 +55,9 @@ def impact_figure(steps: Sequence[Step]) -> dict[str, Any]:
         line = {"color": colour, "width": 2.5, "dash": dash, "shape": "hv"}
         figure.add_scatter(x=days, y=values, name=name, mode="lines", line=line, hovertemplate="%{y:+.1%}")
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**base_layout(legend=True), yaxis_tickformat="+.0%")
-    return to_json(figure)
+    figure.update_layout(**layout(legend=True))
+    ends = [0.0, *(expm1(end) for step in steps for end in (step.claimed, step.believed))]
+    step_size = nice_step((max(ends) - min(ends)) or SMALLEST_REACH)
+    values = [i * step_size for i in range(floor(min(ends) / step_size), ceil(max(ends) / step_size) + 1)]
+    figure.update_yaxes(tickvals=values, ticktext=[tick(value) if value else "0" for value in values])
+    return figure_json(figure)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from statistics import median
+from typing import Any
 
 from django.db.models import FilteredRelation, Q
 
@@ -82,6 +83,16 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quarter:
+    """How many experiments ended in a quarter, of how many of them the rule said to ship, and how many were."""
+
+    name: str
+    ended: int
+    won: int
+    shipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
     """Everything on the page, of experiments that ended within the period."""
 
@@ -98,7 +109,7 @@ class Numbers:
     impact: Impact | NotComputable
     metric_name: str
     left_out: int
-    quarters: list[tuple[str, int, int, int]] = field(default_factory=list)
+    quarters: list[Quarter] = field(default_factory=list)
 
 
 def numbers(project: Project, now: datetime, days: int = USUAL) -> Numbers:
@@ -145,15 +156,28 @@ def _ended(project: Project, since: datetime) -> list[Ended]:
     return [_one(row) for row in columns]
 
 
-def _one(row: Sequence[object]) -> Ended:
+def _one(row: tuple[Any, ...]) -> Ended:
     created, started, stopped, days, reading, matters, said, trusted, key, name, treatments, lift, error, *made = row
     decision, against, decided_at, shipped_at = made
     return Ended(
-        created_at=created, started_at=started, stopped_at=stopped, planned_days=days, reading=ReadingPlan(str(reading)),
-        matters=matters, recommendation=str(said or ""), trustworthy=trusted, metric=str(key or ""),
-        metric_name=str(name or ""), treatments=treatments, lift=lift, lift_error=error, decision=str(decision or ""),
-        against=against, decided_at=decided_at, is_shipped=shipped_at is not None,
-    )  # type: ignore[arg-type]  # fmt: skip
+        created_at=created,
+        started_at=started,
+        stopped_at=stopped,
+        planned_days=days,
+        reading=ReadingPlan(reading),
+        matters=matters,
+        recommendation=said or "",
+        trustworthy=trusted,
+        metric=key or "",
+        metric_name=name or "",
+        treatments=treatments,
+        lift=lift,
+        lift_error=error,
+        decision=decision or "",
+        against=against,
+        decided_at=decided_at,
+        is_shipped=shipped_at is not None,
+    )
 
 
 def _metric(project: Project, read: Iterable[Ended]) -> tuple[str, str]:
@@ -233,13 +257,17 @@ def _of(rows: Sequence[Ended], holds: Callable[[Ended], bool]) -> Share | NotCom
     return share(sum(map(holds, rows)), len(rows))
 
 
-def _quarters(ended: Iterable[Ended]) -> list[tuple[str, int, int, int]]:
-    """Return by quarter how many ended, how many the rule would ship, and how many were shipped; newest first."""
-    found: dict[tuple[int, int], list[int]] = {}
+def _quarters(ended: Iterable[Ended]) -> list[Quarter]:
+    """Return the quarters in which something ended, newest first."""
+    found: dict[tuple[int, int], list[Ended]] = {}
     for one in ended:
-        at = one.stopped_at
-        row = found.setdefault((at.year, (at.month + 2) // 3), [0, 0, 0])
-        row[0] += 1
-        row[1] += bool(one.trustworthy) and one.recommendation == Recommendation.SHIP
-        row[2] += one.shipped
-    return [(f"Q{quarter} {year}", *row) for (year, quarter), row in sorted(found.items(), reverse=True)]  # type: ignore[misc]
+        found.setdefault((one.stopped_at.year, (one.stopped_at.month + 2) // 3), []).append(one)
+    return [
+        Quarter(
+            name=f"Q{quarter} {year}",
+            ended=len(of),
+            won=sum(bool(one.trustworthy) and one.recommendation == Recommendation.SHIP for one in of),
+            shipped=sum(one.shipped for one in of),
+        )
+        for (year, quarter), of in sorted(found.items(), reverse=True)
+    ]

@@ -1,5 +1,6 @@
 """What the templates of lists need: addresses of the same list with something changed, and a word on each stage."""
 
+from math import expm1
 from typing import Any
 
 from django import template
@@ -33,3 +34,9 @@ def list_link(wanted: Wanted, **changes: Any) -> str:
 def stage_hint(stage: Stage) -> str:
     """Say what a stage means."""
     return HINTS[stage]
+
+
+@register.filter
+def grown(log_lift: float) -> float:
+    """Return a log lift as a relative change."""
+    return expm1(log_lift)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.overview import home, pages
+from analysis.overview import home, numbers_page, pages
 
 PROJECT = "p/<slug:project_slug>/"
 
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern] = [
     path(PROJECT, home.project_home, name="project_home"),
     path(PROJECT + "experiments/", pages.experiment_list, name="experiment_list"),
     path(PROJECT + "experiments-many/", pages.bulk, name="experiment_bulk"),
+    path(PROJECT + "programme/", numbers_page.programme_numbers, name="programme_numbers"),
+    path(PROJECT + "programme/glance/", numbers_page.programme_glance, name="programme_glance"),
     path(PROJECT + "views/", pages.view_save, name="view_save"),
     path(PROJECT + "views/<int:view_id>/delete/", pages.view_delete, name="view_delete"),
 ]
