@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from analysis import refreshing
+from analysis.bandits import moving
 from analysis.designed import readers
 from analysis.models import FoldedExperiment
 from analysis.refreshing import HARD_LIMIT, SOFT_LIMIT, TRANSIENT
@@ -39,6 +40,14 @@ def refresh_experiment(self: Task, run_id: int) -> None:  # type: ignore[type-ar
         if self.request.retries < 3:
             raise self.retry(exc=error, countdown=2 ** (self.request.retries + 1)) from error
         refreshing.fail(run_id, "The database did not answer, four times in a row.")
+
+
+@shared_task(name="analysis.move_bandits", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def move_bandits() -> None:
+    """Fold what has arrived and move the shares of bandits whose batch is over; run twice, each moves once."""
+    if moving.any_due(timezone.now()):
+        fold()
+        moving.move_due()
 
 
 @shared_task(name="analysis.drop_old_events", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)

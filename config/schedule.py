@@ -16,6 +16,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "drop-old-events": every(3600.0, "analysis.drop_old_events"),
     "refresh-running-experiments": every(60.0, "analysis.refresh_running"),
     "renew-programme-readings": every(600.0, "analysis.renew_readings"),
+    "move-bandits": every(60.0, "analysis.move_bandits"),
     "queue-due-digests": every(60.0, "analysis.queue_due_digests"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

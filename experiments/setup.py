@@ -37,6 +37,8 @@ from experiments.names import lock_names
 from experiments.rules import misfits
 
 MOST_VARIANTS = 20
+SHORT_LIVED = (UnitType.SESSION, UnitType.IMPRESSION)
+"""Units that ask once: shares that change move none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,9 +213,32 @@ def _design_problems(plan: ExperimentPlan) -> Iterator[Problem]:
         yield Problem("unit_type", "Blocks are the units of switchbacks, and of nothing else.")
     if plan.design is None:
         return
-    kinds = [MetricKind(use.metric.kind) for use in plan.metrics if use.role is MetricRole.PRIMARY]
-    for part, message in plan.design.problems(len(plan.variants), kinds[0] if kinds else None):
+    if plan.kind is ExperimentKind.BANDIT and plan.unit_type not in SHORT_LIVED:
+        yield Problem("unit_type", f"A bandit deals sessions or impressions: {plan.unit_type}s come back, and would "
+                      "change their variant when shares do. Compare them in an A/B test.")  # fmt: skip
+    primary = next((use.metric for use in plan.metrics if use.role is MetricRole.PRIMARY), None)
+    for part, message in plan.design.problems(len(plan.variants), MetricKind(primary.kind) if primary else None):
         yield Problem(part, message)
+    for use in plan.metrics:
+        if not is_plain(use.metric):
+            yield Problem("metric", f"{use.metric.name} has filters, refunds, a delay, a window or a cap of its own; a "
+                          f"{plan.kind.replace('_', '-')} counts plain events. Choose a metric without.")  # fmt: skip
+
+
+def is_plain(metric: Metric) -> bool:
+    """Say whether a metric counts events by their name and property alone."""
+    return not (
+        metric.filters
+        or metric.denominator_filters
+        or metric.denominator_property
+        or metric.refund_event
+        or metric.steps
+        or metric.delay_hours
+        or metric.window_hours
+        or metric.minimum_hours
+        or metric.cap_value is not None
+        or metric.cap_share is not None
+    )
 
 
 def _reading_problems(plan: ExperimentPlan) -> Iterator[Problem]:

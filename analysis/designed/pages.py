@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from analysis.bandits.page import bandit_page
 from analysis.interleaving.page import interleaving_page
 from analysis.offpolicy.page import off_policy_page
 from analysis.results.schema import Results
@@ -26,7 +27,7 @@ class Block(Protocol):
         """Say whether the page needs the scripts of charts."""
 
 
-BLOCKS: tuple[Callable[[Results], Block | None], ...] = (off_policy_page, interleaving_page)
+BLOCKS: tuple[Callable[[Results], Block | None], ...] = (off_policy_page, interleaving_page, bandit_page)
 
 
 def block_of(results: Results) -> Block | None:

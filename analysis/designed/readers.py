@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from analysis import pipeline
+from analysis.bandits import result as bandits
 from analysis.interleaving import result as interleaving
 from analysis.models import ResultSnapshot
 from analysis.offpolicy import result as offpolicy
@@ -21,6 +22,7 @@ Reader = Callable[[Experiment, datetime], Results | None]
 READERS: dict[str, Reader] = {
     ExperimentKind.OFF_POLICY: offpolicy.read,
     ExperimentKind.INTERLEAVING: interleaving.read,
+    ExperimentKind.BANDIT: bandits.read,
 }
 SELDOM = {ExperimentKind.OFF_POLICY: timedelta(hours=1)}
 """Kinds whose reading goes through the log: how long the schedule waits at least."""

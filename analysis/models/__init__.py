@@ -1,6 +1,7 @@
 """The tables of DID IT MATTER, one topic a module."""
 
 from analysis.models.alerts import Alert, AlertMute
+from analysis.models.bandits import BanditBatch
 from analysis.models.certificates import MetricCertificate
 from analysis.models.glance import Glance
 from analysis.models.looks import Look
@@ -14,6 +15,7 @@ from analysis.models.snapshot import RefreshRun, ResultSnapshot
 __all__ = [
     "Alert",
     "AlertMute",
+    "BanditBatch",
     "Digest",
     "EffectVector",
     "Enrolment",

@@ -14,7 +14,7 @@ from analysis.offpolicy.decisions import Decisions, database, load
 from analysis.rollup.statements import unit_of
 from experiments.domain.designs.offpolicy import OffPolicyDesign, RewardBy
 from experiments.domain.metrics import MetricKind
-from experiments.models import Metric
+from experiments.models.metric import Defined
 
 CLOCKS = timedelta(days=7)
 """The log is cut by the client's own time: how far that may be from the corrected one before an event is missed."""
@@ -36,7 +36,7 @@ class Logged:
     project: int
     unit_type: str
     design: OffPolicyDesign
-    metric: Metric
+    counted: Defined
     policies: Sequence[str]
     since: datetime
     until: datetime
@@ -70,10 +70,10 @@ def _copy(asked: Logged, directory: Path) -> None:
     policies: dict[str, object] = {f"policy{i}": key for i, key in enumerate(asked.policies)}
     until = min(asked.until, asked.as_of - asked.window)
     _export(directory / "decisions.csv", decided, asked, asked.design.decision_event, until, policies)
-    value = "analysis_number(l.props -> %(property)s)" if asked.metric.kind == MetricKind.SUM else "1"
+    value = "analysis_number(l.props -> %(property)s)" if asked.counted.kind == MetricKind.SUM else "1"
     rewarded = f"{at}, l.props ->> 'decision_id', {unit}, {value}"
-    given: dict[str, object] = {"property": asked.metric.property}
-    _export(directory / "rewards.csv", rewarded, asked, asked.metric.event, asked.as_of, given)
+    given: dict[str, object] = {"property": asked.counted.property}
+    _export(directory / "rewards.csv", rewarded, asked, asked.counted.event, asked.as_of, given)
 
 
 def _export(file: Path, columns: str, asked: Logged, name: str, until: datetime, more: dict[str, object]) -> None:
@@ -123,7 +123,7 @@ def _join(connection: duckdb.DuckDBPyConnection, asked: Logged) -> None:
         MetricKind.PROPORTION: "1.0",
         MetricKind.COUNT: "count(*)::DOUBLE",
         MetricKind.SUM: "coalesce(sum(value), 0)",
-    }[MetricKind(asked.metric.kind)]
+    }[MetricKind(asked.counted.kind)]
     connection.execute(
         f"CREATE TABLE earned AS SELECT n, {earned} AS r "
         f"FROM ({matched} WHERE x.moment >= d.moment AND x.moment < d.moment + {seconds}) GROUP BY n"

@@ -27,6 +27,7 @@ from experiments.domain.designs.stored import read as read_design
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.metrics import Direction, DisplayUnit
 from experiments.models import Experiment, Metric, Variant
+from experiments.models.metric import Defined
 
 HEADLINE = "Self-normalised"
 METHODS = (HEADLINE, "Doubly robust", "Inverse propensity")
@@ -48,6 +49,7 @@ class Asked:
     experiment: Experiment
     variants: list[Variant]
     metric: Metric
+    counted: Defined
     source: str
     as_of: datetime
     waiting: str = ""
@@ -89,7 +91,7 @@ def read(experiment: Experiment, as_of: datetime) -> Results | None:
         project=experiment.project_id,
         unit_type=experiment.unit_type,
         design=design,
-        metric=asked.metric,
+        counted=asked.counted,
         policies=[variant.key for variant in asked.candidates],
         since=since,
         until=min(end, experiment.stopped_at or end),
@@ -113,10 +115,12 @@ def waiting_for(experiment: Experiment, as_of: datetime) -> str:
 
 def asked_of(experiment: Experiment, source: str, as_of: datetime, waiting: str = "") -> Asked:
     """Return what an experiment asks of its log."""
+    use = experiment.plan.select_related("metric", "version").get(role="primary")
     return Asked(
         experiment=experiment,
         variants=list(experiment.variants.select_related("model_version")),
-        metric=experiment.plan.select_related("metric").get(role="primary").metric,
+        metric=use.metric,
+        counted=use.counted,
         source=source,
         as_of=as_of,
         waiting=waiting,

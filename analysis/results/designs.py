@@ -109,3 +109,34 @@ class InterleavingResult(Struct, frozen=True, kw_only=True):
     separate: float | None = None
     ratio: float | None = None
     beside_reason: str = ""
+
+
+class BanditArm(Struct, frozen=True, kw_only=True):
+    """One variant. ``share`` is of now, in ten-thousandths; ``value`` and its interval allow for moving shares."""
+
+    variant: str
+    share: int
+    best: float | None
+    value: float | None
+    interval: tuple[float, float] | None
+    units: int
+
+
+class BanditShares(Struct, frozen=True, kw_only=True):
+    """The shares (ten-thousandths, in the order of the variants) of one batch, and what they were set by."""
+
+    number: int
+    began_at: datetime
+    shares: list[int]
+    best: list[float]
+    units: int
+
+
+class BanditResult(Struct, frozen=True, kw_only=True):
+    """What a bandit has learnt. ``earned`` is the reward in all beyond an even split of the same units."""
+
+    arms: list[BanditArm]
+    history: list[BanditShares]
+    earned: float | None
+    earned_interval: tuple[float, float] | None
+    next_at: datetime | None = None

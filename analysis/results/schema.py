@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from analysis.results.designs import InterleavingResult, OffPolicyResult
+from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult
 
 SCHEMA_VERSION = 1
 
@@ -257,6 +257,7 @@ class Results(Struct, frozen=True, kw_only=True):
     triggered: TriggeredShare | None = None
     off_policy: OffPolicyResult | None = None
     interleaving: InterleavingResult | None = None
+    bandit: BanditResult | None = None
 
 
 def from_payload(payload: object) -> Results:

@@ -18,6 +18,7 @@ WORDS = {
     "experiment.start": "started it",
     "experiment.start-missed": "could not start it at its time",
     "experiment.stop": "stopped it",
+    "experiment.shares": "moved its shares",
     "experiment.decisions": "gave a file of decisions",
     "experiment.pause": "paused it",
     "experiment.resume": "let it run again",

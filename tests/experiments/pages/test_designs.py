@@ -54,7 +54,7 @@ DESIGN: dict[str, dict[str, Any]] = {
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "off-policy": ({"decision_event": " ", "window_hours": "0"}, "greater than or equal to 1"),
     "interleaving": ({"clicked_event": "List Viewed"}, "events of different names"),
-    "bandit": ({"floor": "60"}, "with 2 variants it lies between 2.5 % and 50 %"),
+    "bandit": ({"floor": "60"}, "with 2 variants it lies between 2.5 %"),
     "switchback": ({"burn_in_minutes": "20"}, "at most half a block"),
 }
 
