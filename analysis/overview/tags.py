@@ -2,6 +2,7 @@
 
 from math import expm1
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 
@@ -40,3 +41,10 @@ def stage_hint(stage: Stage) -> str:
 def grown(log_lift: float) -> float:
     """Return a log lift as a relative change."""
     return expm1(log_lift)
+
+
+@register.simple_tag
+def page_link(asked: Any, step: int) -> str:
+    """Return the query of the library's next page, or the one before."""
+    kept = {name: value for name in ("q", "tag", "metric", "decision") if (value := getattr(asked, name))}
+    return urlencode({**kept, "page": asked.page + step})

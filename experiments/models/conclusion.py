@@ -1,6 +1,7 @@
 """How an experiment stands by its newest result, and what people decided at its end."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.utils import timezone
 
@@ -22,6 +23,11 @@ class Standing(models.Model):
     trustworthy = models.BooleanField()
     tone = models.CharField(max_length=8, blank=True)
     headline = models.TextField(blank=True)
+    words = models.GeneratedField(
+        expression=SearchVector("headline", weight="C", config="english"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
 
     def __str__(self) -> str:
         return f"{self.experiment}: {self.recommendation}"
@@ -50,6 +56,12 @@ class Conclusion(models.Model):
     reviewed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     review = models.CharField(max_length=500, blank=True)
+    words = models.GeneratedField(
+        expression=SearchVector("learned", weight="B", config="english")
+        + SearchVector("reason", weight="C", config="english"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
 
     class Meta:
         ordering = ["-decided_at", "-pk"]

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.utils import timezone
 
@@ -92,6 +93,12 @@ class Experiment(models.Model):
     started_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
     revision = models.PositiveIntegerField(default=1)
+    words = models.GeneratedField(
+        expression=SearchVector("name", weight="A", config="english")
+        + SearchVector("hypothesis", weight="C", config="english"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
 
     class Meta:
         ordering = ["-created_at"]
