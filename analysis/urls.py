@@ -8,5 +8,8 @@ urlpatterns: list[URLResolver] = [
     path("", include("analysis.pages.evidence.urls")),
     path("", include("analysis.alerts.urls")),
     path("", include("analysis.mail.urls")),
+    path("", include("analysis.notices.urls")),
+    path("", include("analysis.outbox.urls")),
+    path("", include("analysis.webhooks.urls")),
     path("", include("analysis.api.urls")),
 ]

@@ -18,5 +18,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "renew-programme-readings": every(600.0, "analysis.renew_readings"),
     "move-bandits": every(60.0, "analysis.move_bandits"),
     "queue-due-digests": every(60.0, "analysis.queue_due_digests"),
+    "tell-people": every(60.0, "analysis.tell_people"),
+    "watch-for-silence": every(600.0, "analysis.watch_for_silence"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

@@ -132,6 +132,7 @@ EMAIL_URL = os.environ.get("EMAIL_URL", "")
 globals().update(env.email_settings(EMAIL_URL))
 DEFAULT_FROM_EMAIL = os.environ.get("TRUELIFT_FROM_EMAIL", "Truelift <results@truelift.localhost>")
 EMAIL_TIMEOUT = 20
+WEBHOOK_PRIVATE = os.environ.get("TRUELIFT_WEBHOOK_PRIVATE", "0") in ("1", "yes", "on", "true")
 RETENTION_DAYS = int(os.environ.get("TRUELIFT_RETENTION_DAYS", "400"))
 
 PAGES = os.environ.get("TRUELIFT_PAGES", "1") not in ("0", "no", "off", "false")

@@ -35,6 +35,11 @@ def asking(project: Project, now: datetime, experiment: Experiment | None = None
     return found.filter(~Exists(mute))
 
 
+def is_muted(alert: Alert, now: datetime) -> bool:
+    """Say whether nobody wants to hear of this alert now."""
+    return _in_force(now).filter(project=alert.project_id, kind=alert.kind, key=alert.key).exists()
+
+
 def listed(project: Project, now: datetime, experiment: Experiment | None = None) -> Listed:
     """Return the open alerts, the most severe first, and those that ended lately."""
     found = _of(project, experiment)

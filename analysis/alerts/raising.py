@@ -1,8 +1,8 @@
 """Raise and close alerts. Whoever finds that something is wrong calls ``raise_alert`` as often as it finds it.
 
 A thing is named by its kind and a key such as ``"new-ranker/page-latency/treatment"``. The same thing found again
-changes nothing but its words; a thing that comes back within ``SAME_EPISODE`` of its end is the same episode, so
-that a value that swings around a threshold does not ring the bell at every swing.
+changes its words alone; people are told of news. A thing that comes back within ``SAME_EPISODE`` of its end is the
+same episode, so that a value that swings around a threshold does not ring the bell at every swing.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from analysis.alerts.kinds import SEVERITY_RANK, AlertKind, Severity
 from analysis.models import Alert
+from analysis.notices.occurring import of_alert
 from experiments.models import Experiment, Project
 
 SAME_EPISODE = timedelta(hours=6)
@@ -49,9 +50,12 @@ def raise_alert(
         **thing, closed_at=None, defaults={**words, "experiment": experiment, "opened_at": at, "seen_at": at}
     )
     if made:
+        of_alert(alert, at)
         return Raised(alert=alert, is_news=True)
     worse = SEVERITY_RANK[severity] > SEVERITY_RANK[Severity(alert.severity)]
     _say_again(alert, words, at, worse=worse)
+    if worse:
+        of_alert(alert, at)
     return Raised(alert=alert, is_news=worse)
 
 

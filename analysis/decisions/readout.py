@@ -8,6 +8,7 @@ from datetime import date
 from msgspec import structs
 
 from analysis.decisions import reading as readings
+from analysis.decisions.alarm import ALARM_RISK, alarm_p_value, alarm_share
 from analysis.decisions.evidence import Evidence, Judged, subject
 from analysis.decisions.health import health as check_health
 from analysis.decisions.horizon import Horizon, horizon
@@ -72,7 +73,8 @@ def read_out(
     health = check_health(situation, facts, where, rules, looking=looking)
     treatments = [fact for fact in facts if not fact.is_control]
     share = primary_alpha(alpha, [metric.plan for metric in metrics], len(treatments))
-    judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules, looking)
+    watched = alarm_share([metric.plan for metric in metrics], len(treatments))
+    judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules, looking, watched)
     judged = [[judge.judged(metric, treatment.key) for treatment in treatments] for metric in metrics]
     results = [
         metric_result(metric.plan, [one.comparison for one in row]) for metric, row in zip(metrics, judged, strict=True)
@@ -101,6 +103,7 @@ class _Judge:
     primary_alpha: float
     rules: Rules
     looking: Looking | None = None
+    alarm_share: float = ALARM_RISK
 
     def judged(self, metric: MetricInput, treatment: str) -> Judged:
         """Compare one treatment with the control and read the result."""
@@ -146,6 +149,7 @@ class _Judge:
             looking=self.looking,
         )
         found = numbers.difference if isinstance(numbers.difference, Difference) else None
+        alarm = alarm_p_value(plan, numbers, self.alarm_share) if self.trustworthy else None
         return Comparison(
             variant=treatment,
             control=self.control,
@@ -169,6 +173,8 @@ class _Judge:
             size=self.size(plan, numbers),
             boundary=found.quantile if found and self.looking is not None and math.isfinite(found.quantile) else None,
             unbiased_difference=self.unbiased(numbers) if said.reading in _CALLED else None,
+            watch_p_value=alarm,
+            watch_alpha=None if alarm is None else self.alarm_share,
         )
 
     def crossed(self, plan: MetricPlan, numbers: ComparisonNumbers) -> bool | None:

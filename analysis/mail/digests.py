@@ -1,14 +1,15 @@
 """Subscriptions: who gets which results when. Anyone with an e-mail address can be a recipient."""
 
 from datetime import datetime
+from typing import cast
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import QuerySet
 
-from analysis.mail.schedule import Rhythm, next_due
-from analysis.models import Digest, OutboxMessage
+from analysis.mail.schedule import Cadence, Rhythm, next_due
+from analysis.models import Digest, OutboxMessage, Portfolio, Recipient
 from experiments import audit
 from experiments.models import Experiment, Project, User
 
@@ -19,8 +20,9 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 def rhythm_of(digest: Digest) -> Rhythm:
     """Return the schedule of a stored digest."""
     return Rhythm(
-        cadence="weekly" if digest.cadence == Digest.Cadence.WEEKLY else "daily",
+        cadence=cast("Cadence", digest.cadence),
         weekday=digest.weekday,
+        day_of_month=digest.day_of_month,
         hour=digest.hour,
         time_zone=digest.time_zone,
     )
@@ -28,13 +30,25 @@ def rhythm_of(digest: Digest) -> Rhythm:
 
 def describe(rhythm: Rhythm) -> str:
     """Say a schedule in words."""
-    day = "day" if rhythm.cadence == "daily" else WEEKDAYS[rhythm.weekday]
+    match rhythm.cadence:
+        case "milestones":
+            return "at milestones: a start, an answer, an end, a shipment"
+        case "monthly":
+            last = rhythm.day_of_month > 28
+            day = f"month on day {rhythm.day_of_month}{' (or the last)' if last else ''}"
+        case "weekly":
+            day = WEEKDAYS[rhythm.weekday]
+        case _:
+            day = "day"
     return f"every {day} at {rhythm.hour:02d}:00 ({rhythm.time_zone})"
 
 
-def active(project: Project, experiment: Experiment | None) -> QuerySet[Digest]:
-    """Return the digests that still go out: the experiment's, or with None the whole project's."""
-    return Digest.objects.filter(project=project, experiment=experiment, unsubscribed_at__isnull=True).order_by("email")
+def active(
+    project: Project, experiment: Experiment | None, portfolio: Portfolio | None = None
+) -> "QuerySet[Digest, Digest]":
+    """Return the digests that still go out: the experiment's, the portfolio's, or with None the whole project's."""
+    about = {"experiment": experiment, "portfolio": portfolio}
+    return Digest.objects.filter(project=project, unsubscribed_at__isnull=True, **about).order_by("email")
 
 
 def normalised(email: str) -> str:
@@ -49,17 +63,26 @@ def normalised(email: str) -> str:
 
 @transaction.atomic
 def subscribe(
-    project: Project, experiment: Experiment | None, email: str, rhythm: Rhythm, user: User | None, now: datetime
+    project: Project,
+    experiment: Experiment | None,
+    email: str,
+    rhythm: Rhythm,
+    user: User | None,
+    now: datetime,
+    portfolio: Portfolio | None = None,
 ) -> Digest:
     """Send results to this address from now on; an address that already gets them changes its schedule."""
     address = normalised(email)
+    Recipient.objects.get_or_create(project=project, email=address, defaults={"time_zone": rhythm.time_zone})
     # One insert and no look before it: of two people who add an address at once, the second changes the first's row.
-    digest, created = active(project, experiment).get_or_create(
+    digest, created = active(project, experiment, portfolio).get_or_create(
         email=address,
         defaults={
             "project": project,
             "experiment": experiment,
+            "portfolio": portfolio,
             "next_due_at": next_due(rhythm, now),
+            "told_up_to": now,
             "created_by": user,
             **_columns(rhythm),
         },
@@ -101,13 +124,15 @@ def _columns(rhythm: Rhythm) -> dict[str, str | int]:
     return {
         "cadence": rhythm.cadence,
         "weekday": rhythm.weekday,
+        "day_of_month": rhythm.day_of_month,
         "hour": rhythm.hour,
         "time_zone": rhythm.time_zone,
     }
 
 
 def _facts(digest: Digest) -> dict[str, object]:
-    return {"email": digest.email, "schedule": describe(rhythm_of(digest))}
+    about = {"portfolio": digest.portfolio.name} if digest.portfolio else {}
+    return {"email": digest.email, "schedule": describe(rhythm_of(digest)), **about}
 
 
 def _subject(digest: Digest) -> str:

@@ -10,7 +10,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET
 
 from analysis.mail import pages
-from analysis.mail.rendering import Rendered, encoded
+from analysis.mail.parts import Rendered
 from analysis.mail.rendering import render as render_mail
 from analysis.models import Digest, OutboxMessage
 from experiments.access import SignedInRequest
@@ -38,7 +38,7 @@ def preview(request: SignedInRequest, project_slug: str, digest_id: int) -> Http
 def preview_body(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpResponse:
     """Return the HTML of a preview, to be framed."""
     _, mail = _rendered(request, project_slug, digest_id)
-    return body_response(mail.html, encoded(mail.pictures))
+    return body_response(mail.html, mail.encoded_pictures)
 
 
 @login_required
@@ -81,5 +81,5 @@ def _rendered(request: SignedInRequest, project_slug: str, digest_id: int) -> tu
 def _visible(request: SignedInRequest) -> QuerySet[OutboxMessage]:
     if not settings.DEVELOPMENT:
         raise Http404("The outbox can be read in development alone (TRUELIFT_ENV=development).")
-    mine = OutboxMessage.objects.filter(digest__project__memberships__user=request.user)
-    return mine.select_related("digest__project")
+    mine = OutboxMessage.objects.filter(project__memberships__user=request.user)
+    return mine.select_related("project")

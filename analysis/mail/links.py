@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import reverse
 
-from analysis.models import Digest
+from analysis.models import Digest, OutboxMessage, Recipient
 from experiments.models import Experiment, Project
 
 
@@ -22,6 +22,16 @@ def results_url(experiment: Experiment) -> str:
     return absolute(reverse("experiment_results", args=[experiment.project.slug, experiment.key]))
 
 
+def experiment_url(experiment: Experiment) -> str:
+    """Return the experiment's set-up."""
+    return absolute(reverse("experiment_detail", args=[experiment.project.slug, experiment.key]))
+
+
+def alerts_url(project: Project) -> str:
+    """Return the project's alerts."""
+    return absolute(reverse("alert_list", args=[project.slug]))
+
+
 def project_url(project: Project) -> str:
     """Return the project's first page."""
     return absolute(reverse("project_home", args=[project.slug]))
@@ -30,3 +40,20 @@ def project_url(project: Project) -> str:
 def unsubscribe_url(digest: Digest) -> str:
     """Return the address that ends this digest: a button for people, one POST for mail programs (RFC 8058)."""
     return absolute(reverse("unsubscribe", args=[digest.token]))
+
+
+def preferences_url(recipient: Recipient) -> str:
+    """Return the page on which a recipient says how to hear of things, without signing in."""
+    return absolute(reverse("preferences", args=[recipient.token]))
+
+
+def silence_url(recipient: Recipient) -> str:
+    """Return the address that ends every message but digests: a button for people, one POST for mail programs."""
+    return absolute(reverse("silence", args=[recipient.token]))
+
+
+def way_out(message: OutboxMessage) -> str:
+    """Return the address that ends messages such as this one, or nothing where none follows it."""
+    if message.digest is not None:
+        return unsubscribe_url(message.digest)
+    return silence_url(message.reader) if message.reader is not None else ""

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from analysis.mail import digests, outbox, tasks
+from analysis.mail import digests, queueing, tasks
 from analysis.mail.forms import DigestForm
 from analysis.mail.schedule import zone_names
 from analysis.models import Digest
@@ -59,7 +59,7 @@ def remove(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpR
 def send_now(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpResponse:
     """Send what the digest would say now, outside its schedule."""
     digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST)
-    outbox.queue_now(digest, timezone.now())
+    queueing.queue_now(digest, timezone.now())
     tasks.deliver_soon()
     where = "on its way" if settings.EMAIL_URL else "in the outbox; no mail server is set (EMAIL_URL)"
     messages.success(request, f"An e-mail to {digest.email} is {where}.")

@@ -1,20 +1,17 @@
 """Turn the newest stored results into an e-mail: subject, aligned text, HTML with styles inlined, pictures."""
 
-import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from textwrap import fill
 from typing import Any
 
-from css_inline import CSSInliner
 from django.db.models import Q
-from django.template.loader import render_to_string
 
 from analysis.mail import contents, figures, links, wording
 from analysis.mail.contents import Story
 from analysis.mail.digests import describe, rhythm_of
-from analysis.models import Digest, ResultSnapshot
+from analysis.mail.parts import Rendered, both
+from analysis.models import Digest, Recipient, ResultSnapshot
 from analysis.pages.table import Row, Table
 from analysis.results.schema import Results, Tone, from_payload
 from experiments.domain.lifecycle import LIVE, Status
@@ -27,17 +24,6 @@ URGENCY = (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.FLAT)
 
 Drawn = dict[int, dict[str, bytes]]
 """Pictures by snapshot, so that ten recipients of one result cost one drawing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """A finished e-mail. ``pictures`` maps content ids to PNG; ``snapshot`` is the one result it is about, if any."""
-
-    subject: str
-    text: str
-    html: str
-    pictures: dict[str, bytes] = field(default_factory=dict)
-    snapshot: ResultSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +45,18 @@ class Entry:
 
 def render(digest: Digest, now: datetime, drawn: Drawn | None = None) -> Rendered:
     """Write what this digest says at ``now``."""
+    reader = reader_of(digest)
     if digest.experiment is None:
-        return render_project(digest, now)
+        return render_project(digest, now, reader)
     snapshot = ResultSnapshot.objects.filter(experiment=digest.experiment).order_by("-id").first()
     if snapshot is None:
-        return render_no_results(digest)
-    return render_result(digest, snapshot, now, {} if drawn is None else drawn)
+        return render_no_results(digest, reader)
+    return render_result(digest, snapshot, now, {} if drawn is None else drawn, reader)
 
 
-def render_result(digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn: Drawn) -> Rendered:
+def render_result(
+    digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn: Drawn, reader: Recipient | None = None
+) -> Rendered:
     """Write one experiment's result as this snapshot has it."""
     results = from_payload(snapshot.payload)
     story = contents.tell(results, digest.time_zone, now)
@@ -76,29 +65,29 @@ def render_result(digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn
     context = {
         "story": story,
         "preheader": story.explanation,
-        "table": _text_table(story.table),
+        "table": text_table(story.table),
         "url": links.snapshot_url(snapshot.experiment, snapshot.pk),
         "as_of": wording.moment(snapshot.as_of, digest.time_zone),
     }
-    text, html = _parts("result", digest, context)
+    text, html = _parts("result", digest, context, reader)
     return Rendered(subject=story.subject, text=text, html=html, pictures=drawn[snapshot.pk], snapshot=snapshot)
 
 
-def render_no_results(digest: Digest) -> Rendered:
+def render_no_results(digest: Digest, reader: Recipient | None = None) -> Rendered:
     """Say that there is nothing to report yet, and why."""
     experiment = digest.experiment
     if experiment is None:
         raise ValueError(f"Digest {digest.pk} is about a project; only an experiment can have no results.")
     context = {"experiment": experiment, "sentence": _why_empty(experiment), "url": links.results_url(experiment)}
-    text, html = _parts("no_results", digest, {**context, "preheader": context["sentence"]})
+    text, html = _parts("no_results", digest, {**context, "preheader": context["sentence"]}, reader)
     return Rendered(subject=wording.one_line(f"No results yet: {experiment.name}", 180), text=text, html=html)
 
 
-def render_project(digest: Digest, now: datetime) -> Rendered:
+def render_project(digest: Digest, now: datetime, reader: Recipient | None = None) -> Rendered:
     """List every running and recently stopped experiment of the project, the most urgent first."""
     entries = sorted(_entries(digest, now), key=lambda entry: URGENCY.index(entry.tone))
     context = {"entries": entries, "url": links.project_url(digest.project), "summary": _summary(entries)}
-    text, html = _parts("project", digest, {**context, "preheader": context["summary"]})
+    text, html = _parts("project", digest, {**context, "preheader": context["summary"]}, reader)
     return Rendered(subject=_project_subject(digest, entries), text=text, html=html)
 
 
@@ -115,30 +104,24 @@ def draw(results: Results, story: Story) -> dict[str, bytes]:
     return drawn
 
 
-def encoded(pictures: dict[str, bytes]) -> dict[str, str]:
-    """Return pictures as a JSON column and a data address hold them: base64."""
-    return {name: base64.b64encode(png).decode() for name, png in pictures.items()}
-
-
-def _parts(name: str, digest: Digest, context: dict[str, Any]) -> tuple[str, str]:
+def _parts(name: str, digest: Digest, context: dict[str, Any], reader: Recipient | None) -> tuple[str, str]:
     whole = {
         **context,
         "project": digest.project,
-        "schedule": describe(rhythm_of(digest)),
+        "reason": describe(rhythm_of(digest)),
         "recipient": digest.email,
         "unsubscribe_url": links.unsubscribe_url(digest),
     }
-    text = render_to_string(f"mail/{name}.txt", whole)
-    return text, _inliner().inline(render_to_string(f"mail/{name}.html", whole))
+    return both(name, whole, reader)
 
 
-@cache
-def _inliner() -> CSSInliner:
-    # Media queries cannot be inlined: they stay in a style element for the programs that read it.
-    return CSSInliner(keep_at_rules=True, load_remote_stylesheets=False, apply_width_attributes=True)
+def reader_of(digest: Digest) -> Recipient | None:
+    """Return the recipient behind a digest's address, who has one as soon as the digest is stored."""
+    return Recipient.objects.filter(project=digest.project_id, email=digest.email).first()
 
 
-def _text_table(shown: Table | None) -> str:
+def text_table(shown: Table | None) -> str:
+    """Return the table of metrics in columns of text."""
     if shown is None:
         return ""
     lines: list[str] = []

@@ -1,10 +1,4 @@
-"""Hand a stored message to the SMTP server, and tell apart what may be tried again.
-
-MailError
-├── TryLater   nothing was accepted: try again later
-├── Refused    the server will never accept it
-└── Lost       nobody knows whether it was accepted
-"""
+"""Hand a stored message to the SMTP server, and tell apart what may be tried again (``outbox.failures``)."""
 
 import base64
 import smtplib
@@ -20,24 +14,10 @@ from django.core.mail.message import SafeMIMEMultipart, SafeMIMEText
 
 from analysis.mail import links
 from analysis.models import OutboxMessage
+from analysis.outbox.failures import DeliveryError, Lost, Refused, TryLater
 
 LONGEST_LINE = 998  # RFC 5322, 2.1.1
-
-
-class MailError(Exception):
-    """A message did not leave."""
-
-
-class TryLater(MailError):  # noqa: N818 - the name says what to do
-    """Nothing was accepted; the same message may be accepted later."""
-
-
-class Refused(MailError):  # noqa: N818 - the name says what happened
-    """The server will never accept this message for this recipient."""
-
-
-class Lost(MailError):  # noqa: N818 - the name says what happened
-    """The connection broke while the message was being handed over."""
+ACCEPTED = 250  # RFC 5321, 4.2.3
 
 
 class PicturedMail(EmailMultiAlternatives):
@@ -87,14 +67,14 @@ class Line:
     ) -> None:
         self._hang_up()
 
-    def send(self, message: OutboxMessage) -> None:
-        """Send one message, or raise what became of it."""
+    def send(self, message: OutboxMessage) -> int:
+        """Send one message and return the code of an acceptance, or raise what became of it."""
         self._connect()
         try:
             self._backend.send_messages([compose(message)])
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
-            raise _verdict(code, text, forever=code >= 500) from error
+            raise _verdict(code, text, forever=code >= 500, of_address=True) from error
         except smtplib.SMTPDataError as error:
             raise _verdict(error.smtp_code, error.smtp_error, forever=error.smtp_code >= 500) from error
         except smtplib.SMTPResponseException as error:
@@ -103,6 +83,7 @@ class Line:
         except OSError as error:
             self._hang_up()
             raise Lost(f"{type(error).__name__}: {error}") from error
+        return ACCEPTED
 
     def _connect(self) -> None:
         try:
@@ -134,19 +115,20 @@ class Line:
 
 def compose(message: OutboxMessage) -> PicturedMail:
     """Build the e-mail of a stored message, with the headers for one-click unsubscribe (RFC 8058)."""
+    headers = {
+        "Message-ID": message.message_id,
+        "Date": format_datetime(message.created_at),
+        "Auto-Submitted": "auto-generated",
+    }
+    if way_out := links.way_out(message):
+        headers |= {"List-Unsubscribe": f"<{way_out}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     return PicturedMail(
         subject=message.subject,
         body=message.text,
         to=[message.recipient],
         html=message.html,
         pictures={name: base64.b64decode(png) for name, png in message.pictures.items()},
-        headers={
-            "Message-ID": message.message_id,
-            "Date": format_datetime(message.created_at),
-            "List-Unsubscribe": f"<{links.unsubscribe_url(message.digest)}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Auto-Submitted": "auto-generated",
-        },
+        headers=headers,
     )
 
 
@@ -157,7 +139,7 @@ def _inline_png(name: str, png: bytes) -> MIMEImage:
     return part
 
 
-def _verdict(code: int, text: bytes | str, *, forever: bool) -> MailError:
+def _verdict(code: int, text: bytes | str, *, forever: bool, of_address: bool = False) -> DeliveryError:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     said = f"The SMTP server answered {code} {words}"
-    return Refused(said) if forever else TryLater(said)
+    return Refused(said, code=code, is_gone=of_address) if forever else TryLater(said, code=code)

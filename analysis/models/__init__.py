@@ -7,6 +7,8 @@ from analysis.models.glance import Glance
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
+from analysis.models.notices import Follow, Notice, Occurrence, Recipient, Watched, Webhook
+from analysis.models.portfolios import Portfolio
 from analysis.models.programme import EffectVector, ProgrammeReading
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.saved_view import SavedView
@@ -21,16 +23,23 @@ __all__ = [
     "Enrolment",
     "FoldedExperiment",
     "FoldedProject",
+    "Follow",
     "Glance",
     "Look",
     "MetricCertificate",
     "MomentSet",
+    "Notice",
+    "Occurrence",
     "OutboxMessage",
+    "Portfolio",
     "ProgrammeReading",
+    "Recipient",
     "RefreshRun",
     "ResultSnapshot",
     "SavedView",
     "StrayExposure",
     "UnitDay",
+    "Watched",
     "Watermark",
+    "Webhook",
 ]

@@ -60,6 +60,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     smallest that matters, where one is named. Where the experiment is read while it runs, ``boundary`` is how many
     standard errors the interval is wide on each side at this look, ``unbiased_difference`` the estimate that allows
     for having stopped here, and ``fixed_…`` are what one look alone would have said.
+    ``watch_p_value`` is of a guardrail's alarm, which holds however often it is looked at: below ``watch_alpha``, its
+    share of the alarms' own risk, the limit is crossed.
     ``jackknife_ratio`` is the standard error over hash buckets left out one by one, over the formula's: about 1.
     """
 
@@ -88,6 +90,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     fixed_difference_interval: Interval | None = None
     fixed_lift_interval: Interval | None = None
     jackknife_ratio: float | None = None
+    watch_p_value: float | None = None
+    watch_alpha: float | None = None
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from analysis.mail import inspection, rendering
-from analysis.mail.rendering import Rendered
+from analysis.mail.parts import Rendered
 from analysis.models import Digest, ResultSnapshot
 from analysis.results.schema import Results, to_payload
 from experiments.models import Experiment, Project
@@ -56,7 +56,7 @@ def show(browser: Browser, html: str, *, scheme: str = "light", width: int = 700
 
 
 def with_pictures(rendered: Rendered) -> str:
-    return inspection.body_response(rendered.html, rendering.encoded(rendered.pictures)).content.decode()
+    return inspection.body_response(rendered.html, rendered.encoded_pictures).content.decode()
 
 
 def keep(page: Page, name: str) -> None:

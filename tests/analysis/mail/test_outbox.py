@@ -5,8 +5,9 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from analysis.mail import digests, outbox
+from analysis.mail import digests, queueing
 from analysis.models import Digest, OutboxMessage
+from analysis.outbox import sending
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -20,14 +21,14 @@ State = OutboxMessage.State
 def queued(ranker: Experiment, **fields) -> OutboxMessage:
     builders.snapshot(ranker)
     digest(ranker, **fields)
-    assert outbox.queue_due(NOW) == 1
+    assert queueing.queue_due(NOW) == 1
     return OutboxMessage.objects.get()
 
 
 def test_queue_due__what_is_due__becomes_one_message_and_moves_on(ranker):
     made = digest(ranker, time_zone="UTC")
     stored = builders.snapshot(ranker)
-    assert outbox.queue_due(NOW) == 1
+    assert queueing.queue_due(NOW) == 1
     message = OutboxMessage.objects.get()
     made.refresh_from_db()
     assert (message.digest, message.due_at, message.snapshot) == (made, T0, stored)
@@ -36,26 +37,26 @@ def test_queue_due__what_is_due__becomes_one_message_and_moves_on(ranker):
 
 def test_queue_due__run_twice__writes_once(ranker):
     queued(ranker)
-    assert outbox.queue_due(NOW) == 0
+    assert queueing.queue_due(NOW) == 0
     assert OutboxMessage.objects.count() == 1
 
 
 def test_queue_due__not_due_yet__writes_nothing(ranker):
     digest(ranker, due=NOW + timedelta(seconds=1))
-    assert outbox.queue_due(NOW) == 0
+    assert queueing.queue_due(NOW) == 0
 
 
 def test_queue_due__after_two_weeks_of_outage__writes_one_message(ranker):
     digest(ranker)
     late = T0 + timedelta(days=14)
-    assert [outbox.queue_due(late), outbox.queue_due(late + timedelta(minutes=1))] == [1, 0]
+    assert [queueing.queue_due(late), queueing.queue_due(late + timedelta(minutes=1))] == [1, 0]
 
 
 def test_queue_due__a_stopped_experiment__tells_the_end_once(shop):
     stopped = builders.experiment(shop, status=Status.STOPPED)
     builders.snapshot(stopped)
     digest(stopped)
-    sent = [outbox.queue_due(NOW + timedelta(days=day)) for day in range(4)]
+    sent = [queueing.queue_due(NOW + timedelta(days=day)) for day in range(4)]
     assert sent == [1, 0, 0, 0]
 
 
@@ -66,14 +67,14 @@ def test_queue_due__one_digest_that_cannot_be_written__keeps_none_back(ranker, c
     ResultSnapshot.objects.create(experiment=broken, as_of=T0, engine_version="1", payload={"schema": 0})
     digest(broken)
     digest(ranker)
-    assert outbox.queue_due(NOW) == 1
+    assert queueing.queue_due(NOW) == 1
     assert OutboxMessage.objects.get().digest.experiment == ranker
     assert "cannot be written" in caplog.text
 
 
 def test_queue_due__older_message_still_waiting__gives_way_to_the_newer(ranker):
     first = queued(ranker)
-    outbox.queue_due(NOW + timedelta(days=1))
+    queueing.queue_due(NOW + timedelta(days=1))
     first.refresh_from_db()
     assert first.state == State.FAILED
     assert "newer message" in first.error
@@ -81,14 +82,14 @@ def test_queue_due__older_message_still_waiting__gives_way_to_the_newer(ranker):
 
 def test_queue_now__clicked_twice__writes_once_and_leaves_the_schedule(ranker):
     made = digest(ranker, due=T0 + timedelta(days=1))
-    assert outbox.queue_now(made, NOW) == outbox.queue_now(made, NOW)
+    assert queueing.queue_now(made, NOW) == queueing.queue_now(made, NOW)
     made.refresh_from_db()
     assert made.next_due_at == T0 + timedelta(days=1)
 
 
 def test_deliver__to_a_real_server__arrives_with_text_html_and_pictures(ranker, sink: Sink):
     message = queued(ranker)
-    assert outbox.deliver_waiting(NOW) == 1
+    assert sending.deliver_waiting(NOW) == 1
     (mail,) = sink.arrived
     assert mail["Subject"] == "New ranker: Click-through rate is up, but pages are slower and revenue did not move."
     assert mail["To"] == "ada@example.com"
@@ -111,7 +112,7 @@ def test_deliver__to_a_real_server__arrives_with_text_html_and_pictures(ranker, 
 def test_deliver__carries_one_click_unsubscribe(ranker, sink: Sink, settings):
     settings.BASE_URL = "https://experiments.a-company-with-a-rather-long-name.example.com"
     message = queued(ranker)
-    outbox.deliver_waiting(NOW)
+    sending.deliver_waiting(NOW)
     (mail,) = sink.arrived
     assert mail["List-Unsubscribe"] == f"<{settings.BASE_URL}/unsubscribe/{message.digest.token}/>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -122,14 +123,14 @@ def test_deliver__carries_one_click_unsubscribe(ranker, sink: Sink, settings):
 def test_deliver__a_long_subject_beyond_ascii__arrives_as_written(shop, sink: Sink):
     name = "Größere Bilder im Katalog für wiederkehrende Kundinnen und Kunden, zweiter Anlauf"
     message = queued(builders.experiment(shop, "bilder", name=name))
-    outbox.deliver_waiting(NOW)
+    sending.deliver_waiting(NOW)
     assert sink.arrived[0]["Subject"] == message.subject
     assert message.subject.startswith(name)
 
 
 def test_deliver__run_twice__sends_once(ranker, sink: Sink):
     message = queued(ranker)
-    assert [outbox.deliver_waiting(NOW), outbox.deliver_waiting(NOW)] == [1, 0]
+    assert [sending.deliver_waiting(NOW), sending.deliver_waiting(NOW)] == [1, 0]
     message.refresh_from_db()
     assert (message.state, message.sent_at, message.attempts) == (State.SENT, NOW, 1)
     assert len(sink.arrived) == 1
@@ -139,8 +140,8 @@ def test_deliver__several_messages__go_over_one_connection(ranker, sink: Sink):
     builders.snapshot(ranker)
     for name in ("ada", "bob", "cleo"):
         digest(ranker, f"{name}@example.com")
-    assert outbox.queue_due(NOW) == 3
-    assert outbox.deliver_waiting(NOW) == 3
+    assert queueing.queue_due(NOW) == 3
+    assert sending.deliver_waiting(NOW) == 3
     assert sorted(mail["To"] for mail in sink.arrived) == ["ada@example.com", "bob@example.com", "cleo@example.com"]
 
 
@@ -152,7 +153,7 @@ def test_deliver__two_workers_at_once__send_once(sink: Sink):
 
     def work() -> None:
         start.wait()
-        outbox.deliver_waiting(NOW)
+        sending.deliver_waiting(NOW)
         connections.close_all()
 
     workers = [threading.Thread(target=work) for _ in range(2)]
@@ -172,7 +173,7 @@ def test_queue_due__two_schedulers_at_once__write_once(embedded_servers):
 
     def work() -> None:
         start.wait()
-        counts.append(outbox.queue_due(NOW))
+        counts.append(queueing.queue_due(NOW))
         connections.close_all()
 
     workers = [threading.Thread(target=work) for _ in range(2)]
@@ -187,13 +188,13 @@ def test_queue_due__two_schedulers_at_once__write_once(embedded_servers):
 def test_deliver__server_down__waits_longer_each_time_and_then_arrives(ranker, mail_server, request):
     mail_server(free_port())
     message = queued(ranker)
-    assert outbox.deliver_waiting(NOW) == 0
+    assert sending.deliver_waiting(NOW) == 0
     message.refresh_from_db()
     assert (message.state, message.attempts, message.not_before) == (State.WAITING, 1, NOW + timedelta(minutes=1))
     assert "cannot be reached" in message.error
-    assert outbox.deliver_waiting(NOW + timedelta(seconds=59)) == 0
+    assert sending.deliver_waiting(NOW + timedelta(seconds=59)) == 0
     sink = request.getfixturevalue("sink")
-    assert outbox.deliver_waiting(NOW + timedelta(minutes=1)) == 1
+    assert sending.deliver_waiting(NOW + timedelta(minutes=1)) == 1
     message.refresh_from_db()
     assert (message.state, message.error, len(sink.arrived)) == (State.SENT, "", 1)
 
@@ -203,17 +204,17 @@ def test_deliver__server_down__is_found_out_by_one_message_and_not_by_each(ranke
     builders.snapshot(ranker)
     for name in ("ada", "bob", "cleo"):
         digest(ranker, f"{name}@example.com")
-    outbox.queue_due(NOW)
-    outbox.deliver_waiting(NOW)
+    queueing.queue_due(NOW)
+    sending.deliver_waiting(NOW)
     assert sorted(OutboxMessage.objects.values_list("attempts", flat=True)) == [0, 0, 1]
 
 
 def test_deliver__server_down_for_good__is_given_up_and_says_so(ranker, mail_server):
     mail_server(free_port())
     message = queued(ranker)
-    for _ in range(outbox.MOST_ATTEMPTS):
+    for _ in range(sending.MOST_ATTEMPTS):
         message.refresh_from_db()
-        outbox.deliver_waiting(message.not_before)
+        sending.deliver_waiting(message.not_before)
     message.refresh_from_db()
     assert message.state == State.FAILED
     assert message.error.startswith("Given up after 8 attempts.")
@@ -222,7 +223,7 @@ def test_deliver__server_down_for_good__is_given_up_and_says_so(ranker, mail_ser
 def test_deliver__recipient_unknown_to_the_server__fails_for_good(ranker, sink: Sink):
     sink.recipient_answer = "550 no such person"
     message = queued(ranker)
-    outbox.deliver_waiting(NOW)
+    sending.deliver_waiting(NOW)
     message.refresh_from_db()
     assert message.state == State.FAILED
     assert "550 no such person" in message.error
@@ -232,7 +233,7 @@ def test_deliver__recipient_unknown_to_the_server__fails_for_good(ranker, sink: 
 def test_deliver__server_asks_for_later__tries_again(ranker, sink: Sink, greylisted: str):
     setattr(sink, greylisted, "451 try again later")
     message = queued(ranker)
-    outbox.deliver_waiting(NOW)
+    sending.deliver_waiting(NOW)
     message.refresh_from_db()
     assert (message.state, message.attempts) == (State.WAITING, 1)
     assert "451 try again later" in message.error
@@ -241,9 +242,9 @@ def test_deliver__server_asks_for_later__tries_again(ranker, sink: Sink, greylis
 def test_deliver__connection_lost_after_the_message__is_not_sent_again(ranker, sink: Sink):
     sink.hang_up_after_data = True
     message = queued(ranker)
-    outbox.deliver_waiting(NOW)
+    sending.deliver_waiting(NOW)
     sink.hang_up_after_data = False
-    outbox.deliver_waiting(NOW + timedelta(days=1))
+    sending.deliver_waiting(NOW + timedelta(days=1))
     message.refresh_from_db()
     assert message.state == State.FAILED
     assert message.error.startswith("It is not known whether this message arrived")
@@ -252,11 +253,11 @@ def test_deliver__connection_lost_after_the_message__is_not_sent_again(ranker, s
 
 def test_deliver__worker_died_while_sending__is_marked_and_not_sent_again(ranker, sink: Sink):
     message = queued(ranker)
-    OutboxMessage.objects.update(state=State.SENDING, not_before=NOW + outbox.CLAIM_HOLDS)
-    outbox.deliver_waiting(NOW + outbox.CLAIM_HOLDS - timedelta(seconds=1))
+    OutboxMessage.objects.update(state=State.SENDING, not_before=NOW + sending.CLAIM_HOLDS)
+    sending.deliver_waiting(NOW + sending.CLAIM_HOLDS - timedelta(seconds=1))
     message.refresh_from_db()
     assert message.state == State.SENDING
-    outbox.deliver_waiting(NOW + outbox.CLAIM_HOLDS)
+    sending.deliver_waiting(NOW + sending.CLAIM_HOLDS)
     message.refresh_from_db()
     assert message.state == State.FAILED
     assert "not known whether" in message.error
@@ -265,7 +266,7 @@ def test_deliver__worker_died_while_sending__is_marked_and_not_sent_again(ranker
 
 def test_deliver__without_a_mail_server__keeps_it_readable(ranker):
     message = queued(ranker)
-    assert outbox.deliver_waiting(NOW) == 0
+    assert sending.deliver_waiting(NOW) == 0
     message.refresh_from_db()
     assert message.state == State.KEPT
 
@@ -273,7 +274,7 @@ def test_deliver__without_a_mail_server__keeps_it_readable(ranker):
 def test_deliver__after_the_digest_was_stopped__sends_nothing(ranker, sink: Sink):
     message = queued(ranker)
     digests.stop(message.digest, None, "enough", NOW)
-    assert outbox.deliver_waiting(NOW) == 0
+    assert sending.deliver_waiting(NOW) == 0
     message.refresh_from_db()
     assert (message.state, sink.arrived) == (State.FAILED, [])
 
@@ -281,27 +282,27 @@ def test_deliver__after_the_digest_was_stopped__sends_nothing(ranker, sink: Sink
 def test_deliver__stopped_by_another_way_meanwhile__sends_nothing(ranker, sink: Sink):
     message = queued(ranker)
     Digest.objects.update(unsubscribed_at=NOW)
-    assert outbox.deliver_waiting(NOW) == 0
+    assert sending.deliver_waiting(NOW) == 0
     message.refresh_from_db()
     assert (message.state, sink.arrived) == (State.FAILED, [])
 
 
 def test_queue_due__a_stopped_experiment_without_results__says_so_once(shop):
     digest(builders.experiment(shop, status=Status.STOPPED))
-    assert [outbox.queue_due(NOW + timedelta(days=day)) for day in range(3)] == [1, 0, 0]
+    assert [queueing.queue_due(NOW + timedelta(days=day)) for day in range(3)] == [1, 0, 0]
 
 
 def test_queue_due__the_final_message_failed__is_written_again(shop):
     stopped = builders.experiment(shop, status=Status.STOPPED)
     builders.snapshot(stopped)
     digest(stopped)
-    outbox.queue_due(NOW)
+    queueing.queue_due(NOW)
     OutboxMessage.objects.update(state=State.FAILED)
-    assert outbox.queue_due(NOW + timedelta(days=1)) == 1
+    assert queueing.queue_due(NOW + timedelta(days=1)) == 1
 
 
 def test_back_off__grows_to_its_limit():
-    waits = [outbox.back_off(attempt) for attempt in range(1, 9)]
+    waits = [sending.back_off(attempt) for attempt in range(1, 9)]
     assert waits[:3] == [timedelta(minutes=1), timedelta(minutes=4), timedelta(minutes=16)]
     assert waits[-1] == timedelta(hours=6)
 

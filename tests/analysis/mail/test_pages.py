@@ -5,7 +5,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from analysis.mail import outbox, tasks
+from analysis.mail import queueing, tasks
 from analysis.models import Digest, OutboxMessage
 from experiments.domain.access import Role
 from experiments.models import AuditEntry, Experiment, Membership, Project, User
@@ -87,7 +87,7 @@ def test_list__sent_twice__keeps_one_digest(alice, ranker):
 def test_list__queries__do_not_grow_with_recipients(alice, ranker, django_assert_max_num_queries):
     for number in range(5):
         made = digest(ranker, f"person{number}@example.com")
-        outbox.queue_now(made, NOW)
+        queueing.queue_now(made, NOW)
     client = signed_in(alice)
     client.get(listing(ranker))
     with django_assert_max_num_queries(7):
@@ -103,7 +103,7 @@ def test_list__a_viewer__reads_and_may_not_add(shop, ranker):
 def test_every_page__for_a_stranger__is_not_there(alice, ranker):
     charlie = signed_in(builders.user("charlie@example.com"))
     made = digest(ranker)
-    message = outbox.queue_now(made, NOW)
+    message = queueing.queue_now(made, NOW)
     slug = ranker.project.slug
     for name, arguments, method in [
         ("experiment_digests", [slug, ranker.key], "get"),
@@ -156,7 +156,7 @@ def test_send_now__with_a_mail_server__says_that_it_is_on_its_way(alice, ranker,
 
 
 def test_list__a_failed_message__says_why(alice, ranker):
-    outbox.queue_now(digest(ranker), NOW)
+    queueing.queue_now(digest(ranker), NOW)
     OutboxMessage.objects.update(state="failed", error="The SMTP server answered 550 no such person")
     assert "550 no such person" in signed_in(alice).get(listing(ranker)).content.decode()
 
@@ -171,7 +171,7 @@ def test_preview__shows_subject_and_text_and_frames_the_body(alice, ranker):
 
 def test_body__may_be_framed_here_and_runs_nothing(alice, ranker):
     builders.snapshot(ranker)
-    message = outbox.queue_now(digest(ranker), NOW)
+    message = queueing.queue_now(digest(ranker), NOW)
     response = signed_in(alice).get(reverse("dev_outbox_body", args=[message.pk]))
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -184,7 +184,7 @@ def test_body__may_be_framed_here_and_runs_nothing(alice, ranker):
 
 
 def test_outbox__lists_what_was_written(alice, ranker):
-    message = outbox.queue_now(digest(ranker), NOW)
+    message = queueing.queue_now(digest(ranker), NOW)
     client = signed_in(alice)
     assert "No results yet: New ranker" in client.get(reverse("dev_outbox")).content.decode()
     assert (
@@ -194,7 +194,7 @@ def test_outbox__lists_what_was_written(alice, ranker):
 
 def test_outbox__in_production__is_not_there(alice, ranker, settings: Any):
     settings.DEVELOPMENT = False
-    message = outbox.queue_now(digest(ranker), NOW)
+    message = queueing.queue_now(digest(ranker), NOW)
     client = signed_in(alice)
     assert client.get(reverse("dev_outbox")).status_code == 404
     assert client.get(reverse("dev_outbox_body", args=[message.pk])).status_code == 404

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from analysis.mail import contents, rendering
-from analysis.mail.rendering import Rendered
+from analysis.mail.parts import Rendered
 from analysis.models import Digest
 from analysis.results.schema import Check, Looks, Results, Tone
 from experiments.domain.lifecycle import Status

@@ -14,10 +14,11 @@ MOMENTS = st.integers(0, 30 * 365 * 24 * 60).map(
 )
 RHYTHMS = st.builds(
     Rhythm,
-    cadence=st.sampled_from(["daily", "weekly"]),
+    cadence=st.sampled_from(["daily", "weekly", "monthly"]),
     hour=st.integers(0, 23),
     time_zone=st.sampled_from(ZONES),
     weekday=st.integers(0, 6),
+    day_of_month=st.integers(1, 31),
 )
 
 
@@ -64,7 +65,7 @@ def test_next_due__a_day_that_does_not_exist__is_skipped():
 
 @given(RHYTHMS, MOMENTS)
 def test_next_due__is_later_and_never_far(rhythm: Rhythm, after: datetime):
-    longest = timedelta(days=2 if rhythm.cadence == "daily" else 8, hours=1)
+    longest = timedelta(days={"daily": 2, "weekly": 8, "monthly": 32}[rhythm.cadence], hours=1)
     assert timedelta(0) < next_due(rhythm, after) - after <= longest
 
 
@@ -82,12 +83,29 @@ def test_next_due__step_by_step__visits_each_date_once(rhythm: Rhythm, after: da
     for _ in range(12):
         seen.append(next_due(rhythm, seen[-1]))
     dates = [moment.astimezone(find_zone(rhythm.time_zone)).date() for moment in seen[1:]]
-    step = timedelta(days=1 if rhythm.cadence == "daily" else 7)
     skipped = date(2011, 12, 30)
     assert all(
-        later - earlier == step or (rhythm.time_zone == "Pacific/Apia" and earlier <= skipped <= later)
+        step_fits(rhythm, earlier, later) or (rhythm.time_zone == "Pacific/Apia" and earlier <= skipped <= later)
         for earlier, later in pairwise(dates)
     )
+
+
+def step_fits(rhythm: Rhythm, earlier: date, later: date) -> bool:
+    if rhythm.cadence == "monthly":
+        months = (later.year - earlier.year) * 12 + later.month - earlier.month
+        last = (later + timedelta(days=1)).month != later.month
+        return months == 1 and (later.day == rhythm.day_of_month or (last and later.day < rhythm.day_of_month))
+    return later - earlier == timedelta(days=1 if rhythm.cadence == "daily" else 7)
+
+
+def test_next_due__monthly_on_the_31st__is_the_last_day_of_a_short_month():
+    month = Rhythm(cadence="monthly", hour=8, time_zone="UTC", day_of_month=31)
+    assert next_due(month, datetime(2026, 2, 1, tzinfo=UTC)) == datetime(2026, 2, 28, 8, tzinfo=UTC)
+    assert next_due(month, datetime(2028, 2, 1, tzinfo=UTC)) == datetime(2028, 2, 29, 8, tzinfo=UTC)
+
+
+def test_next_due__at_milestones__no_clock_decides():
+    assert next_due(Rhythm(cadence="milestones", hour=8, time_zone="UTC"), datetime(2026, 2, 1, tzinfo=UTC)) is None
 
 
 @given(RHYTHMS, MOMENTS)
