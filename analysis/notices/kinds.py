@@ -38,7 +38,7 @@ MEANINGS = {
     OccurrenceKind.READY: "The plan is fulfilled and the rule has an answer.",
     OccurrenceKind.ENDED: "An experiment was stopped; with its final result.",
     OccurrenceKind.SHIPPED: "Everyone begins to get a variant.",
-    OccurrenceKind.AVOIDED_LOSS: "A variant that was clearly worse was stopped; what it would have cost in a year. Comes instead of Ended.",
+    OccurrenceKind.AVOIDED_LOSS: "What was clearly worse was stopped; what a year would have cost. Instead of Ended.",
     OccurrenceKind.BROKEN_SPLIT: "The variants' sizes are not what was designed; nothing can be read.",
     OccurrenceKind.GUARDRAIL_CROSSED: "A guardrail is beyond its limit, by a test that may be looked at all the time.",
     OccurrenceKind.DATA_STOPPED: "No events arrive where they usually do.",

@@ -1,9 +1,19 @@
 """Seeded simulations of every method, by name; `python -m benchmarks.calibration` runs them."""
 
-from benchmarks.calibration import comparing, deciding, deeper, estimating, evidence, experience, looking, planned
+from benchmarks.calibration import (
+    alarms,
+    comparing,
+    deciding,
+    deeper,
+    estimating,
+    evidence,
+    experience,
+    looking,
+    planned,
+)
 from benchmarks.calibration.figures import Scenario, registered
 
-MODULES = (comparing, estimating, planned, looking, deciding, deeper, evidence, experience)
+MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience)
 SCENARIOS: dict[str, Scenario] = {
     one.__name__: one for module in MODULES for one in registered() if one.__module__ == module.__name__
 }
