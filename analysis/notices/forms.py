@@ -36,9 +36,11 @@ class PreferencesForm(forms.Form):
     """Quiet hours, and how each kind of occurrence arrives."""
 
     time_zone = ZoneField(label="Time zone", help_text="Yours, for example Europe/Berlin. Daylight saving is followed.")
-    quiet_from = forms.TypedChoiceField(label="Quiet from", choices=HOURS, coerce=int)
+    quiet_from = forms.TypedChoiceField(
+        label="Quiet from", choices=HOURS, coerce=int, help_text="On the clock of your time zone."
+    )
     quiet_until = forms.TypedChoiceField(
-        label="until", choices=HOURS, coerce=int, help_text="The same hour twice is no quiet at all."
+        label="Quiet until", choices=HOURS, coerce=int, help_text="The same hour twice is no quiet at all."
     )
     quiet_weekends = forms.BooleanField(label="Quiet on Saturdays and Sundays", required=False)
     alarms_at_any_hour = forms.BooleanField(

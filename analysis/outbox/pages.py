@@ -1,5 +1,6 @@
 """What became of each message: the list with reasons, one message, and sending it again."""
 
+import json
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -75,6 +76,7 @@ def delivery(request: SignedInRequest, project_slug: str, message_id: int) -> Ht
         "repeats": message.repeats.all(),
         "may_edit": may(role, Role.ANALYST),
         "refusal": repeating.refusal(message),
+        "posted": json.dumps(message.payload, indent=2, ensure_ascii=False),
     }
     return render(request, "outbox/message.html", context)
 
