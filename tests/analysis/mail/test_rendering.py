@@ -265,7 +265,7 @@ def test_project__queries__do_not_grow_with_experiments(shop, django_assert_num_
         made = builders.experiment(shop, f"e{number}")
         builders.snapshot(made, builders.results(made))
     made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         rendering.render(made, NOW)
 
 
