@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0011_alerts'),
+        ('analysis', '0013_bandit_batches'),
         ('experiments', '0006_filing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
