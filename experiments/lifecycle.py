@@ -9,7 +9,7 @@ from django.utils import timezone
 from experiments import audit
 from experiments.changes import announce
 from experiments.domain import ramps
-from experiments.domain.kinds import FOLLOW_UPS
+from experiments.domain.kinds import FOLLOW_UPS, WITHOUT_PAUSE
 from experiments.domain.lifecycle import TRANSITIONS, Status, Step
 from experiments.metric_versions import fix_versions
 from experiments.models import Experiment, User
@@ -64,6 +64,11 @@ def pause(experiment: Experiment, user: User | None, why: str) -> bool:
     if experiment.kind in FOLLOW_UPS:
         raise RefusedError(
             f"{experiment.name} is a {experiment.kind}: a pause would show its units what is kept from them. "
+            "Stop it instead."
+        )
+    if experiment.kind in WITHOUT_PAUSE:
+        raise RefusedError(
+            f"{experiment.name} is a {experiment.kind.replace('_', '-')}: a pause would leave holes in its design. "
             "Stop it instead."
         )
     return _move(experiment, Step.PAUSE, user, {}, why)

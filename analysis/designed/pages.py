@@ -7,6 +7,7 @@ from analysis.bandits.page import bandit_page
 from analysis.interleaving.page import interleaving_page
 from analysis.offpolicy.page import off_policy_page
 from analysis.results.schema import Results
+from analysis.switchback.page import switchback_page
 from experiments.domain.designs.offpolicy import LogSource
 from experiments.domain.kinds import DESIGNED, ExperimentKind
 from experiments.models import Experiment
@@ -27,7 +28,12 @@ class Block(Protocol):
         """Say whether the page needs the scripts of charts."""
 
 
-BLOCKS: tuple[Callable[[Results], Block | None], ...] = (off_policy_page, interleaving_page, bandit_page)
+BLOCKS: tuple[Callable[[Results], Block | None], ...] = (
+    off_policy_page,
+    interleaving_page,
+    bandit_page,
+    switchback_page,
+)
 
 
 def block_of(results: Results) -> Block | None:

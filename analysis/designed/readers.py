@@ -13,6 +13,7 @@ from analysis.offpolicy import result as offpolicy
 from analysis.results import latest
 from analysis.results.schema import Results
 from analysis.rollup.fold import fold
+from analysis.switchback import result as switchbacks
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
@@ -23,6 +24,7 @@ READERS: dict[str, Reader] = {
     ExperimentKind.OFF_POLICY: offpolicy.read,
     ExperimentKind.INTERLEAVING: interleaving.read,
     ExperimentKind.BANDIT: bandits.read,
+    ExperimentKind.SWITCHBACK: switchbacks.read,
 }
 SELDOM = {ExperimentKind.OFF_POLICY: timedelta(hours=1)}
 """Kinds whose reading goes through the log: how long the schedule waits at least."""

@@ -140,3 +140,38 @@ class BanditResult(Struct, frozen=True, kw_only=True):
     earned: float | None
     earned_interval: tuple[float, float] | None
     next_at: datetime | None = None
+
+
+class RegionEffect(Struct, frozen=True, kw_only=True):
+    """One region's blocks and the plain difference of its variants' means, for looking and not for deciding."""
+
+    region: str
+    control_blocks: int
+    treated_blocks: int
+    control: float | None
+    treatment: float | None
+
+
+class BlockPoint(Struct, frozen=True, kw_only=True):
+    """One block of the primary metric."""
+
+    region: str
+    begins: datetime
+    treated: bool
+    value: float | None
+
+
+class SwitchbackResult(Struct, frozen=True, kw_only=True):
+    """How the market took turns. ``rates`` says that totals are an hour of a block's counted time."""
+
+    regions: list[RegionEffect]
+    control_blocks: int
+    treated_blocks: int
+    block_minutes: int
+    burn_in_minutes: int
+    switches: int
+    rates: bool
+    randomisation_p_value: float | None
+    carried_over_p_value: float | None
+    points: list[BlockPoint]
+    upcoming: list[BlockPoint]

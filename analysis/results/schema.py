@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult
+from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult, SwitchbackResult
 
 SCHEMA_VERSION = 1
 
@@ -262,6 +262,7 @@ class Results(Struct, frozen=True, kw_only=True):
     off_policy: OffPolicyResult | None = None
     interleaving: InterleavingResult | None = None
     bandit: BanditResult | None = None
+    switchback: SwitchbackResult | None = None
 
 
 def from_payload(payload: object) -> Results:

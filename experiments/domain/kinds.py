@@ -23,6 +23,8 @@ class ExperimentKind(StrEnum):
 
 FOLLOW_UPS = (ExperimentKind.HOLDOUT, ExperimentKind.HOLDBACK)
 """Kinds that follow from what they were started for and are not set up by themselves."""
+WITHOUT_PAUSE = (*FOLLOW_UPS, ExperimentKind.OFF_POLICY, ExperimentKind.SWITCHBACK)
+"""Kinds that a pause would break: their units would see what is kept from them, or their schedule would be no more."""
 DESIGNED = (ExperimentKind.OFF_POLICY, ExperimentKind.INTERLEAVING, ExperimentKind.BANDIT, ExperimentKind.SWITCHBACK)
 """Kinds whose plan has a design of its own (experiments.domain.designs), and pages of their own."""
 

@@ -9,6 +9,8 @@ from experiments.domain.metrics import MetricKind
 
 SHORTEST_BLOCK, LONGEST_BLOCK = 5, 7 * 24 * 60
 MOST_REGIONS, LONGEST_REGION = 500, 80
+MEASURED = (MetricKind.COUNT, MetricKind.SUM, MetricKind.RATIO, MetricKind.MEAN)
+"""Metrics that a block has: shares of units are none, because nobody is exposed to a block."""
 SEPARATOR = "|"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +29,11 @@ class SwitchbackDesign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def problems(self, variants: int, metric: MetricKind | None) -> Iterator[tuple[str, str]]:
         """Yield (field, what is wrong)."""
-        del metric
+        if metric is not None and metric not in MEASURED:
+            yield (
+                "metric",
+                "A block has totals, ratios and means: choose a metric that counts events, adds up or divides.",
+            )
         if variants != 2:
             yield "variants", f"There are {variants} variants; a switchback takes turns between exactly two."
         if not SHORTEST_BLOCK <= self.block_minutes <= LONGEST_BLOCK:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from experiments.domain.designs.switchback import LONGEST_BLOCK, SHORTEST_BLOCK, SwitchbackDesign
+from experiments.domain.designs.switchback import LONGEST_BLOCK, MEASURED, SHORTEST_BLOCK, SwitchbackDesign
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.metrics import MetricRole
 from experiments.domain.units import UnitType
@@ -41,7 +41,8 @@ class SwitchbackFields(OwnForm):
     )
 
     def choose_from(self, metrics: Sequence[Metric]) -> None:
-        """Offer every metric: a block has each as its total or its ratio."""
+        """Offer the metrics that a block has: totals, ratios and means."""
+        metrics = [metric for metric in metrics if metric.kind in MEASURED]
         self.fields["metric"] = pick_field(
             metrics, "Choose one", label="Primary metric", help_text="The one that decides, formed for each block."
         )

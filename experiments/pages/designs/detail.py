@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from experiments.access import SignedInRequest, may
 from experiments.domain.access import Role
-from experiments.domain.kinds import ExperimentKind
+from experiments.domain.kinds import WITHOUT_PAUSE, ExperimentKind
 from experiments.domain.lifecycle import Status, day_of
 from experiments.models import Experiment, ExperimentMetric, Variant
 from experiments.pages.designs.facts import facts_of
@@ -18,9 +18,6 @@ from experiments.pages.designs.takingpart import Part, parts_of
 from experiments.pages.history import Entry, history
 from experiments.pages.steps import Step, possible_steps
 from experiments.setup import missing_for_start, plan_of
-
-WITHOUT_PAUSE = (ExperimentKind.OFF_POLICY,)
-"""Nothing is assigned, so a pause would only leave days out of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ KINDS: dict[ExperimentKind, Kind] = {
         form=SwitchbackForm,
     ),
 }
-OFFERED = (ExperimentKind.OFF_POLICY, ExperimentKind.INTERLEAVING, ExperimentKind.BANDIT)
+OFFERED = tuple(KINDS)
 BY_SLUG = {KINDS[name].slug: name for name in OFFERED}
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from experiments.domain.designs.stored import read
 from experiments.domain.kinds import DESIGNED, ExperimentKind
 from experiments.domain.lifecycle import Status
-from experiments.models import AuditEntry, Experiment, ModelVersion
+from experiments.models import AuditEntry, Experiment, Metric, ModelVersion
 from experiments.pages.designs.kinds import BY_SLUG, KINDS, OFFERED
 from experiments.setup import plan_of
 from tests import builders
@@ -60,6 +60,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def fields(slug: str, metric: Any, **more: Any) -> dict[str, Any]:
+    if slug == "switchback":  # a block has totals, and no share of units
+        metric = Metric.objects.filter(key="orders").first() or builders.metric(metric.project, "orders", kind="count")
     own = {**OWN[slug], **({} if slug == "interleaving" else {"metric": str(metric.pk)})}
     return {"name": "Which one", "key": "which-one", "hypothesis": "It is better.", **ROWS, **own, **more}
 
