@@ -2,6 +2,7 @@
 
 from benchmarks.calibration import (
     alarms,
+    chain,
     comparing,
     deciding,
     deeper,
@@ -13,7 +14,7 @@ from benchmarks.calibration import (
 )
 from benchmarks.calibration.figures import Scenario, registered
 
-MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience)
+MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience, chain)
 SCENARIOS: dict[str, Scenario] = {
     one.__name__: one for module in MODULES for one in registered() if one.__module__ == module.__name__
 }
