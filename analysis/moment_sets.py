@@ -19,7 +19,17 @@ from experiments.models import Experiment, Metric
 Labels = NDArray[np.int64]
 By = MomentSet.By
 MANY_UNITS, GOOD_FOR = 200_000, timedelta(hours=1)
-WORDS_ONLY = {"id", "project", "name", "description", "direction", "display_unit", "created_by", "created_at"}
+WORDS_ONLY = {
+    "id",
+    "project",
+    "name",
+    "description",
+    "direction",
+    "display_unit",
+    "stands_for",
+    "created_by",
+    "created_at",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

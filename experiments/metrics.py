@@ -1,4 +1,4 @@
-"""Add to a project's catalogue: metrics and model versions, each with its audit row."""
+"""Add metrics to a project's catalogue and change them, each time with an audit row."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from django.utils import timezone
 from experiments import audit
 from experiments.domain.definition_words import sentence
 from experiments.domain.lifecycle import Status
-from experiments.domain.metrics import Direction, DisplayUnit
+from experiments.domain.metrics import Direction, DisplayUnit, StandsFor
 from experiments.metric_versions import MetricError, locked, version_of
-from experiments.models import Experiment, Metric, ModelVersion, Project, User
+from experiments.models import Experiment, Metric, Project, User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricWords:
-    """What a metric is called, who answers for it, and how its numbers are shown: not what it counts."""
+    """What a metric is called, who answers for it, how its numbers are shown and read: not what it counts."""
 
     name: str
     description: str
     direction: Direction
     display_unit: DisplayUnit
     owner: User | None
+    stands_for: StandsFor | None = None
 
 
 @transaction.atomic
@@ -55,6 +56,7 @@ def edit_metric(metric: Metric, user: User | None, words: MetricWords, why: str 
         "direction": words.direction.value,
         "display_unit": words.display_unit.value,
         "owner": words.owner,
+        "stands_for": words.stands_for or "",
     }
     if all(getattr(mine, name) == value for name, value in columns.items()):
         return False
@@ -162,20 +164,6 @@ def _described(metric: Metric) -> dict[str, object]:
         "definition": sentence(metric.definition()),
         "direction": metric.direction,
         "display_unit": metric.display_unit,
+        "stands_for": metric.stands_for or None,
         "owner": None if metric.owner is None else str(metric.owner),
     }
-
-
-@transaction.atomic
-def add_model_version(project: Project, user: User | None, version: ModelVersion) -> ModelVersion:
-    """Save a new model version of the project."""
-    version.project, version.created_by = project, user
-    version.save(force_insert=True)
-    audit.record(
-        project,
-        user,
-        "model_version.create",
-        f"model:{version}",
-        after={"offline_metric": version.offline_metric, "offline_value": version.offline_value},
-    )
-    return version

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -13,7 +13,7 @@ from experiments.domain.designs.stored import Design, as_json, read
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricKind, MetricRole
+from experiments.domain.metrics import MetricKind, MetricRole, StandsFor
 from experiments.domain.names import KEY as KEY
 from experiments.domain.names import KEY_RULE as KEY_RULE
 from experiments.domain.names import key_problem
@@ -54,11 +54,16 @@ class VariantPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricPlan:
-    """What a metric is for. ``margin`` (guardrails alone) is in ten-thousandths of the control's value."""
+    """What a metric is for. ``margin`` (guardrails alone) is in ten-thousandths of the control's value.
+
+    ``stands_for`` is what it stands for on the way to the business: None leaves that to what the experiment has, else
+    to the metric.
+    """
 
     metric: Metric
     role: MetricRole
     margin: int | None = None
+    stands_for: StandsFor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,7 @@ class PlanError(Exception):
 def create_experiment(project: Project, user: User | None, plan: ExperimentPlan) -> Experiment:
     """Create a draft. The same plan sent twice (a double click) is created once."""
     check(plan)
+    plan = _settled(plan, project, None)
     try:
         with transaction.atomic():
             _refuse_key_of_flag(project, plan.key)
@@ -130,6 +136,7 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
             drafts = Experiment.objects.select_for_update(of=("self",)).select_related("project", "layer")
             locked = drafts.get(pk=experiment.pk)
             _refuse_revision(locked, plan)
+            plan = _settled(plan, locked.project, locked)
             before = describe(plan_of(locked))
             for name, value in _columns(plan).items():
                 setattr(locked, name, value)
@@ -143,6 +150,20 @@ def revise_experiment(experiment: Experiment, user: User | None, plan: Experimen
     except IntegrityError as error:
         raise PlanError([_key_is_taken(plan.key)]) from error
     return locked
+
+
+def _settled(plan: ExperimentPlan, project: Project, stored: Experiment | None) -> ExperimentPlan:
+    """Return the plan with what each metric stands for where somebody said so: for the experiment, else in general.
+
+    The project's north star is the business.
+    """
+    said = {} if stored is None else dict(stored.plan.values_list("metric_id", "stands_for"))
+    metrics = []
+    for use in plan.metrics:
+        own = use.metric.stands_for or ("business" if use.metric.pk == project.north_star_id else "")
+        known = said.get(use.metric.pk, own) if use.role is not MetricRole.GUARDRAIL else ""
+        metrics.append(replace(use, stands_for=use.stands_for or (StandsFor(known) if known else None)))
+    return replace(plan, metrics=tuple(metrics))
 
 
 def _refuse_revision(experiment: Experiment, plan: ExperimentPlan) -> None:
@@ -319,7 +340,12 @@ def _write_parts(experiment: Experiment, plan: ExperimentPlan) -> None:
     )
     ExperimentMetric.objects.bulk_create(
         ExperimentMetric(
-            experiment=experiment, metric=use.metric, role=use.role.value, margin=use.margin, position=position
+            experiment=experiment,
+            metric=use.metric,
+            role=use.role.value,
+            margin=use.margin,
+            position=position,
+            stands_for=use.stands_for or "",
         )
         for position, use in enumerate(plan.metrics)
     )
@@ -344,7 +370,12 @@ def plan_of(experiment: Experiment) -> ExperimentPlan:
             for v in experiment.variants.select_related("model_version")
         ),
         metrics=tuple(
-            MetricPlan(metric=use.metric, role=MetricRole(use.role), margin=use.margin)
+            MetricPlan(
+                metric=use.metric,
+                role=MetricRole(use.role),
+                margin=use.margin,
+                stands_for=StandsFor(use.stands_for) if use.stands_for else None,
+            )
             for use in experiment.plan.select_related("metric")
         ),
     )
@@ -365,8 +396,13 @@ def describe(plan: ExperimentPlan) -> dict[str, object]:
             }
             for v in plan.variants
         ],
-        "metrics": [{"key": use.metric.key, "role": use.role.value, "margin": use.margin} for use in plan.metrics],
+        "metrics": [_described(use) for use in plan.metrics],
     }
+
+
+def _described(use: MetricPlan) -> dict[str, object]:
+    said: dict[str, object] = {"key": use.metric.key, "role": use.role.value, "margin": use.margin}
+    return said if use.stands_for is None else {**said, "stands_for": use.stands_for.value}
 
 
 def missing_for_start(experiment: Experiment) -> list[str]:

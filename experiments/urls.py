@@ -70,6 +70,7 @@ urlpatterns = [
     ),
     path(PROJECT + "models/", models.model_list, name="model_list"),
     path(PROJECT + "models/new/", models.model_new, name="model_new"),
+    path(PROJECT + "models/<int:version_id>/edit/", models.model_edit, name="model_edit"),
     path(PROJECT + "layers/", layers.layer_list, name="layer_list"),
     path(PROJECT + "segments/", segments.segment_list, name="segment_list"),
     path(PROJECT + "segments/new/", segments.segment_new, name="segment_new"),

@@ -16,15 +16,18 @@ from analysis.stats.programme.calibration import OfflineOnline, offline_online, 
 from analysis.stats.programme.effects import FEWEST, Programme
 from analysis.stats.programme.quality import Prediction
 from analysis.stats.unavailable import NotComputable
-from experiments.models import ModelVersion
+from experiments.models import OfflineMetric
+
+NORMAL_95 = 1.959963984540054  # standard errors from the middle to an end of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """An offline value with its sampling variance (0 where no interval was given)."""
+    """An offline value with its sampling variance (0 where no interval was given), and the set it was measured on."""
 
     value: float
     variance: float
+    on: str = ""
 
 
 def readings(
@@ -64,7 +67,7 @@ def _gains(vectors: Sequence[Vector]) -> Mapping[str, dict[int, Measured]]:
         if one.model is None or one.control_model is None or one.model == one.control_model:
             continue
         new, old = values.get(one.model, {}), values.get(one.control_model, {})
-        for metric in new.keys() & old.keys():
+        for metric in [metric for metric in new.keys() & old.keys() if new[metric].on == old[metric].on]:
             gains[metric][place] = Measured(
                 value=new[metric].value - old[metric].value, variance=new[metric].variance + old[metric].variance
             )
@@ -72,13 +75,13 @@ def _gains(vectors: Sequence[Vector]) -> Mapping[str, dict[int, Measured]]:
 
 
 def _values(ids: set[int]) -> dict[int, dict[str, Measured]]:
-    """Return the offline values of model versions, by metric."""
-    rows = ModelVersion.objects.filter(pk__in=ids, offline_value__isnull=False).exclude(offline_metric="")
-    return {
-        pk: {metric: Measured(value=value, variance=0.0)}
-        for pk, metric, value in rows.values_list("pk", "offline_metric", "offline_value")
-        if value is not None
-    }
+    """Return the offline values of model versions, by metric; of several evaluation sets the first that was given."""
+    found: dict[int, dict[str, Measured]] = defaultdict(dict)
+    for row in OfflineMetric.objects.filter(model_version__in=ids).order_by("position", "pk"):
+        half = 0.0 if row.low is None or row.high is None else (row.high - row.low) / 2
+        measured = Measured(value=row.value, variance=(half / NORMAL_95) ** 2, on=row.evaluation_set)
+        found[row.model_version_id].setdefault(row.known.label, measured)
+    return found
 
 
 def _reading(metric: str, online: Known, models: int, found: OfflineOnline | NotComputable, gain: float) -> Offline:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.demo.shop import NO_EFFECT, Effects
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
+from experiments.domain.offline import VersionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,28 +101,45 @@ RECOMMENDER = "basket recommender"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """A trained model with its offline NDCG@10, and what it truly does in the shop compared with its first version."""
+    """A trained model with its offline NDCG@10 (and half its 95 % interval), and what it truly does in the shop.
+
+    ``effects`` are compared with the model's first version; ``latency`` is its p95 offline, in milliseconds.
+    """
 
     name: str
     version: str
     ndcg: float
     notes: str
+    half: float = 0.004
+    latency: float = 38.0
+    parent: str = ""
+    status: VersionStatus = VersionStatus.CANDIDATE
+    owner: str = "Search relevance"
     effects: Effects = NO_EFFECT
 
 
 MODELS = (
-    ModelFacts(name=RANKER, version="v7", ndcg=0.412, notes="Gradient-boosted trees on clicks; serves all traffic."),
+    ModelFacts(
+        name=RANKER,
+        version="v7",
+        ndcg=0.412,
+        notes="Gradient-boosted trees on clicks; served all traffic.",
+        status=VersionStatus.RETIRED,
+    ),
     ModelFacts(
         name=RANKER,
         version="v8",
         ndcg=0.431,
         notes="Learns from purchases as well as clicks.",
+        parent="v7",
+        status=VersionStatus.SERVING,
         effects=Effects(ctr=0.10, purchase=0.12, value=0.03),
     ),
     ModelFacts(
         name=RANKER,
         version="v8-clicks",
         ndcg=0.447,
+        parent="v7",
         notes="Trained on clicks alone, with pictures as features.",
         effects=Effects(ctr=0.16, purchase=-0.138),
     ),
@@ -129,6 +147,7 @@ MODELS = (
         name=RANKER,
         version="v9",
         ndcg=0.452,
+        parent="v8",
         notes="v8 with two years of history and season features.",
         effects=Effects(ctr=0.16, purchase=0.17, value=0.03),
     ),
@@ -136,11 +155,29 @@ MODELS = (
         name=RANKER,
         version="v9-transformer",
         ndcg=0.468,
+        latency=61.0,
+        parent="v8",
         notes="Cross-encoder that re-ranks the first 50 results.",
         effects=Effects(ctr=0.11, latency=0.14),
     ),
-    ModelFacts(name=RECOMMENDER, version="v2", ndcg=0.287, notes="Bought together, by counts."),
-    ModelFacts(name=RECOMMENDER, version="v3", ndcg=0.318, notes="Bought together, by learned embeddings."),
+    ModelFacts(
+        name=RECOMMENDER,
+        version="v2",
+        ndcg=0.287,
+        notes="Bought together, by counts.",
+        latency=12.0,
+        status=VersionStatus.SERVING,
+        owner="Basket team",
+    ),
+    ModelFacts(
+        name=RECOMMENDER,
+        version="v3",
+        ndcg=0.318,
+        notes="Bought together, by learned embeddings.",
+        latency=14.0,
+        parent="v2",
+        owner="Basket team",
+    ),
 )
 
 

@@ -10,15 +10,17 @@ from django.utils import timezone
 
 from analysis.mail.digests import active, subscribe
 from analysis.mail.schedule import Rhythm
-from config.demo.catalogue import METRICS, MODELS, MetricFacts, Serves, Story, Use
+from config.demo.catalogue import METRICS, MODELS, MetricFacts, ModelFacts, Serves, Story, Use
 from config.demo.credentials import DEMO_EMAIL, DEMO_NAME, DEMO_PASSWORD, EXECUTIVE_EMAIL, PROJECT_SLUG
 from experiments import audit, lifecycle
 from experiments.changes import announce
 from experiments.domain.access import Role, Scope
 from experiments.domain.lifecycle import Status
+from experiments.domain.offline import OfflineValue
 from experiments.domain.units import UnitType
 from experiments.keys import digest, issue_key
-from experiments.metrics import add_metric, add_model_version
+from experiments.metrics import add_metric
+from experiments.model_versions import Registration, register
 from experiments.models import ApiKey, Experiment, Membership, Metric, ModelVersion, Project, User
 from experiments.setup import ExperimentPlan, MetricPlan, VariantPlan, create_experiment
 
@@ -55,16 +57,37 @@ def ensure_catalogue(project: Project, user: User) -> None:
     known = set(ModelVersion.objects.filter(project=project).values_list("name", "version"))
     for model in MODELS:
         if (model.name, model.version) not in known:
-            version = ModelVersion(name=model.name, version=model.version, notes=model.notes)
-            version.offline_metric, version.offline_value = "NDCG@10", model.ndcg
-            add_model_version(project, user, version)
+            register(project, user, registration(model))
+
+
+def registration(model: ModelFacts) -> Registration:
+    """Return a model of the shop as it is registered."""
+    ndcg = OfflineValue(
+        name="NDCG@10",
+        value=model.ndcg,
+        low=round(model.ndcg - model.half, 4),
+        high=round(model.ndcg + model.half, 4),
+        method="bootstrap over searches",
+        evaluation_set="held-out searches",
+        size=12_000,
+    )
+    return Registration(
+        name=model.name,
+        version=model.version,
+        parent=model.parent,
+        owner=model.owner,
+        status=model.status,
+        notes=model.notes,
+        metrics=(ndcg, OfflineValue(name="Latency p95", value=model.latency, evaluation_set="load replay")),
+    )
 
 
 def ensure_model(project: Project, user: User, name: str, version: str, metric: str, value: float) -> None:
     """Give a project a model version with one offline value, unless it is there."""
     if not ModelVersion.objects.filter(project=project, name=name, version=version).exists():
-        made = ModelVersion(name=name, version=version, offline_metric=metric, offline_value=value)
-        add_model_version(project, user, made)
+        register(
+            project, user, Registration(name=name, version=version, metrics=(OfflineValue(name=metric, value=value),))
+        )
 
 
 def ensure_metric(project: Project, user: User, facts: MetricFacts) -> Metric:

@@ -57,6 +57,8 @@ def _view(operations: Sequence[Operation]) -> View:
 
 
 def _answered(operation: Operation, request: HttpRequest, args: dict[str, object]) -> HttpResponse:
+    if operation.apart:
+        return _apart(operation, request, args)
     body = read_body(request, LARGEST_FILE if operation.takes_file else LARGEST_BODY)
     call = Call(request=request, key=key_of(request, operation.needs), args=args)
     if operation.query is not None:
@@ -65,6 +67,17 @@ def _answered(operation: Operation, request: HttpRequest, args: dict[str, object
         return _changed(operation, call, body)
     response = _response(operation, operation.handle(call))
     return _unchanged(request, response) or response
+
+
+def _apart(operation: Operation, request: HttpRequest, args: dict[str, object]) -> HttpResponse:
+    """Answer what reads its own body, or waits for others and must hold no lock meanwhile."""
+    call = Call(request=request, key=key_of(request, operation.needs), args=args)
+    if operation.takes is None:
+        return _response(operation, operation.handle(call))
+    body = read_body(request)
+    if body:
+        refuse_other_type(request)
+    return _response(operation, operation.handle(call, decoded(body, operation.takes)))
 
 
 def _changed(operation: Operation, call: Call, body: bytes) -> HttpResponse:

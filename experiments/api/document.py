@@ -13,6 +13,7 @@ from experiments.api.operations import NUMBERS, ROOT, Operation
 
 JSON = "application/json"
 FILE = "application/octet-stream"
+FORM = "multipart/form-data"
 PARAMETER = re.compile(r"{(\w+)}")
 REFUSALS = {
     HTTPStatus.BAD_REQUEST: "The body is no JSON, or the cursor is none of this list",
@@ -29,7 +30,8 @@ REFUSALS = {
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """Return the document of these operations."""
-    types: set[type[Struct]] = {ErrorAnswer, *(kind for one in operations for kind in (one.takes, one.answers) if kind)}
+    found = (kind for one in operations for kind in (one.takes, one.answers, one.form) if kind)
+    types: set[type[Struct]] = {ErrorAnswer, *found}
     ordered = sorted(types, key=lambda kind: kind.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     refs = dict(zip(ordered, schemas, strict=True))
@@ -65,6 +67,8 @@ def _operation(one: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         described["requestBody"] = {"required": required, "content": {JSON: {"schema": refs[one.takes]}}}
     if one.takes_file:
         described["requestBody"] = {"required": True, "content": {FILE: {"schema": {"type": "string"}}}}
+    if one.form is not None:
+        described["requestBody"] = {"required": True, "content": {FORM: {"schema": refs[one.form]}}}
     return described
 
 

@@ -23,6 +23,12 @@ class Page(Taken, frozen=True, kw_only=True):
     cursor: str = ""
 
 
+class SearchPage(Page, frozen=True, kw_only=True):
+    """Which part, and of those with a word in their key or name."""
+
+    search: str = ""
+
+
 def page(call: Call, found: "QuerySet[Row, Row]") -> tuple[list[Row], str | None]:
     """Return one page of what was found, newest first, and the address of the next."""
     wanted: Page = call.query

@@ -10,10 +10,9 @@ from django.db.models import Q
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from experiments.api.answers import bad_value, conflict
-from experiments.api.catalogue import SearchPage
 from experiments.api.fields import Description, Name, Taken, Why, WhyOnly
 from experiments.api.finding import metric_of
-from experiments.api.listing import page
+from experiments.api.listing import SearchPage, page
 from experiments.api.operations import Call, Operation
 from experiments.domain.definition_words import sentence
 from experiments.domain.definitions import (
@@ -25,7 +24,7 @@ from experiments.domain.definitions import (
     flaws,
 )
 from experiments.domain.filters import Filter, Operator
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, StandsFor
 from experiments.domain.names import RESERVED_KEYS
 from experiments.domain.shares import WHOLE
 from experiments.metric_versions import DefinitionError, revise_metric
@@ -98,6 +97,7 @@ class MetricAnswer(Counts, frozen=True, kw_only=True):
     description: str
     direction: Direction
     display_unit: DisplayUnit
+    stands_for: StandsFor | None
     version: int
     owner: str | None
     certified_version: int | None
@@ -161,6 +161,7 @@ class NewMetric(Taken, frozen=True, kw_only=True):
     direction: Direction = Direction.INCREASE
     display_unit: DisplayUnit = DisplayUnit.NUMBER
     description: Description = ""
+    stands_for: StandsFor | None = None
     owner: str | None = None
     note: Note = ""
 
@@ -172,6 +173,7 @@ class MetricChanges(Taken, frozen=True, kw_only=True):
     description: Description | UnsetType = UNSET
     direction: Direction | UnsetType = UNSET
     display_unit: DisplayUnit | UnsetType = UNSET
+    stands_for: StandsFor | UnsetType | None = UNSET
     owner: str | UnsetType | None = UNSET
     kind: MetricKind | UnsetType = UNSET
     event: OtherName | UnsetType = UNSET
@@ -235,6 +237,7 @@ def _metric(row: Metric) -> MetricAnswer:
         description=row.description,
         direction=Direction(row.direction),
         display_unit=DisplayUnit(row.display_unit),
+        stands_for=StandsFor(row.stands_for) if row.stands_for else None,
         version=row.version,
         owner=None if row.owner is None else row.owner.email,
         certified_version=row.certified_version,
@@ -277,6 +280,7 @@ def new_metric(call: Call, body: NewMetric) -> MetricAnswer:
         description=body.description,
         direction=body.direction.value,
         display_unit=body.display_unit.value,
+        stands_for=body.stands_for or "",
         owner=_member(call.project, body.owner),
         **columns_of(wanted),
     )
@@ -298,6 +302,7 @@ def change(call: Call, body: MetricChanges) -> MetricAnswer:
         direction=Direction(given.get("direction", row.direction)),
         display_unit=DisplayUnit(given.get("display_unit", row.display_unit)),
         owner=owner,
+        stands_for=given.get("stands_for", StandsFor(row.stands_for) if row.stands_for else None),
     )
     edit_metric(row, None, words, body.note)
     return _metric(metric_of(call))

@@ -39,7 +39,9 @@ class Operation:
 
     ``handle`` gets the call, and the body where the operation ``takes`` one. ``current`` returns what If-Match is held
     against, for example the experiment as GET answers it. What ``answers`` None makes its own response. Where it
-    ``takes_file``, the body is any file's bytes, and ``handle`` gets them as they are.
+    ``takes_file``, the body is any file's bytes, and ``handle`` gets them as they are. One that is ``apart`` reads the
+    request and keeps its transactions itself: a file in a ``form``, or a change that waits for another server; it must
+    bear being sent twice.
     """
 
     method: str
@@ -53,6 +55,8 @@ class Operation:
     current: Callable[[Call], object] | None = None
     scope: Scope | None = None
     takes_file: bool = False
+    form: type[Struct] | None = None
+    apart: bool = False
 
     @property
     def needs(self) -> Scope:
@@ -62,7 +66,7 @@ class Operation:
     @property
     def writes(self) -> bool:
         """Say whether it runs as one change: in a transaction, once per Idempotency-Key, recorded with its key."""
-        return self.needs is Scope.WRITE
+        return self.needs is Scope.WRITE and not self.apart
 
     @property
     def tag(self) -> str:

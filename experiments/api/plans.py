@@ -15,7 +15,7 @@ from experiments.api.shapes import ExperimentAnswer, ModelRef, experiment_answer
 from experiments.domain.designs.stored import Design, DesignError, as_json, read
 from experiments.domain.kinds import FOLLOW_UPS, ExperimentKind, ValueType
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricRole
+from experiments.domain.metrics import MetricRole, StandsFor
 from experiments.domain.shares import WHOLE
 from experiments.domain.units import UnitType
 from experiments.domain.values import LARGEST_WHOLE, ValueTypeError, checked, same
@@ -51,11 +51,15 @@ class NewVariant(Taken, frozen=True, kw_only=True):
 
 
 class NewUse(Taken, frozen=True, kw_only=True):
-    """What a metric is for; a guardrail needs a margin, in ten-thousandths of the control's value."""
+    """What a metric is for; a guardrail needs a margin, in ten-thousandths of the control's value.
+
+    Without ``stands_for`` the metric's own holds, and without that its words.
+    """
 
     metric: str
     role: MetricRole
     margin: ShareOrNone | None = None
+    stands_for: StandsFor | None = None
 
 
 class NewExperiment(Taken, frozen=True, kw_only=True):
@@ -166,7 +170,10 @@ def metrics_of(project: Project, given: Sequence[NewUse]) -> tuple[MetricPlan, .
     """Return uses of metrics as the set-up takes them."""
     return tuple(
         MetricPlan(
-            metric=named_metric(project, one.metric, f"metrics[{index}].metric"), role=one.role, margin=one.margin
+            metric=named_metric(project, one.metric, f"metrics[{index}].metric"),
+            role=one.role,
+            margin=one.margin,
+            stands_for=one.stands_for,
         )
         for index, one in enumerate(given)
     )

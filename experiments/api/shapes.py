@@ -12,7 +12,7 @@ from experiments.domain.environments import Environment
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricRole
+from experiments.domain.metrics import MetricRole, StandsFor
 from experiments.domain.ramps import RampStep
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Variant
@@ -42,6 +42,7 @@ class UseAnswer(Struct, frozen=True, kw_only=True):
     role: MetricRole
     margin: int | None
     version: int
+    stands_for: StandsFor | None
 
 
 class PlaceAnswer(Struct, frozen=True, kw_only=True):
@@ -127,7 +128,13 @@ def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
         design=row.design,
         variants=[_variant(variant) for variant in row.variants.select_related("model_version")],
         metrics=[
-            UseAnswer(metric=use.metric.key, role=MetricRole(use.role), margin=use.margin, version=use.number)
+            UseAnswer(
+                metric=use.metric.key,
+                role=MetricRole(use.role),
+                margin=use.margin,
+                version=use.number,
+                stands_for=StandsFor(use.stands_for) if use.stands_for else None,
+            )
             for use in row.plan.select_related("metric", "version")
         ],
         targeting=row.targeting,

@@ -1,13 +1,14 @@
 """Every operation on what is set up."""
 
 from experiments.api import (
-    catalogue,
+    business,
     conditions,
     filing,
     flags,
     holdouts,
     layers,
     metrics,
+    model_versions,
     north_star,
     overrides,
     plans,
@@ -30,6 +31,7 @@ OPERATIONS = [
     *holdouts.OPERATIONS,
     *metrics.OPERATIONS,
     *north_star.OPERATIONS,
-    *catalogue.OPERATIONS,
+    *business.OPERATIONS,
+    *model_versions.OPERATIONS,
     *trail.OPERATIONS,
 ]

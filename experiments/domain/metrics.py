@@ -42,6 +42,18 @@ class MetricRole(StrEnum):
     SECONDARY = "secondary"
 
 
+class StandsFor(StrEnum):
+    """What a metric stands for on the way from a model to the business.
+
+    proxy: moves first and only stands in (clicks). business: what the company lives on (purchases, revenue).
+    neither: something else, such as latency.
+    """
+
+    PROXY = "proxy"
+    BUSINESS = "business"
+    NEITHER = "neither"
+
+
 class Direction(StrEnum):
     """Which way is good. It colours the reading and never the arithmetic."""
 

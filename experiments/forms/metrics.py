@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from experiments.domain.definition_words import percentile, sentence
 from experiments.domain.definitions import Definition, FunnelStep, flaws, trimmed
 from experiments.domain.filters import Filter
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, StandsFor
 from experiments.domain.names import RESERVED_KEYS
 from experiments.forms.errors import FormError, summary
 from experiments.forms.plan import percent_of, ten_thousandths
@@ -40,6 +40,11 @@ KINDS = {
     MetricKind.FUNNEL: "Share of units that do several steps in order",
 }
 DIRECTIONS = {Direction.INCREASE: "Higher is better", Direction.DECREASE: "Lower is better"}
+STANDS_FOR = {
+    StandsFor.PROXY: "A proxy that moves first, such as clicks",
+    StandsFor.BUSINESS: "The business, such as revenue",
+    StandsFor.NEITHER: "Neither",
+}
 UNITS = {
     DisplayUnit.PERCENT: "Percent",
     DisplayUnit.NUMBER: "Number",
@@ -103,6 +108,12 @@ class BasicsForm(forms.Form):
         help_text="Colours the reading; it never changes the arithmetic.",
     )
     display_unit = forms.ChoiceField(label="Shown as", choices=[(u.value, text) for u, text in UNITS.items()])
+    stands_for = forms.ChoiceField(
+        required=False,
+        label="Stands for",
+        choices=[("", "What its words say"), *((s.value, text) for s, text in STANDS_FOR.items())],
+        help_text="On the way from a model to the business. An experiment can say otherwise.",
+    )
     owner = forms.TypedChoiceField(required=False, empty_value=None, help_text="Who answers for what it counts.")
 
     def __init__(self, *args: Any, people: dict[str, User], level: int | None, **kwargs: Any) -> None:
@@ -201,6 +212,7 @@ class MetricForm:
             direction=Direction(said["direction"]),
             display_unit=DisplayUnit(said["display_unit"]),
             owner=said["owner"],
+            stands_for=StandsFor(said["stands_for"]) if said["stands_for"] else None,
         )
 
     @property
@@ -324,7 +336,7 @@ def _found_steps(rows: "BaseFormSet[StepForm]") -> tuple[FunnelStep, ...]:
 def _initial(metric: Metric | None, before: Definition | None, user: User | None) -> dict[str, Any]:
     if metric is None or before is None:
         return {"owner": user.pk if user else None, "level": 9500, "cap": ""}
-    names = ("name", "description", "direction", "display_unit")
+    names = ("name", "description", "direction", "display_unit", "stands_for")
     same = ("event", "property", "level", "denominator_event", "denominator_property", "refund_event",
             "refund_property", "delay_hours", "window_hours", "minimum_hours", "cap_value",
             "covariate_days")  # fmt: skip

@@ -9,7 +9,7 @@ from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisit
 from experiments.models.keys import ApiKey
 from experiments.models.layer import Layer
 from experiments.models.metric import Metric, MetricVersion
-from experiments.models.model_version import ModelVersion
+from experiments.models.model_version import ModelVersion, OfflineMetric
 from experiments.models.override import Override
 from experiments.models.segment import Segment
 
@@ -28,6 +28,7 @@ __all__ = [
     "Metric",
     "MetricVersion",
     "ModelVersion",
+    "OfflineMetric",
     "Override",
     "Prerequisite",
     "Project",

@@ -12,7 +12,7 @@ from experiments.domain.environments import all_environments
 from experiments.domain.kinds import DESIGNED, ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricRole
+from experiments.domain.metrics import MetricRole, StandsFor
 from experiments.domain.shares import WHOLE as WHOLE
 from experiments.domain.units import UnitType
 from experiments.models.accounts import Project, User
@@ -35,6 +35,9 @@ class Experiment(models.Model):
     of a primary metric that is worth acting on, in ten-thousandths of the control's value. ``owner`` answers for it;
     ``page_address`` is where people can see it. ``tags`` file it; what is archived is out of the lists, and
     nothing else changes about it. ``design`` is what a kind needs beyond that (``experiments.domain.designs``).
+    ``monthly_cost`` is what the treatment costs more to run than the control, in
+    hundredths of the project's currency, ``monthly_units`` how many units come in a month once everyone gets it,
+    ``value_of_one`` what one of the business metric is worth where that is no money.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="experiments")
@@ -88,6 +91,9 @@ class Experiment(models.Model):
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_experiments")
     tags = ArrayField(models.CharField(max_length=LONGEST_TAG), default=list, blank=True, db_default=[])
     archived_at = models.DateTimeField(null=True, blank=True)
+    monthly_cost = models.BigIntegerField(null=True, blank=True)
+    monthly_units = models.PositiveBigIntegerField(null=True, blank=True)
+    value_of_one = models.PositiveBigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
@@ -216,6 +222,8 @@ class ExperimentMetric(models.Model):
 
     ``version`` is the definition that counts, fixed with the start: a draft has none and follows the newest.
     ``version_chosen_at`` says when a person chose another one after the start.
+    ``stands_for`` is what was declared, empty where the metric's words must do. ``declared_at`` is set where that was
+    declared after the start.
     """
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="plan")
@@ -225,6 +233,10 @@ class ExperimentMetric(models.Model):
     position = models.PositiveSmallIntegerField(default=0)
     version = models.ForeignKey(MetricVersion, on_delete=models.RESTRICT, null=True, blank=True, related_name="uses")
     version_chosen_at = models.DateTimeField(null=True, blank=True)
+    stands_for = models.CharField(
+        max_length=10, choices=[(s.value, s.value) for s in StandsFor], blank=True, default=""
+    )
+    declared_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["position"]

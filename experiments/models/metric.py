@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from experiments.domain import definitions, filters
 from experiments.domain.definitions import COVARIATE_DAYS, LONGEST_EVENT, Definition, FunnelStep
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, StandsFor
 from experiments.domain.shares import WHOLE
 from experiments.models.accounts import Project, User
 
@@ -108,7 +108,8 @@ class Metric(Defined):
     """A metric of a project, defined on events by form and not by SQL.
 
     Its own columns of a definition are those of its newest version, whose number is ``version``; every version is
-    kept as a ``MetricVersion``. ``certified_version`` is the one that a person vouched for.
+    kept as a ``MetricVersion``. ``certified_version`` is the one that a person vouched for. ``stands_for`` is what it
+    stands for on the way to the business, empty where nobody said.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="metrics")
@@ -117,6 +118,9 @@ class Metric(Defined):
     description = models.CharField(max_length=300, blank=True)
     direction = models.CharField(max_length=10, choices=[(d.value, d.value) for d in Direction])
     display_unit = models.CharField(max_length=14, choices=[(u.value, u.value) for u in DisplayUnit])
+    stands_for = models.CharField(
+        max_length=10, choices=[(s.value, s.value) for s in StandsFor], blank=True, default=""
+    )
     version = models.PositiveIntegerField(default=1)
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="owned_metrics")
     certified_version = models.PositiveIntegerField(null=True, blank=True)

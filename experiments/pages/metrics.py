@@ -85,6 +85,7 @@ def metric_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
             direction=words.direction.value,
             display_unit=words.display_unit.value,
             owner=words.owner,
+            stands_for=words.stands_for or "",
             **columns_of(form.definition),
         )
         add_metric(project, user, made)

@@ -180,23 +180,6 @@ def test_metric_new__a_wrong_field__is_refused_and_the_rest_kept(client_of_alice
     assert Metric.objects.count() == 1
 
 
-def test_model_new__a_version__is_registered_once(client_of_alice, shop):
-    fields = {"name": "ranker", "version": "v2", "offline_metric": "NDCG@10", "offline_value": "0.431"}
-    where = reverse("model_new", args=["shop"])
-    assert client_of_alice.post(where, fields).status_code == 302
-    again = client_of_alice.post(where, fields)
-    assert (again.status_code, ModelVersion.objects.get().offline_value) == (400, 0.431)
-    assert "ranker v2 is registered already" in again.content.decode()
-
-
-@pytest.mark.parametrize("half", [{"offline_metric": "NDCG"}, {"offline_value": "0.4"}])
-def test_model_new__half_an_offline_result__is_refused(client_of_alice, shop, half):
-    response = client_of_alice.post(reverse("model_new", args=["shop"]), {"name": "r", "version": "1", **half})
-    assert response.status_code == 400
-    assert "or neither" in response.content.decode()
-    assert not ModelVersion.objects.exists()
-
-
 KEY = {"name": "web", "scopes": ["evaluate", "ingest"], "environment": "staging", "delivery": "encrypted", "once": "a"}
 
 

@@ -9,7 +9,7 @@ from analysis.models import EffectVector
 from analysis.programme.vectors import FOLDS
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import DisplayUnit, MetricKind
-from experiments.models import Experiment, Metric, ModelVersion, Project, Variant
+from experiments.models import Experiment, Metric, ModelVersion, OfflineMetric, Project, Variant
 from tests import builders
 from tests.builders import T0
 
@@ -67,6 +67,7 @@ def programme(
     ]
     Variant.objects.bulk_create([*controls, *treatments])
     rows = []
+    offline = [OfflineMetric(model_version=m, name="NDCG@10", value=0.4, direction="increase") for m in models if m]
     for k, (one, treatment) in enumerate(zip(made, treatments, strict=True)):
         units = int(20_000 * np.exp(0.6 * rng.normal()))
         true = 0.05 * rng.normal(size=width)
@@ -76,10 +77,10 @@ def programme(
         folds = rng.multivariate_normal(true, noise * FOLDS, size=FOLDS)
         rows.append(vector(one, treatment, keys, seen, noise, folds + seen - folds.mean(axis=0), units))
         if family:
-            models[k + 1].offline_value = models[0].offline_value + true[0] + 0.005 * rng.normal()
+            offline[k + 1].value = offline[0].value + true[0] + 0.005 * rng.normal()
     EffectVector.objects.bulk_create(rows)
     if family:
-        ModelVersion.objects.bulk_update(models[1:], ["offline_value"])
+        OfflineMetric.objects.bulk_create(offline)
     return made
 
 
@@ -96,6 +97,5 @@ def vector(of: Experiment, treatment: Variant, keys, lifts, noise, folds, units:
 
 def _models(home: Project, count: int, seed: int) -> list[ModelVersion]:
     return ModelVersion.objects.bulk_create(
-        ModelVersion(project=home, name="ranker", version=f"{seed}-{k}", offline_metric="NDCG@10", offline_value=0.4)
-        for k in range(count + 1)
+        ModelVersion(project=home, name="ranker", version=f"{seed}-{k}") for k in range(count + 1)
     )

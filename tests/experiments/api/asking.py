@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema
 import msgspec
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from analysis.api.urls import OPERATIONS
@@ -32,6 +33,13 @@ class Api:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         response = self.client.generic(method, f"{ROOT}{path}", **_encoded(sent), headers={**self.headers, **names})
         self.check(method, path.partition("?")[0], response)
+        return response
+
+    def upload(self, path: str, file: bytes, name: str = "scores.csv", **fields: str) -> Any:
+        """Send a file in a form, hold the answer to the document, and return it."""
+        sent = {**fields, "file": SimpleUploadedFile(name, file)}
+        response = self.client.post(f"{ROOT}{path}", sent, headers=self.headers)
+        self.check("POST", path, response)
         return response
 
     def check(self, method: str, path: str, response: Any) -> None:

@@ -42,6 +42,21 @@ def catalogue(api):
     made = api.ok("POST", "/model-versions", version)
     assert api.ok("GET", "/model-versions")["model_versions"] == [made]
     assert api.ok("GET", f"/model-versions/{made['id']}")["offline_value"] == 0.431
+    fresh = {"name": "ranker", "version": "v8", "parent": "v7", "metrics": [{"name": "AUC", "value": 0.8}]}
+    newer = api.ok("PUT", "/model-versions", fresh)
+    assert newer["parent"] == "v7"
+    for one, right in ((made, 30), (newer, 33)):
+        assert api.upload(f"/model-versions/{one['id']}/scores", scores(right), evaluation_set="held-out").json()[
+            "is_new"
+        ]
+    found = api.ok("GET", f"/model-versions/{newer['id']}/comparison?old={made['id']}")["comparisons"][0]
+    assert (found["examples"], found["changed"]) == (40, 0.075)
+
+
+def scores(right: int) -> bytes:
+    """A file of 40 examples, of which the first are right."""
+    rows = [f"e{number},1,{int(number < right)}" for number in range(40)]
+    return "\n".join(["example,label,prediction", *rows]).encode()
 
 
 def metrics(api):
@@ -80,6 +95,9 @@ def experiments(api):
     assert api.ok("GET", f"{one}/audience")["targeting"] == {"country": "DE"}
     api.ok("PUT", f"{one}/schedule", {"ends_at": "2090-01-01T00:00:00Z"})
     api.ok("PUT", f"{one}/ramp", {"steps": [{"share": 1000, "after_hours": 24}, {"share": 5000}]})
+    assert api.ok("GET", f"{one}/business")["stands_for"] == {"purchase-rate": None}
+    stated = api.ok("PATCH", f"{one}/business", {"stands_for": {"purchase-rate": "business"}, "monthly_cost": 5000})
+    assert (stated["stands_for"], stated["monthly_cost"]) == ({"purchase-rate": "business"}, 5000)
     override = api.ok("POST", f"{one}/overrides", {"unit_id": "tester", "variant": "v7"})
     assert api.ok("GET", f"{one}/overrides")["overrides"] == [override]
     assert api.ok("DELETE", f"{one}/overrides/{override['id']}") is None
@@ -88,7 +106,8 @@ def experiments(api):
         api.ok("POST", f"{one}/{step}", body)
     api.ok("PATCH", "/metrics/purchase-rate", {"window_hours": 168, "note": "one week"})
     pinned = api.ok("PUT", f"{one}/metrics/purchase-rate/version", {"version": 2, "why": "the first was wrong"})
-    assert pinned["metrics"] == [{"metric": "purchase-rate", "role": "primary", "margin": None, "version": 2}]
+    use = {"metric": "purchase-rate", "role": "primary", "margin": None, "version": 2, "stands_for": "business"}
+    assert pinned["metrics"] == [use]
     assert api.ok("POST", f"{one}/traffic", {"traffic": 2000})["traffic"] == 2000
     assert api.ok("POST", f"{one}/phases", {**WHY, "weights": {"control": 5000, "v7": 5000}})["phase"] == 2
     shipped = api.ok("POST", f"{one}/ship", {**WHY, "variant": "v7", "holdback": 500})
