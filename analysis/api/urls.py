@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from analysis.api import decisions, evidence, experiments, metrics, refreshes
+from analysis.api import decisions, evidence, experiments, metrics, refreshes, scores
 from experiments.api import table
 from experiments.api.answers import etag_of, json_answer
 from experiments.api.dispatch import patterns
@@ -19,6 +19,7 @@ OPERATIONS = [
     *refreshes.OPERATIONS,
     *decisions.OPERATIONS,
     *evidence.OPERATIONS,
+    *scores.OPERATIONS,
     *table.OPERATIONS,
 ]
 

@@ -3,6 +3,7 @@
 from analysis.models.alerts import Alert, AlertMute
 from analysis.models.bandits import BanditBatch
 from analysis.models.certificates import MetricCertificate
+from analysis.models.examples import ExampleScores, VersionComparison
 from analysis.models.glance import Glance
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
@@ -21,6 +22,7 @@ __all__ = [
     "Digest",
     "EffectVector",
     "Enrolment",
+    "ExampleScores",
     "FoldedExperiment",
     "FoldedProject",
     "Follow",
@@ -40,6 +42,7 @@ __all__ = [
     "StrayExposure",
     "UnitDay",
     "Watched",
+    "VersionComparison",
     "Watermark",
     "Webhook",
 ]

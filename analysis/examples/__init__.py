@@ -1,0 +1,1 @@
+"""Scores by example: uploaded for a model version, kept, and compared with another version's."""
