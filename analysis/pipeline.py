@@ -9,8 +9,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from analysis import data_quality, moment_sets, moments, self_check
+from analysis.chaining import Setting, chains
 from analysis.curves import effect_series
-from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
+from analysis.decisions.inputs import MetricInput, MetricPlan, OfflineFact, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
 from analysis.looking import Course, course, record
 from analysis.models import FoldedExperiment, FoldedProject, MomentSet, ResultSnapshot
@@ -30,8 +31,8 @@ from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
 from analysis.triggering import triggered_share
 from experiments.domain.lifecycle import Status
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
-from experiments.models import Experiment, ExperimentMetric, Variant
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole, StandsFor
+from experiments.models import Experiment, ExperimentMetric, OfflineMetric, Variant
 from experiments.models.experiment import WHOLE
 
 Progress = Callable[[int, str], None]
@@ -93,17 +94,19 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
 
 
 def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: datetime | None, sets: Sets) -> Results:
-    variants = list(experiment.variants.select_related("model_version"))
+    variants = list(experiment.variants.select_related("model_version").prefetch_related("model_version__offline"))
     plan = list(experiment.plan.select_related("metric"))
     sums = at.sums
+    counts = [variant_count(variant, sums) for variant in variants]
     readout = read_out(
         situation(experiment, sums, as_of, data_up_to),
-        [variant_count(variant, sums) for variant in variants],
+        counts,
         [metric_input(use, variants, sums) for use in plan],
         DEFAULTS.alpha,
         looking=at.looking,
     )
     metrics = readout.metrics
+    triggered = _triggered(plan, variants, sets, at)
     if MomentSet.By.BUCKET in sets:
         metrics = self_check.with_ratios(metrics, variants, sets[MomentSet.By.BUCKET])
     return Results(
@@ -138,8 +141,14 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
             for variant in variants
         ],
         looks=at.facts,
-        triggered=_triggered(plan, variants, sets, at),
-    )
+        triggered=triggered,
+        chains=chains(
+            Setting(
+                experiment=experiment, counts=counts, plan=plan, variants=variants, readout=readout, sets=sets, at=at,
+                triggered=triggered,
+            )
+        ),
+    )  # fmt: skip
 
 
 def _triggered(plan: list[ExperimentMetric], variants: list[Variant], sets: Sets, at: Course) -> TriggeredShare | None:
@@ -196,19 +205,27 @@ def metric_input(use: ExperimentMetric, variants: list[Variant], sums: Experimen
     """Return a metric of the plan with each variant's moments."""
     metric, kind = use.metric, MetricKind(use.metric.kind)
     return MetricInput(
-        plan=MetricPlan(
-            key=metric.key,
-            name=metric.name,
-            kind=kind,
-            role=MetricRole(use.role),
-            direction=Direction(metric.direction),
-            display_unit=DisplayUnit(metric.display_unit),
-            margin=None if use.margin is None else use.margin / WHOLE,
-            description=metric.description,
-            event=metric.event,
-            matters=_matters(use),
-        ),
+        plan=metric_plan(use, use.stands_for),
         moments={variant.key: sums.final(metric.pk, kind, variant.pk) for variant in variants},
+    )
+
+
+def metric_plan(use: ExperimentMetric, stands_for: str) -> MetricPlan:
+    """Return a metric as the decision sees it; without ``stands_for`` its words say what it stands for."""
+    metric = use.metric
+    return MetricPlan(
+        key=metric.key,
+        name=metric.name,
+        kind=MetricKind(metric.kind),
+        role=MetricRole(use.role),
+        direction=Direction(metric.direction),
+        display_unit=DisplayUnit(metric.display_unit),
+        margin=None if use.margin is None else use.margin / WHOLE,
+        description=metric.description,
+        event=metric.event,
+        matters=_matters(use),
+        stands_for=StandsFor(stands_for) if stands_for else None,
+        declared_late=bool(stands_for) and use.declared_at is not None,
     )
 
 
@@ -228,9 +245,16 @@ def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
         weight=variant.weight,
         units=sums.count(variant.pk),
         model_version=str(model) if model else None,
-        offline_metric=(model.offline_metric or None) if model else None,
-        offline_value=model.offline_value if model else None,
+        offline=tuple(offline_fact(one) for one in model.offline.all()) if model else (),
     )
+
+
+def offline_fact(row: OfflineMetric) -> OfflineFact:
+    """Return an offline metric as the decision takes it."""
+    return OfflineFact(
+        name=row.name, value=row.value, low=row.low, high=row.high, evaluation_set=row.evaluation_set,
+        direction=Direction(row.direction),
+    )  # fmt: skip
 
 
 def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:

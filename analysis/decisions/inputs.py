@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from analysis.stats.moments import Moments
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole, StandsFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,9 +13,10 @@ class MetricPlan:
     """A metric as the experiment's plan uses it.
 
     ``margin`` is a guardrail's limit as a fraction of the control's value (.02 is 2 %). ``event`` is the event that the
-    metric counts. ``proxy`` says whether the metric only stands in for the business (a click for a purchase); None
-    leaves that to the words in the metric's name and event. ``matters`` is the smallest change, as a fraction of the
-    control's value, that is worth acting on; None where nobody named one.
+    metric counts. ``stands_for`` says whether the metric only stands in for the business (a click for a purchase) or is
+    the business; None leaves that to the words in the metric's name and event. ``declared_late``: said after the start.
+    ``matters`` is the smallest change, as a fraction of the control's value, that is worth acting on; None where nobody
+    named one.
     """
 
     key: str
@@ -27,7 +28,8 @@ class MetricPlan:
     margin: float | None = None
     description: str = ""
     event: str = ""
-    proxy: bool | None = None
+    stands_for: StandsFor | None = None
+    declared_late: bool = False
     matters: float | None = None
 
 
@@ -44,8 +46,41 @@ class MetricInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfflineFact:
+    """How good a model version looked offline; ``low`` and ``high`` are its 95 % interval."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    evaluation_set: str = ""
+    direction: Direction = Direction.INCREASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedFact:
+    """A treatment's version against the control's on the same examples: new minus old with its 95 % interval.
+
+    ``changed`` is the share of examples whose prediction changed at all.
+    """
+
+    name: str
+    evaluation_set: str
+    old: float
+    new: float
+    low: float
+    high: float
+    changed: float
+    examples: int
+    direction: Direction = Direction.INCREASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantCount:
-    """A variant and its units (quarantined ones left out)."""
+    """A variant and its units (quarantined ones left out).
+
+    ``offline`` are its model version's offline metrics, the one that speaks for it first.
+    """
 
     key: str
     name: str
@@ -53,8 +88,7 @@ class VariantCount:
     weight: int
     units: int
     model_version: str | None = None
-    offline_metric: str | None = None
-    offline_value: float | None = None
+    offline: tuple[OfflineFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,13 +35,18 @@ _CALLED = (Reading.BETTER, Reading.WORSE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
-    """Everything the decision adds to ``analysis.results.schema.Results``. ``day`` is for ``ExperimentFacts``."""
+    """Everything the decision adds to ``analysis.results.schema.Results``. ``day`` is for ``ExperimentFacts``.
+
+    ``evidence`` is what the verdict was made of, one entry a treatment.
+    """
 
     day: int
     variants: list[VariantFact]
     health: Health
     metrics: list[MetricResult]
     verdict: Verdict
+    evidence: list[Evidence]
+    horizon: Horizon
 
 
 def read_out(
@@ -88,7 +93,15 @@ def read_out(
         for index, fact in enumerate(treatments)
     ]
     verdict = decide(situation, facts, health, where, evidence, rules, looking)
-    return Readout(day=where.day, variants=facts, health=health, metrics=results, verdict=verdict)
+    return Readout(
+        day=where.day,
+        variants=facts,
+        health=health,
+        metrics=results,
+        verdict=verdict,
+        evidence=evidence,
+        horizon=where,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +251,8 @@ def variant_facts(variants: Sequence[VariantCount]) -> list[VariantFact]:
             expected_share=variant.weight / weight if weight else 0.0,
             share=variant.units / total if total else None,
             model_version=variant.model_version,
-            offline_metric=variant.offline_metric,
-            offline_value=variant.offline_value,
+            offline_metric=variant.offline[0].name if variant.offline else None,
+            offline_value=variant.offline[0].value if variant.offline else None,
         )
         for variant in variants
     ]

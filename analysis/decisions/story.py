@@ -1,5 +1,6 @@
 """Did the model's gain reach the business, or did it stop at clicks?"""
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +8,8 @@ from enum import StrEnum
 from analysis.decisions.evidence import Evidence, Judged
 from analysis.decisions.inputs import MetricPlan
 from analysis.results.schema import Reading
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
+from analysis.stats.mover import Located, difference
+from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole, StandsFor
 
 _PROXY = re.compile(
     r"\b(?:(?P<clicks>clicks?|clicked|ctr|taps?|tapped)|(?P<views>views?|viewed|impressions?|plays?|dwell|scrolls?)|"
@@ -50,14 +52,16 @@ class Story:
 
 
 def is_business(plan: MetricPlan) -> bool:
-    """Say whether the metric is money or a purchase."""
+    """Say whether the metric is what the business lives on: as declared, else money or a purchase by its words."""
+    if plan.stands_for is not None:
+        return plan.stands_for is StandsFor.BUSINESS
     return plan.display_unit is DisplayUnit.CURRENCY or bool(_BUSINESS.search(_words(plan)))
 
 
 def is_proxy(plan: MetricPlan) -> bool:
     """Say whether the metric only stands in for the business: as declared, else by its name, key and event."""
-    if plan.proxy is not None:
-        return plan.proxy
+    if plan.stands_for is not None:
+        return plan.stands_for is StandsFor.PROXY
     return not is_business(plan) and bool(_PROXY.search(_words(plan)))
 
 
@@ -68,46 +72,86 @@ def stage(plan: MetricPlan) -> str:
 
 
 def tell(evidence: Evidence) -> Story | None:
-    """Return the story of a proxy's gain, or None where no proxy gained.
-
-    The business metrics are the primaries that are no proxies; where there are none, the secondary metrics that are
-    money or purchases a unit. Secondary ratios are left out: purchases per click fall when clicks rise for nothing.
-    """
-    proxies = [one for one in evidence.judged if one.reading is Reading.BETTER and is_proxy(one.plan)]
-    proxies = [one for one in proxies if one.plan.role is not MetricRole.GUARDRAIL]
-    if not proxies:
+    """Return the story of a proxy's gain, or None where no proxy gained."""
+    gained = [one for one in proxies(evidence) if one.reading is Reading.BETTER]
+    if not gained:
         return None
-    business = [one for one in evidence.primaries if not is_proxy(one.plan)]
-    if not business:
-        secondary = evidence.having(MetricRole.SECONDARY)
-        business = [one for one in secondary if is_business(one.plan) and one.plan.kind in _PER_UNIT]
-    ending, about = _ending(proxies[0], business)
-    return Story(ending=ending, proxy=proxies[0], business=tuple(about), stage=stage(proxies[0].plan))
+    ending, about = _ending(gained[0], evidence)
+    return Story(ending=ending, proxy=gained[0], business=tuple(about), stage=stage(gained[0].plan))
 
 
-def _ending(proxy: Judged, business: list[Judged]) -> tuple[Ending, list[Judged]]:
+def proxies(evidence: Evidence) -> list[Judged]:
+    """Return the metrics that stand in for the business, declared ones first."""
+    found = [one for one in evidence.judged if is_proxy(one.plan) and one.plan.role is not MetricRole.GUARDRAIL]
+    return sorted(found, key=lambda one: one.plan.stands_for is None)
+
+
+def north_stars(evidence: Evidence) -> list[Judged]:
+    """Return the business metrics that a gain must reach.
+
+    As declared; else the primaries that are no proxies, which share the risk; else one secondary metric, money a unit
+    before purchases: the best of several would be best by luck.
+    """
+    judged = [one for one in evidence.judged if one.plan.role is not MetricRole.GUARDRAIL]
+    if declared := [one for one in judged if one.plan.stands_for is StandsFor.BUSINESS]:
+        return sorted(declared, key=lambda one: one.plan.role is not MetricRole.PRIMARY)
+    if primaries := [one for one in evidence.primaries if not is_proxy(one.plan)]:
+        return sorted(primaries, key=lambda one: not is_business(one.plan))
+    return sorted(_secondary_business(evidence), key=lambda one: one.plan.kind is not MetricKind.SUM)[:1]
+
+
+def _secondary_business(evidence: Evidence) -> list[Judged]:
+    """Return money and purchases a unit. Ratios are left out: purchases per click fall when clicks rise for nothing."""
+    secondary = evidence.having(MetricRole.SECONDARY)
+    return [one for one in secondary if is_business(one.plan) and one.plan.kind in _PER_UNIT]
+
+
+def harmed(evidence: Evidence) -> list[Judged]:
+    """Return every business metric that is worse, the one that a gain must reach or another."""
+    business = north_stars(evidence)
+    found = [*business, *(one for one in _secondary_business(evidence) if one not in business)]
+    return [one for one in found if one.reading is Reading.WORSE]
+
+
+def _ending(proxy: Judged, evidence: Evidence) -> tuple[Ending, list[Judged]]:
     """Return how it ends and the metrics that say so."""
+    business = north_stars(evidence)
     if not business:
         return Ending.UNMEASURED, []
-    for reading, ending in ((Reading.WORSE, Ending.REVERSED), (Reading.BETTER, Ending.REACHED)):
-        if about := [one for one in business if one.reading is reading]:
-            return ending, about
-    left_behind = [one for one in business if _ruled_out(proxy, one)]
+    if worse := harmed(evidence):
+        return Ending.REVERSED, worse
+    if better := [one for one in business if one.reading is Reading.BETTER]:
+        return Ending.REACHED, better
+    promised = gain(proxy)
+    left_behind = [one for one in business if promised is not None and falls_short(one, promised)]
     return (Ending.STOPPED, left_behind) if left_behind else (Ending.UNCERTAIN, business)
 
 
-def _ruled_out(proxy: Judged, business: Judged) -> bool:
-    """Say whether the interval rules out a business gain as large as the proxy's.
+def gain(judged: Judged) -> Located | None:
+    """Return a metric's gain as a log lift with its interval, in the good direction; None where there is none."""
+    found, interval = judged.comparison.lift, judged.comparison.lift_interval
+    if found is None or interval is None or found <= -1:
+        return None
+    low, high = _log(interval[0], -math.inf), _log(interval[1], math.inf)
+    if judged.plan.direction is Direction.INCREASE:
+        return Located(value=math.log1p(found), low=low, high=high)
+    return Located(value=-math.log1p(found), low=-high, high=-low)
+
+
+def falls_short(judged: Judged, promised: Located) -> bool:
+    """Say whether a metric's interval rules out a gain as large as promised.
 
     "No clear change" alone does not show that a gain stopped: a wide interval may hold a gain as large as the clicks'.
+    The promise is an estimate too, so what is tested is the difference between the two.
     """
-    if business.reading is not Reading.NO_CLEAR_CHANGE:
+    if judged.reading not in (Reading.NO_CLEAR_CHANGE, Reading.WORSE):
         return False
-    gain, interval = proxy.comparison.lift, business.comparison.lift_interval
-    if gain is None or interval is None or interval[0] is None or interval[1] is None:
-        return False
-    most = interval[1] if business.plan.direction is Direction.INCREASE else -interval[0]
-    return most < abs(gain)
+    found = gain(judged)
+    return found is not None and difference(found, promised).high < 0
+
+
+def _log(end: float | None, unbounded: float) -> float:
+    return unbounded if end is None else math.log1p(end) if end > -1 else -math.inf
 
 
 def _words(plan: MetricPlan) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.mail import wording
+from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.table import Table, intervals, table
 from analysis.results.schema import Check, EffectPoint, MetricResult, Results, Tone
 from experiments.domain.lifecycle import Status
@@ -42,7 +43,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One experiment's result in words. ``table`` is None where the readings are withheld."""
+    """One experiment's result in words. ``table`` is None where the readings are withheld.
+
+    ``strips`` say how far a model's gain came, one a treatment that serves a model.
+    """
 
     name: str
     hypothesis: str
@@ -56,6 +60,7 @@ class Story:
     intervals: str
     split: list[SplitRow]
     pictures: list[Picture]
+    strips: list[ChainStrip]
 
     @property
     def subject(self) -> str:
@@ -83,6 +88,7 @@ def tell(results: Results, time_zone: str, now: datetime) -> Story:
         intervals=intervals(results),
         split=_split(results),
         pictures=pictures_of(results),
+        strips=strips(results),
     )
 
 

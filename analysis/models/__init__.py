@@ -41,8 +41,8 @@ __all__ = [
     "SavedView",
     "StrayExposure",
     "UnitDay",
-    "Watched",
     "VersionComparison",
+    "Watched",
     "Watermark",
     "Webhook",
 ]

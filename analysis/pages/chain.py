@@ -1,123 +1,189 @@
-"""The product's question in one strip: did the offline gain reach clicks, and did clicks reach the business?"""
+"""The product's question in one strip: the stations from the offline gain to the business, as the page shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.results.schema import Comparison, MetricResult, Reading, Results, VariantFact
-from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
-from experiments.pages.formats import GLYPHS, bounds, decimals, lift
+from analysis.charts.interval import Mark, Scale, mark, scale_for
+from analysis.results.chain import Chain, ChainEnd, ChainLink, ChainStage, FunnelSplit, FunnelStep
+from analysis.results.schema import Reading, Results
+from experiments.pages.formats import GLYPHS, bounds, decimals, level, lift, quantity
 
-TONES = {Reading.BETTER: "good", Reading.WORSE: "bad"}
+STAGES = {ChainStage.OFFLINE: "Offline", ChainStage.PROXY: "What people do", ChainStage.BUSINESS: "The business"}
+SAID = {Reading.BETTER: "good", Reading.WORSE: "bad", Reading.NOT_TRUSTWORTHY: "warn"}
+SIGNS = {"good": "✓", "bad": "!", "warn": "!"}
+RAILS = {"held": "went on", "broken": "stopped here", "reversed": "turned into a loss", "open": "not known yet"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One step of the chain, with its change in words."""
+class Station:
+    """One station. ``rail`` is how the way to it looks: held, broken, reversed or open; empty for the first."""
 
     stage: str
     name: str
+    metric: str
+    values: str
     change: str
-    detail: str
+    interval: str
+    said: str
+    note: str
     tone: str
     sign: str
+    rail: str
+    rail_said: str
+    mark: Mark | None
+    label: str
+    guessed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    """The steps for one treatment, and what they amount to."""
+class FunnelRow:
+    """One step of the funnel; ``points`` (100 times the log lift) add up to the whole's."""
 
+    name: str
+    change: str
+    interval: str
+    points: str
+    tone: str
+    mark: Mark
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunnelTable:
+    """The funnel with every step on one scale."""
+
+    rows: list[FunnelRow]
+    whole: FunnelRow
+    scale: Scale
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainStrip:
+    """One treatment's strip."""
+
+    chain: Chain
     treatment: str
-    links: list[Link]
-    sentence: str
+    stations: list[Station]
+    scale: Scale
+    funnel: FunnelTable | None
+
+    @property
+    def glyph(self) -> str:
+        """Return the mark that says the tone without colour."""
+        return GLYPHS[self.chain.tone]
+
+    @property
+    def guessed(self) -> list[Station]:
+        """Return the stations whose metric was chosen by its words."""
+        return [station for station in self.stations if station.guessed]
 
 
-def chains(results: Results) -> list[Chain]:
-    """Return one chain a treatment whose variant and control both name a model version; none without."""
-    control = next((v for v in results.variants if v.is_control), None)
-    if control is None or control.model_version is None:
-        return []
-    treatments = [v for v in results.variants if not v.is_control and v.model_version is not None]
-    return [_chain(results, control, treatment) for treatment in treatments]
+def strips(results: Results) -> list[ChainStrip]:
+    """Return one strip a treatment with a model version."""
+    names = {variant.key: variant.name for variant in results.variants}
+    return [_strip(chain, names.get(chain.variant, chain.variant), results) for chain in results.chains]
 
 
-def _chain(results: Results, control: VariantFact, treatment: VariantFact) -> Chain:
-    offline = _offline(control, treatment)
-    steps = list(_steps(results, treatment))
-    withheld = not results.health.trustworthy
-    links = [offline, *(_online(stage, metric, comparison, withheld=withheld) for stage, metric, comparison in steps)]
-    return Chain(
-        treatment=treatment.name,
-        links=links,
-        sentence=_sentence(control, treatment, [(m, c) for _, m, c in steps], withheld=withheld),
+def _strip(chain: Chain, treatment: str, results: Results) -> ChainStrip:
+    drawn = [link for link in chain.links if link.lift is not None]
+    intervals = [link.lift_interval for link in drawn if link.lift_interval is not None]
+    scale = scale_for(intervals, [link.lift for link in drawn if link.lift is not None])
+    return ChainStrip(
+        chain=chain,
+        treatment=treatment,
+        stations=[_station(chain, place, scale, results.experiment.currency) for place in range(len(chain.links))],
+        scale=scale,
+        funnel=None if chain.funnel is None else _funnel(chain.funnel),
     )
 
 
-def _offline(control: VariantFact, treatment: VariantFact) -> Link:
-    name = treatment.offline_metric or "Offline metric"
-    versions = f"{control.model_version} to {treatment.model_version}"
-    gain = _gain(control, treatment)
-    if gain is None:
-        return Link(stage="Offline", name=name, change="not recorded", detail=versions, tone="flat", sign="–")
-    values = f"{decimals(control.offline_value, 4)} to {decimals(treatment.offline_value, 4)}"
-    # An offline gain is a promise and has no interval here: it gets no colour.
-    return Link(stage="Offline", name=name, change=lift(gain), detail=values, tone="flat", sign="")
-
-
-def _gain(control: VariantFact, treatment: VariantFact) -> float | None:
-    same = control.offline_metric == treatment.offline_metric
-    if not same or not control.offline_value or treatment.offline_value is None:
-        return None
-    return treatment.offline_value / control.offline_value - 1
-
-
-def _steps(results: Results, treatment: VariantFact) -> Iterator[tuple[str, MetricResult, Comparison]]:
-    """Yield the metrics on the way to the business: behaviour first, then the primary metric, then money."""
-    candidates = [m for m in results.metrics if m.role != MetricRole.GUARDRAIL]
-    clicks = [m for m in candidates if "click" in f"{m.key} {m.name}".lower()][:1]
-    primary = [m for m in candidates if m.role == MetricRole.PRIMARY and m not in clicks][:1]
-    # Money a unit spends, the primary metric before others; an average order says nothing about how many there are.
-    money = [m for m in candidates if m.display_unit == DisplayUnit.CURRENCY and m.kind == MetricKind.SUM]
-    business = sorted(money, key=lambda m: m.role != MetricRole.PRIMARY)[:1]
-    primary = [m for m in primary if m not in business]
-    staged = [("Behaviour", clicks), ("Primary metric", primary), ("Business", business)]
-    for stage, metrics in staged:
-        for metric in metrics:
-            for comparison in metric.comparisons:
-                if comparison.variant == treatment.key:
-                    yield stage, metric, comparison
-
-
-def _online(stage: str, metric: MetricResult, comparison: Comparison, *, withheld: bool) -> Link:
-    if withheld:
-        return Link(stage=stage, name=metric.name, change="withheld", detail="", tone="warn", sign="")
-    tone = TONES.get(comparison.reading, "flat")
-    detail = f"{comparison.reading.value}, {bounds(comparison.lift_interval) or 'no interval yet'}"
-    return Link(
-        stage=stage, name=metric.name, change=lift(comparison.lift), detail=detail, tone=tone, sign=GLYPHS[tone]
+def _station(chain: Chain, place: int, scale: Scale, currency: str) -> Station:
+    link = chain.links[place]
+    offline = link.stage is ChainStage.OFFLINE
+    tone = "flat" if offline else SAID.get(Reading(link.said), "flat")
+    rail = _rail(chain, place)
+    shown = link.lift_interval
+    return Station(
+        stage=STAGES[link.stage],
+        name=link.name,
+        metric=link.metric,
+        values=_values(link, currency),
+        change=lift(link.lift) if link.lift is not None else _no_change(link),
+        interval=bounds(shown) if shown is not None else "",
+        said=link.said,
+        note=link.note,
+        tone=tone,
+        sign=SIGNS.get(tone, ""),
+        rail=rail,
+        rail_said=RAILS.get(rail, ""),
+        mark=None if shown is None or link.lift is None else mark(scale, shown, link.lift),
+        label=f"{link.name}: {lift(link.lift)}, {level(link.alpha)} interval {bounds(shown) or 'not known'}",
+        guessed=link.guessed,
     )
 
 
-def _sentence(
-    control: VariantFact, treatment: VariantFact, steps: list[tuple[MetricResult, Comparison]], *, withheld: bool
-) -> str:
-    if withheld:
-        return "The online part is withheld until the health checks above pass."
-    gain = _gain(control, treatment)
-    if not steps or gain is None or gain <= 0:
+def _no_change(link: ChainLink) -> str:
+    return "withheld" if link.said == Reading.NOT_TRUSTWORTHY else "–"
+
+
+def _values(link: ChainLink, currency: str) -> str:
+    if link.value is None or link.control_value is None:
         return ""
-    names = {reading: [metric.name for metric, c in steps if c.reading is reading] for reading in Reading}
-    reached, worse = names[Reading.BETTER], names[Reading.WORSE]
-    unclear = [metric.name for metric, c in steps if c.reading not in TONES]
-    if not reached and not worse:
-        return "So far there is no proof that the offline gain reached anything that people do."
-    said = [f"The offline gain reached {_listed(reached)}."] if reached else []
-    if worse:
-        paid = ", so it did not pay" if steps[-1][0].name in worse else ""
-        said.append(f"{_listed(worse)} got worse{paid}.")
-    if unclear:
-        said.append(f"For {_listed(unclear)} there is no proof of a change.")
-    return " ".join(said)
+    if link.stage is ChainStage.OFFLINE:
+        return f"{decimals(link.control_value, 4)} to {decimals(link.value, 4)}"
+    before, after = (quantity(value, link.display_unit, currency) for value in (link.control_value, link.value))
+    return f"{before} to {after}"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _rail(chain: Chain, place: int) -> str:
+    """Return how the way from the station before looks."""
+    if place == 0:
+        return ""
+    link = chain.links[place]
+    if chain.verdict is ChainEnd.NOT_TRUSTWORTHY or link.arrived is None:
+        return "open"
+    if link.arrived:
+        return "held"
+    return "reversed" if link.said == Reading.WORSE else "broken"
+
+
+def _funnel(split: FunnelSplit) -> FunnelTable:
+    every = [*split.steps, split.whole]
+    scale = scale_for([step.lift_interval for step in every], [step.lift for step in every])
+    rows = [_funnel_row(step, scale, split.alpha) for step in every]
+    rounded = _adding_up([step.log_lift for step in split.steps], split.whole.log_lift)
+    with_points = [_with_points(row, points) for row, points in zip(rows, rounded, strict=True)]
+    return FunnelTable(rows=with_points[:-1], whole=with_points[-1], scale=scale, level=level(split.alpha))
+
+
+def _adding_up(parts: Sequence[float], whole: float) -> list[float]:
+    """Round to a tenth of a point so that what is written adds up as well: the largest rounding errors give way."""
+    tenths = [round(1000 * part) for part in parts]
+    rest = round(1000 * whole) - sum(tenths)
+    order = sorted(range(len(parts)), key=lambda i: tenths[i] - 1000 * parts[i], reverse=rest < 0)
+    for i in order[: abs(rest)]:
+        tenths[i] += 1 if rest > 0 else -1
+    return [one / 10 for one in (*tenths, round(1000 * whole))]
+
+
+def _funnel_row(step: FunnelStep, scale: Scale, alpha: float) -> FunnelRow:
+    low, high = step.lift_interval
+    tone = "good" if low > 0 else "bad" if high < 0 else "flat"
+    return FunnelRow(
+        name=step.name[:1].upper() + step.name[1:],
+        change=lift(step.lift),
+        interval=bounds(step.lift_interval),
+        points="",
+        tone=tone,
+        mark=mark(scale, step.lift_interval, step.lift),
+        label=f"{step.name}: {lift(step.lift)}, {level(alpha)} interval {bounds(step.lift_interval)}",
+    )
+
+
+def _with_points(row: FunnelRow, points: float) -> FunnelRow:
+    text = lift(points / 100).removesuffix("%")
+    return FunnelRow(
+        name=row.name, change=row.change, interval=row.interval, points=text, tone=row.tone, mark=row.mark,
+        label=row.label,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from analysis.designed.pages import block_of, takes_file, template_of
 from analysis.models import RefreshRun, ResultSnapshot
-from analysis.pages.chain import Chain, chains
+from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
 from analysis.pages.refreshing import run_to_show
 from analysis.pages.spreadsheet import as_csv
@@ -32,7 +32,7 @@ class ResultsPage:
     snapshot: ResultSnapshot
     results: Results
     table: Table
-    chains: list[Chain]
+    strips: list[ChainStrip]
     effect: EffectChart | None
     exposures: ExposuresChart | None
     triggered: TriggeredBlock | None
@@ -53,6 +53,11 @@ class ResultsPage:
     def failed_checks(self) -> list[Check]:
         """Return the health checks that did not pass."""
         return [check for check in self.results.health.checks if check.ok is False]
+
+    @property
+    def several_strips(self) -> bool:
+        """Say whether each strip must name its treatment."""
+        return len(self.strips) > 1
 
     @property
     def models(self) -> list[VariantFact]:
@@ -111,7 +116,7 @@ def _page(snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPa
         snapshot=snapshot,
         results=results,
         table=table(results),
-        chains=chains(results),
+        strips=strips(results),
         effect=effect_chart(results, metric),
         exposures=exposures_chart(results),
         triggered=triggered_block(results),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from analysis.pages.sample_chains import CHAINS
 from analysis.results.schema import (
     SCHEMA_VERSION,
     Check,
@@ -53,6 +54,7 @@ def sample(*, trustworthy: bool = True) -> Results:
             for day in range(DAYS)
             for key, units in (("control", UNITS), ("treatment", split))
         ],
+        chains=CHAINS if trustworthy else [],
     )
 
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from analysis.pages.chain import chains
+from analysis.pages.chain import strips
 from analysis.pages.over_time import effect_chart, exposures_chart
 from analysis.pages.samples import sample
 from analysis.pages.table import table
@@ -35,7 +35,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "broken": broken,
         "table": table(result),
         "withheld": table(broken),
-        "chains": chains(result),
+        "strips": strips(result),
         "effect": effect_chart(result, ""),
         "exposures": exposures_chart(result),
         "form": form,

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages import decisions, metrics, refreshing, results, styleguide
+from analysis.pages import business, compare, decisions, families, metrics, refreshing, results, styleguide
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -14,7 +14,11 @@ urlpatterns: list[URLPattern] = [
     path(EXPERIMENT + "metrics/<slug:metric_key>/version/", metrics.version_choice, name="experiment_metric_version"),
     path(PROJECT + "metrics/<slug:key>/trial/", metrics.metric_trial, name="metric_trial"),
     path(EXPERIMENT + "decisions/", decisions.give_file, name="offpolicy_give"),
+    path(EXPERIMENT + "business/", business.business_terms, name="experiment_business"),
     path(EXPERIMENT + "refresh/", refreshing.refresh, name="experiment_refresh"),
     path(EXPERIMENT + "refresh/<int:run_id>/", refreshing.progress, name="refresh_progress"),
+    path(PROJECT + "models/of/<path:name>/", families.family, name="model_family"),
+    path(PROJECT + "models/<int:version_id>/compare/", compare.compare_versions, name="model_compare"),
+    path(PROJECT + "models/<int:version_id>/scores/", compare.upload_scores, name="model_scores"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
 ]

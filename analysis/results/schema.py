@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult, SwitchbackResult
+from analysis.results.chain import Chain
+from analysis.results.tone import Interval as Interval
+from analysis.results.tone import Tone as Tone
 
 SCHEMA_VERSION = 1
-
-Interval = tuple[float | None, float | None]
 
 
 class Reading(StrEnum):
@@ -25,15 +26,6 @@ class Reading(StrEnum):
     NO_CLEAR_CHANGE = "No clear change"
     TOO_EARLY = "Too early"
     NOT_TRUSTWORTHY = "Not trustworthy"
-
-
-class Tone(StrEnum):
-    """How a verdict is coloured; the words carry the meaning."""
-
-    GOOD = "good"
-    BAD = "bad"
-    WARN = "warn"
-    FLAT = "flat"
 
 
 class VariantFact(Struct, frozen=True, kw_only=True):
@@ -263,6 +255,7 @@ class Results(Struct, frozen=True, kw_only=True):
     interleaving: InterleavingResult | None = None
     bandit: BanditResult | None = None
     switchback: SwitchbackResult | None = None
+    chains: list[Chain] = []
 
 
 def from_payload(payload: object) -> Results:

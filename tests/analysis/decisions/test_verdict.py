@@ -8,7 +8,7 @@ import pytest
 from analysis.decisions.inputs import MetricInput, MetricPlan
 from analysis.results.schema import Reading, Tone
 from analysis.stats.moments import Moments, proportion_moments
-from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
+from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole, StandsFor
 from tests.analysis.decisions.scenes import (
     N,
     Scene,
@@ -360,7 +360,9 @@ def test_verdict__never_uses_words_that_promise_too_much():
 def test_metric_declared_a_proxy__is_one_whatever_its_name():
     metric = revenue(role=MetricRole.SECONDARY)
     declared = MetricInput(
-        plan=replace(metric.plan, name="Sessions", display_unit=DisplayUnit.NUMBER, event="", key="s", proxy=True),
+        plan=replace(
+            metric.plan, name="Sessions", display_unit=DisplayUnit.NUMBER, event="", key="s", stands_for=StandsFor.PROXY
+        ),
         moments=metric.moments,
     )
     verdict = Scene(metrics=[purchases(treatment=0.047), declared]).read().verdict

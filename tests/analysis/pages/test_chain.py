@@ -1,11 +1,16 @@
-from analysis.pages.chain import chains
-from analysis.results.schema import Reading, VariantFact
-from tests import builders
+"""The strip: stations, rails between them, and what adds up."""
 
-CLICKS, MONEY = (
-    {"name": "Clicks per user", "role": "secondary"},
-    {"role": "secondary", "display_unit": "currency", "kind": "sum"},
-)
+import re
+
+import pytest
+from django.urls import reverse
+from msgspec import structs
+
+from analysis.pages.chain import strips
+from analysis.pages.sample_chains import CHAINS, STOPPED
+from analysis.results.chain import ChainEnd
+from analysis.results.schema import VariantFact
+from tests import builders
 
 
 def variant(key: str, value: float | None, **fields) -> VariantFact:
@@ -16,87 +21,70 @@ def variant(key: str, value: float | None, **fields) -> VariantFact:
     return VariantFact(key=key, **{**defaults, **fields})
 
 
-def chain_of(*readings: Reading, control: VariantFact | None = None, treatment: VariantFact | None = None, **fields):
-    clicks, purchases, money = (builders.comparison(reading=reading) for reading in readings)
-    metrics = [
-        builders.metric_result("purchases", purchases, name="Purchases"),
-        builders.metric_result("clicks", clicks, **CLICKS),
-        builders.metric_result("revenue", money, name="Revenue", **MONEY),
+def strip_of(chain):
+    return strips(builders.results(chains=[chain]))[0]
+
+
+def test_strip__a_gain_that_stopped__shows_the_rail_that_broke():
+    strip = strip_of(STOPPED)
+    assert [(s.stage, s.change, s.rail) for s in strip.stations] == [
+        ("Offline", "+4.6%", ""),
+        ("What people do", "+14.2%", "held"),
+        ("The business", "−1.2%", "broken"),
     ]
-    variants = [control or variant("control", 0.4), treatment or variant("treatment", 0.42)]
-    return chains(builders.results(variants=variants, metrics=metrics, **fields))[0]
+    assert strip.stations[2].rail_said == "stopped here"
 
 
-def test_chain__runs_from_offline_over_clicks_to_money():
-    chain = chain_of(Reading.BETTER, Reading.BETTER, Reading.BETTER)
-    assert [link.name for link in chain.links] == ["NDCG@10", "Clicks per user", "Purchases", "Revenue"]
-    assert chain.links[0].change == "+5.0%"
-    assert chain.sentence == "The offline gain reached Clicks per user, Purchases and Revenue."
+@pytest.mark.parametrize(
+    ("end", "rails"),
+    [
+        (ChainEnd.REACHED, ["", "held", "held"]),
+        (ChainEnd.HURT, ["", "held", "reversed"]),
+        (ChainEnd.TOO_EARLY, ["", "open", "open"]),
+    ],
+)
+def test_strip__each_verdict__has_its_own_rails(end, rails):
+    chain = next(one for one in CHAINS if one.verdict is end)
+    assert [station.rail for station in strip_of(chain).stations] == rails
 
 
-def test_chain__money_as_primary_metric__is_the_business_and_an_average_order_is_not():
-    metrics = [
-        builders.metric_result(
-            "revenue", builders.comparison(), name="Revenue", role="primary", display_unit="currency", kind="sum"
-        ),
-        builders.metric_result(
-            "order-value",
-            builders.comparison(),
-            name="Order",
-            role="secondary",
-            display_unit="currency",
-            kind="average",
-        ),
-    ]
-    variants = [variant("control", 0.4), variant("treatment", 0.42)]
-    links = chains(builders.results(variants=variants, metrics=metrics))[0].links
-    assert [(link.stage, link.name) for link in links] == [("Offline", "NDCG@10"), ("Business", "Revenue")]
+def test_strip__a_broken_split__shows_no_change_online_and_an_open_way():
+    links = [STOPPED.links[0], *(structs.replace(one, lift=None, lift_interval=None, said="Not trustworthy",
+                                                 arrived=None) for one in STOPPED.links[1:])]  # fmt: skip
+    strip = strip_of(structs.replace(STOPPED, verdict=ChainEnd.NOT_TRUSTWORTHY, links=links, funnel=None))
+    assert [(s.change, s.rail) for s in strip.stations[1:]] == [("withheld", "open"), ("withheld", "open")]
+    assert strip.stations[0].change == "+4.6%"
 
 
-def test_chain__clicks_rose_and_money_did_not__claims_no_business_gain():
-    chain = chain_of(Reading.BETTER, Reading.NO_CLEAR_CHANGE, Reading.NO_CLEAR_CHANGE)
-    assert chain.sentence == (
-        "The offline gain reached Clicks per user. For Purchases and Revenue there is no proof of a change."
-    )
+def test_funnel__points_as_written__add_up_to_the_whole():
+    table = strip_of(STOPPED).funnel
+    points = [float(row.points.replace("−", "-")) for row in table.rows]
+    assert round(sum(points), 1) == float(table.whole.points.replace("−", "-"))
 
 
-def test_chain__money_rose_without_the_primary__says_what_is_open():
-    chain = chain_of(Reading.BETTER, Reading.TOO_EARLY, Reading.BETTER)
-    assert chain.sentence == (
-        "The offline gain reached Clicks per user and Revenue. For Purchases there is no proof of a change."
-    )
+def test_strips__without_chains__are_none():
+    assert strips(builders.results()) == []
 
 
-def test_chain__money_fell__says_that_the_gain_did_not_pay():
-    chain = chain_of(Reading.BETTER, Reading.NO_CLEAR_CHANGE, Reading.WORSE)
-    assert chain.sentence == (
-        "The offline gain reached Clicks per user. Revenue got worse, so it did not pay. "
-        "For Purchases there is no proof of a change."
-    )
+@pytest.mark.django_db
+def test_results__of_a_model_experiment__say_how_far_the_gain_came_and_what_to_look_at(client_of_bob, shop, purchase):
+    ranker = builders.experiment(shop, primary=purchase)
+    builders.snapshot(ranker, builders.results(ranker, chains=[STOPPED]))
+    page = client_of_bob.get(reverse("experiment_results", args=["shop", ranker.key])).content.decode()
+    said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    for text in ("Stopped at clicks", STOPPED.sentence, "More clicks, not more orders", "It pays from +0.11% on"):
+        assert text in said
+    assert "Say what they stand for" not in said  # Bob may only look
 
 
-def test_chain__nothing_moved__says_so():
-    chain = chain_of(Reading.NO_CLEAR_CHANGE, Reading.TOO_EARLY, Reading.TOO_EARLY)
-    assert chain.sentence == "So far there is no proof that the offline gain reached anything that people do."
-
-
-def test_chain__a_broken_split__withholds_the_online_part():
-    chain = chain_of(Reading.BETTER, Reading.BETTER, Reading.BETTER, health=builders.broken_health())
-    assert [link.change for link in chain.links] == ["+5.0%", "withheld", "withheld", "withheld"]
-    assert "withheld" in chain.sentence
-
-
-def test_chain__different_offline_metrics__are_not_compared():
-    other = variant("treatment", 0.9, offline_metric="AUC")
-    chain = chain_of(Reading.BETTER, Reading.BETTER, Reading.BETTER, treatment=other)
-    assert (chain.links[0].change, chain.sentence) == ("not recorded", "")
-
-
-def test_chain__no_offline_gain__claims_nothing_about_one():
-    worse = variant("treatment", 0.39)
-    chain = chain_of(Reading.BETTER, Reading.BETTER, Reading.BETTER, treatment=worse)
-    assert (chain.links[0].change, chain.sentence) == ("−2.5%", "")
-
-
-def test_chains__without_model_versions__are_none():
-    assert chains(builders.results()) == []
+@pytest.mark.django_db
+def test_results__written_before_there_were_chains__are_shown_without_one(client_of_alice, shop, purchase):
+    ranker = builders.experiment(shop, primary=purchase)
+    kept = builders.snapshot(ranker)
+    kept.payload.pop("chains")
+    type(kept).objects.filter(pk=kept.pk).delete()
+    kept.pk = None
+    kept.save(force_insert=True)
+    response = client_of_alice.get(reverse("experiment_results", args=["shop", ranker.key]))
+    assert response.status_code == 200
+    assert "Did the model’s gain reach the business?" not in response.content.decode()

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Route
 
+from analysis.pages.sample_chains import CHAINS
 from config.paths import REPOSITORY
 from experiments.domain.lifecycle import Status
 from tests import builders, chromium
@@ -24,7 +25,7 @@ def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
     """Fetch every page first: Django refuses its database beside Playwright's event loop."""
     ranker = builders.experiment(shop, primary=purchase)
     models = [variant("control", 0.4), variant("treatment", 0.42)]
-    builders.snapshot(ranker, builders.results(ranker, variants=models))
+    builders.snapshot(ranker, builders.results(ranker, variants=models, chains=CHAINS))
     broken = builders.experiment(shop, "broken", primary=purchase)
     builders.snapshot(broken, builders.broken_results(broken))
     builders.experiment(shop, "draft", status=Status.DRAFT, primary=purchase)
