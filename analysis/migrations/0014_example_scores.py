@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('analysis', '0013_bandit_batches'),
-        ('experiments', '0012_offline_metrics_alone'),
+        ('experiments', '0013_offline_metrics_alone'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

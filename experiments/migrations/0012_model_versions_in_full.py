@@ -22,7 +22,7 @@ def keep_offline_values(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('experiments', '0010_north_star'),
+        ('experiments', '0011_search_words'),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Apart from the one before: PostgreSQL alters no table in a transaction that has just filled one beside it."""
 
     dependencies = [
-        ('experiments', '0011_model_versions_in_full'),
+        ('experiments', '0012_model_versions_in_full'),
     ]
 
     operations = [
