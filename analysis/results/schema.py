@@ -10,8 +10,8 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult, SwitchbackResult
 from analysis.results.chain import Chain
+from analysis.results.designs import BanditResult, InterleavingResult, OffPolicyResult, SwitchbackResult
 from analysis.results.tone import Interval as Interval
 from analysis.results.tone import Tone as Tone
 

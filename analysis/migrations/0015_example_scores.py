@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0013_bandit_batches'),
+        ('analysis', '0014_notices'),
         ('experiments', '0013_offline_metrics_alone'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
