@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from assignment.context import RequestError
 from assignment.edge import Edge
-from assignment.table import Environment, Table
+from assignment.table import Opened, Table
 from assignment.wire import presented_key
-from experiments.domain.access import KeyGrant, Scope
+from experiments.domain.access import Scope
 
 
-def admitted(edge: Edge, headers: Mapping[str, str], scope: Scope) -> tuple[Table, KeyGrant, Environment]:
-    """Return the table, the grant and the environment that the request's key opens.
+def admitted(edge: Edge, headers: Mapping[str, str], scope: Scope) -> tuple[Table, Opened]:
+    """Return the table, and what the request's key opens in it.
 
     Raises
     ------
@@ -23,17 +23,16 @@ def admitted(edge: Edge, headers: Mapping[str, str], scope: Scope) -> tuple[Tabl
             "GENERAL", "No snapshot has been loaded yet; try again.", status=503, headers=[("retry-after", "1")]
         )
     key = presented_key(headers)
-    grant = table.grant(key) if key else None
-    if grant is None:
+    opened = table.opened(key) if key else None
+    if opened is None:
         raise _unauthorised(headers)
-    if not grant.allows(scope):
+    if not opened.grant.allows(scope):
         raise RequestError(
-            "GENERAL", f"The API key has the scopes: {_listed(grant.scopes)}. Make one with {scope.value}.", status=403
+            "GENERAL",
+            f"The API key has the scopes: {_listed(opened.grant.scopes)}. Make one with {scope.value}.",
+            status=403,
         )
-    environment = table.environment(grant.project_id, grant.environment)
-    if environment is None:
-        raise _unauthorised(headers)  # the project went, and its keys are about to
-    return table, grant, environment
+    return table, opened
 
 
 def _unauthorised(headers: Mapping[str, str]) -> RequestError:

@@ -34,7 +34,7 @@ class AssignmentsDoor:
             if method != "POST":
                 details = f"{method[:20]} is not answered here; use POST."
                 raise RequestError("METHOD_NOT_ALLOWED", details, status=405, headers=[("allow", "POST")])
-            _, _, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            environment = admitted(self._edge, headers, Scope.EVALUATE)[1].environment
             context = read_context(plain_body(headers, body, LARGEST_BODY))
             attributes, problems = environment.attributes(context)
             if problems:
@@ -43,6 +43,5 @@ class AssignmentsDoor:
             said = msgspec.json.encode({"code": error.code, "message": error.details})
             return error.status, [JSON, *error.headers], said
         unit = msgspec.json.encode(context.get(TARGETING_KEY))
-        assigned = b",".join(environment.assigned(attributes))
-        answer = b'{"version":"%b","unit":%b,"assignments":{%b}}' % (environment.digest.encode(), unit, assigned)
-        return 200, [JSON, ("cache-control", "no-store")], answer
+        before = b'{"version":"%b","unit":%b,"assignments":{' % (environment.digest.encode(), unit)
+        return 200, [JSON, ("cache-control", "no-store")], environment.assigned(attributes, before, b"}}")

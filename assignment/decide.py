@@ -60,7 +60,8 @@ class DecideDoor:
                 allowed = ", ".join(METHODS)
                 details = f"{method[:20]} is not answered here; use GET or POST."
                 raise RequestError("METHOD_NOT_ALLOWED", details, status=405, headers=[("allow", allowed)])
-            table, grant, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            table, opened = admitted(self._edge, headers, Scope.EVALUATE)
+            grant, environment = opened.grant, opened.environment
             asked = _from_body(plain_body(headers, body, LARGEST_BODY)) if method == "POST" else _from_query(query)
             # Beside the event loop: explaining a thousand flags takes longer than others should wait.
             decisions = await asyncio.to_thread(_decisions, environment, asked)

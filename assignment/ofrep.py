@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import NoReturn
 
 import msgspec
 
@@ -9,12 +10,13 @@ from assignment.admission import admitted
 from assignment.context import RequestError, plain_body, read_context
 from assignment.document import FLAG_KEY
 from assignment.edge import Edge
-from assignment.table import Environment, Flag
+from assignment.table import Environment, Flag, Frame, Opened
 from assignment.tokens import Tokens
 from assignment.wire import JSON, Answer, etag_matches
-from experiments.domain.access import KeyGrant, Scope
+from experiments.domain.access import Scope
 
 FLAGS = "/ofrep/v1/evaluate/flags"
+FLAG = FLAGS + "/"
 STREAM = "/ofrep/v1/stream"
 INACTIVITY_SECONDS = 120
 LARGEST_BODY = 64 * 1024
@@ -33,6 +35,7 @@ class OfrepDoor:
     def __init__(self, edge: Edge, tokens: Tokens | None = None) -> None:
         self._edge = edge
         self._tokens = tokens
+        self._announced: dict[bytes, tuple[int, bytes]] = {}
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], query: str, body: bytes) -> Answer:
         """Answer one request; ``path`` is percent-decoded and header names are lower-case."""
@@ -41,7 +44,7 @@ class OfrepDoor:
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request, waiting for nothing."""
-        key = path.removeprefix(FLAGS + "/") if path.startswith(FLAGS + "/") else None
+        key = path[len(FLAG) :] if path.startswith(FLAG) else None
         try:
             if key is None and path != FLAGS:
                 raise _nothing_at(path)
@@ -49,47 +52,50 @@ class OfrepDoor:
                 raise RequestError(
                     "GENERAL", f"{method[:20]} is not answered here; use POST.", status=405, headers=[("allow", "POST")]
                 )
-            table, grant, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            table, opened = admitted(self._edge, headers, Scope.EVALUATE)
             plain = plain_body(headers, body, LARGEST_BODY)
             if key is None:
-                return self._evaluate_all(grant, environment, headers, plain)
-            flag = _find(environment, key, table.slug(grant.project_id))
+                return self._evaluate_all(opened, headers, plain)
+            environment = opened.environment
+            flag = environment.flags.get(key) or _missing(environment, key, table.slug(opened.grant.project_id))
             return 200, [JSON], flag.encoded(*environment.attributes(read_context(plain)))
         except RequestError as error:
             return error.status, [JSON, *error.headers], _failure(error, key)
 
-    def _evaluate_all(
-        self, grant: KeyGrant, environment: Environment, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    def _evaluate_all(self, opened: Opened, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer every flag for one context; a flag that fails does so alone: a web client's start fails with a 400."""
-        context = read_context(body)
-        # The whole context, not only the unit: a web client keeps its tag when another attribute changes. And the
-        # token's period, so that a client which asks again never keeps a token that is over.
+        environment, context = opened.environment, read_context(body)
+        # The whole context in one order, not only the unit: a web client keeps its tag when another attribute changes.
+        # And the token's period, so that a client which asks again never keeps a token that is over.
         period = self._tokens.period if self._tokens else 0
-        seed = _encoder.encode([grant.project_id, grant.environment, environment.digest, period, context])
+        seed = b"%b %b %d %b" % (opened.name, environment.digest.encode(), period, _encoder.encode(context))
         etag = f'"{hashlib.blake2b(seed, digest_size=16).hexdigest()}"'
-        if etag_matches(headers.get("if-none-match", ""), etag):
+        offered = headers.get("if-none-match")
+        if offered is not None and etag_matches(offered, etag):
             return 304, [("etag", etag)], b""
         attributes, problems = environment.attributes(context)
-        answers = b",".join(environment.encoded(attributes, problems, _failure))
-        return 200, [JSON, ("etag", etag)], b'{"flags":[' + answers + b"]" + self._streams(grant) + b"}"
+        frame = Frame(b'{"flags":[', b"]" + self._streams(opened, period) + b"}", _failure)
+        return 200, [JSON, ("etag", etag)], environment.encoded(attributes, problems, frame)
 
-    def _streams(self, grant: KeyGrant) -> bytes:
+    def _streams(self, opened: Opened, period: int) -> bytes:
+        """Return where this environment's changes are heard of; the address is the same for a token's whole period."""
         if self._tokens is None:
             return b""
-        token = self._tokens.issue(grant.project_id, grant.environment)
-        stream = {
-            "type": "sse",
-            "endpoint": {"requestUri": f"{STREAM}?token={token}"},
-            "inactivityDelaySec": INACTIVITY_SECONDS,
-        }
-        return b',"eventStreams":' + msgspec.json.encode([stream])
+        made, said = self._announced.get(opened.name, (-1, b""))
+        if made != period:
+            token = self._tokens.issue(opened.grant.project_id, opened.grant.environment)
+            stream = {
+                "type": "sse",
+                "endpoint": {"requestUri": f"{STREAM}?token={token}"},
+                "inactivityDelaySec": INACTIVITY_SECONDS,
+            }
+            said = b',"eventStreams":' + msgspec.json.encode([stream])
+            self._announced[opened.name] = (period, said)
+        return said
 
 
-def _find(environment: Environment, key: str, project: str) -> Flag:
-    flag = environment.flags.get(key)
-    if flag is not None:
-        return flag
+def _missing(environment: Environment, key: str, project: str) -> NoReturn:
+    """Say that there is no such flag, and which one may have been meant."""
     if not FLAG_KEY.fullmatch(key):
         raise _not_found(f"{key[:100]!r} cannot be a flag: a key holds letters, digits, dots, underscores and hyphens.")
     near = environment.nearest(key)

@@ -4,13 +4,15 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw, structs
 
 from assignment.context import RequestError, attributes_of
 from assignment.engine.flags import CompiledFlag
+from assignment.engine.lanes import Ends
+from assignment.engine.native import NATIVE
 from assignment.engine.program import Program, compile_features
 from assignment.engine.sdk.results import Source
 from assignment.engine.terminals import Outcome, Terminal
@@ -38,8 +40,13 @@ _REASONS = {
 }
 _encoder = msgspec.json.Encoder()
 
-Failed = Callable[[RequestError, str], bytes]
-"""Returns the encoded failure of the flag with this key."""
+
+class Frame(msgspec.Struct, frozen=True):
+    """What stands around the answers of all flags, and how a flag that cannot be answered says so."""
+
+    before: bytes
+    after: bytes
+    failed: Callable[[RequestError, str], bytes]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +135,14 @@ class Flag:
         )
 
 
+def joined(before: bytes, pieces: list[bytes | None], places: Ends, after: bytes) -> bytes | None:
+    """Return the pieces at these places with commas between them, without empty ones; None where a piece is None."""
+    if NATIVE is not None:
+        return NATIVE.joined(before, pieces, places, after)
+    chosen = list(map(pieces.__getitem__, places.tolist()))
+    return None if None in chosen else before + b",".join(filter(None, chosen)) + after
+
+
 class _All:
     """All flags laid out to be asked for one context."""
 
@@ -135,23 +150,25 @@ class _All:
         self._flags = tuple(flags.values())
         self._together = Together(program, list(flags))
         self._ends = [end for flag in self._flags for end in flag.ends]
-        self._assigned = [_assigned(flag, end) for flag in self._flags for end in range(len(flag.ends))]
-
-    def encoded(
-        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
-    ) -> list[bytes]:
-        """Return each flag's answer, or what ``failed`` makes of that which keeps it from being answered."""
-        found = list(map(self._ends.__getitem__, self._together.places(attributes)))
-        if None not in found:
-            return cast("list[bytes]", found)
-        return [
-            failed(flag.missing(problems), flag.key) if end is None else end
-            for flag, end in zip(self._flags, found, strict=True)
+        self._assigned: list[bytes | None] = [
+            _assigned(flag, end) for flag in self._flags for end in range(len(flag.ends))
         ]
 
-    def assigned(self, attributes: Mapping[str, Any]) -> list[bytes]:
+    def encoded(self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], frame: Frame) -> bytes:
+        """Return each flag's answer, or the failure of one that cannot be answered, within the frame."""
+        places = self._together.places(attributes)
+        answered = joined(frame.before, self._ends, places, frame.after)
+        if answered is not None:
+            return answered
+        found = [
+            frame.failed(flag.missing(problems), flag.key) if end is None else end
+            for flag, end in zip(self._flags, map(self._ends.__getitem__, places.tolist()), strict=True)
+        ]
+        return frame.before + b",".join(found) + frame.after
+
+    def assigned(self, attributes: Mapping[str, Any], before: bytes, after: bytes) -> bytes:
         """Return a member of a JSON object for each flag that gives the unit something else than its default."""
-        return list(filter(None, map(self._assigned.__getitem__, self._together.places(attributes))))
+        return joined(before, self._assigned, self._together.places(attributes), after) or before + after
 
 
 def _assigned(flag: Flag, end: int) -> bytes:
@@ -197,15 +214,13 @@ class Environment:
         self._nearest: dict[str, str | None] = {}
         self._all: _All | None = None
 
-    def encoded(
-        self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], failed: Failed
-    ) -> list[bytes]:
+    def encoded(self, attributes: Mapping[str, Any], problems: Mapping[str, RequestError], frame: Frame) -> bytes:
         """Return the OFREP answer of every flag in the order of ``flags``; a flag that fails does so alone."""
-        return self._laid_out().encoded(attributes, problems, failed)
+        return self._laid_out().encoded(attributes, problems, frame)
 
-    def assigned(self, attributes: Mapping[str, Any]) -> list[bytes]:
+    def assigned(self, attributes: Mapping[str, Any], before: bytes, after: bytes) -> bytes:
         """Return a member of a JSON object for each flag that gives the unit something else than its default."""
-        return self._laid_out().assigned(attributes)
+        return self._laid_out().assigned(attributes, before, after)
 
     def _laid_out(self) -> _All:
         if self._all is None:  # for the first that asks for all flags: many servers are asked for one only
@@ -254,15 +269,24 @@ def _payload(served: ServedEnvironment, date_updated: str) -> bytes:
     return _encoder.encode(document)
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """What an API key opens; ``name`` is the environment's, written as no other of this installation is."""
+
+    grant: KeyGrant
+    environment: Environment
+    name: bytes
+
+
 class Table:
     """Everything a door needs of one snapshot; its content never changes, so a request sees one consistent state."""
 
-    __slots__ = ("_environments", "_grants", "_served", "_slugs", "version")
+    __slots__ = ("_environments", "_grants", "_opened", "_served", "_slugs", "version")
 
     def __init__(self, snapshot: Snapshot, previous: "Table | None" = None) -> None:
         content = snapshot.content
         self.version = snapshot.version
         self._grants = content.keys
+        self._opened: dict[str, Opened] = {}
         self._slugs = {project.id: project.slug for project in content.projects}
         self._served = {
             (project.id, name): served for project in content.projects for name, served in project.environments.items()
@@ -280,6 +304,19 @@ class Table:
         """Return what an API key opens, or None for one that is unknown or revoked."""
         # The digest is looked up and not the key, so the time taken says nothing about any stored key.
         return self._grants.get(digest(plain_key))
+
+    def opened(self, plain_key: str) -> Opened | None:
+        """Return what an API key opens with its environment, or None where it opens none."""
+        # Digests cost as much as an evaluation, so keys that were good are known again while this table is served. Here
+        # too the time taken says nothing: Python finds texts by a hash with a secret of this process.
+        found = self._opened.get(plain_key)
+        if found is None and (grant := self.grant(plain_key)) is not None:
+            environment = self.environment(grant.project_id, grant.environment)
+            if environment is None:
+                return None  # the project went, and its keys are about to
+            name = f"{grant.project_id} {grant.environment.value}".encode()
+            found = self._opened[plain_key] = Opened(grant, environment, name)
+        return found
 
     def environment(self, project_id: int, name: str) -> Environment | None:
         """Return one environment of a project, or None where there is no such project or environment."""

@@ -294,9 +294,10 @@ def column_rates() -> Iterator[tuple[str, float]]:
 
 MEASURE = """
 import sys
+from assignment.table import Frame
 from benchmarks import in_process
 kept = in_process.environment_of(in_process.experiments(int(sys.argv[1])), layers=True)
-kept.encoded({"id": "user-1"}, {}, lambda error, key: b"")
+kept.encoded({"id": "user-1"}, {}, Frame(b"", b"", lambda error, key: b""))
 assert len(kept.flags) == int(sys.argv[1])
 print(in_process.megabytes())
 """

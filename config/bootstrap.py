@@ -16,6 +16,12 @@ NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
+DECIDING = (
+    "pyproject.toml",
+    "setup.py",
+    *(os.path.join("assignment", "engine", name) for name in ("_native.c", "_hash.h", "_steps.h", "_many.h")),
+)
+"""What an installation is made from: another content of any of these is another installation."""
 
 
 def say(text: str) -> None:
@@ -71,9 +77,13 @@ def make_environment() -> None:
 
 def stamp(extras: str) -> str:
     """Return what an installation depends on, in one line."""
-    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    return f"{digest} {extras} {ROOT}"
+    digest = hashlib.sha256()
+    for name in DECIDING:
+        path = os.path.join(ROOT, name)
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                digest.update(hashlib.sha256(file.read()).digest())
+    return f"{digest.hexdigest()} {extras} {ROOT}"
 
 
 def install(extras: str) -> None:
@@ -94,6 +104,8 @@ def install(extras: str) -> None:
     with open(mark, "w") as file:
         file.write(wanted)
     say(f"✓ Installed ({time.time() - began:.0f} s)")
+    if not succeeds("-c", "import assignment.engine._native"):
+        say("· No C compiler with Python's headers was found: units are assigned by numpy, which is right but slower.")
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ logger = logging.getLogger(__name__)
 Answer = tuple[int, Headers, bytes]
 Handle = Callable[[str, str, Mapping[str, str], str, bytes], Awaitable[Answer]]
 MOST_DOOR_BYTES = 1024 * 1024
+ALLOW_ORIGIN = "access-control-allow-origin"
 CORS: Headers = [
-    ("access-control-allow-origin", "*"),
+    (ALLOW_ORIGIN, "*"),
     (
         "access-control-expose-headers",
         "ETag, Retry-After, X-Request-Id, X-SSE-Support, X-Unrecoverable",
@@ -45,21 +46,23 @@ class Door(Struct, frozen=True, kw_only=True):
     address_is_secret: bool = False
 
 
-async def answer(door: Door, scope: Scope, exchange: Exchange, path: str, request_id: str) -> int:
-    """Answer one request of a door; return the status."""
-    if scope.method == "OPTIONS":
+async def answer(
+    door: Door, scope: Scope, exchange: Exchange, path: str, named: Mapping[str, str], request_id: str
+) -> int:
+    """Answer one request of a door, its headers by name; return the status."""
+    method = scope.method
+    if method == "OPTIONS":
         exchange.response_bytes(204, [*PREFLIGHT, ("x-request-id", request_id)], b"")
         return 204
     try:
-        body = await read_body(scope, exchange, door.most_bytes)
-        named = dict(scope.headers.items())
-        status, headers, content = await door.handle(scope.method, path, named, scope.query_string, body)
+        body = await read_body(scope, named, exchange, door.most_bytes)
+        status, headers, content = await door.handle(method, path, named, scope.query_string, body)
     except BodyTooLargeError:
         status, headers, content = door.error(
             413, "body_too_large", f"The body is larger than {door.most_bytes} bytes."
         )
     except Exception:
-        shown = f"a request of {door.name}" if door.address_is_secret else f"{scope.method} {path}"
+        shown = f"a request of {door.name}" if door.address_is_secret else f"{method} {path}"
         logger.exception("%s failed (request %s)", shown, request_id)
         message = f"Something failed here, and it has been logged as request {request_id}."
         status, headers, content = door.error(500, "internal_error", message)
@@ -69,7 +72,10 @@ async def answer(door: Door, scope: Scope, exchange: Exchange, path: str, reques
 
 def cors(headers: Headers) -> Headers:
     """Return what lets any origin read the answer, unless the door has said so itself."""
-    return [] if any(name == CORS[0][0] for name, _ in headers) else CORS
+    for name, _ in headers:
+        if name == ALLOW_ORIGIN:
+            return []
+    return CORS
 
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,100}$")

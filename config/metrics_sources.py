@@ -9,6 +9,7 @@ from pathlib import Path
 from assignment.doors.exposing import ExposureLog
 from assignment.doors.streams import Streams
 from assignment.edge import Edge
+from assignment.engine.native import NATIVE
 from config.metrics import Collector, Family, counter, gauge
 from events.sink import Sink
 from events.watch import Refusal, Watching
@@ -104,7 +105,10 @@ def of_exposures(log: ExposureLog) -> Collector:
 
 
 def of_process() -> Iterable[Family]:
-    """Return the process's own size and age, under the names that every Prometheus client uses."""
+    """Return the process's own size and age, under the names that every Prometheus client uses, and its engine."""
+    yield gauge(
+        "truelift_engine_compiled", "1 where units are hashed by compiled code, 0 in Python.", NATIVE is not None
+    )
     yield gauge("process_start_time_seconds", "When the process started, as seconds since 1970.", _STARTED)
     statm = Path("/proc/self/statm")
     if statm.exists():

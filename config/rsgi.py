@@ -8,7 +8,7 @@ import asyncio
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -60,34 +60,35 @@ class Scope(Protocol):
 class Exchange(Protocol):
     """Granian's side of one request: its body and the way to answer."""
 
+    async def __call__(self) -> bytes: ...  # noqa: D102
     def __aiter__(self) -> Any: ...
     async def client_disconnect(self) -> None: ...  # noqa: D102
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...  # noqa: D102
     def response_stream(self, status: int, headers: Headers) -> Any: ...  # noqa: D102
 
 
-async def read_body(scope: Scope, exchange: Exchange, limit: int) -> bytes:
-    """Read the body, but never keep more than ``limit`` bytes of it.
+async def read_body(scope: Scope, headers: Mapping[str, str], exchange: Exchange, limit: int) -> bytes:
+    """Read the body, but never keep more than ``limit`` bytes of it; ``headers`` are the request's.
 
     Raises
     ------
     BodyTooLargeError
         When there is more; the rest has then been read and forgotten, within ``MOST_DRAINED_BYTES``.
     """
-    stated = scope.headers.get("content-length")
+    stated = headers.get("content-length")
     if stated == "0" or (
-        stated is None and scope.headers.get("transfer-encoding") is None and not scope.http_version.startswith("2")
+        stated is None and headers.get("transfer-encoding") is None and not scope.http_version.startswith("2")
     ):
         return b""
     if stated is None or not stated.isdecimal() or int(stated) > limit:
-        return await _read_bounded(scope, exchange, limit, int(stated) if stated and stated.isdecimal() else 0)
-    return b"".join([chunk async for chunk in exchange])  # the server reads no more than was stated
+        return await _read_bounded(headers, exchange, limit, int(stated) if stated and stated.isdecimal() else 0)
+    return await exchange()  # the server reads no more than was stated
 
 
-async def _read_bounded(scope: Scope, exchange: Exchange, limit: int, stated: int) -> bytes:
+async def _read_bounded(headers: Mapping[str, str], exchange: Exchange, limit: int, stated: int) -> bytes:
     """Read a body that may be too large; granian lets it be iterated once, so the rest is drained in the same loop."""
     # Who asks first ("Expect: 100-continue") has sent nothing yet and reads the refusal: there is nothing to drain.
-    if stated > limit and (stated > limit + MOST_DRAINED_BYTES or scope.headers.get("expect") is not None):
+    if stated > limit and (stated > limit + MOST_DRAINED_BYTES or headers.get("expect") is not None):
         raise BodyTooLargeError
     chunks: list[bytes] = []
     size = 0
@@ -119,7 +120,7 @@ class WsgiBridge:
         """Run the application for one request, send what it answers and return its status."""
         identity = ("x-request-id", request_id)
         try:
-            body = await read_body(scope, exchange, MOST_BODY_BYTES)
+            body = await read_body(scope, dict(scope.headers.items()), exchange, MOST_BODY_BYTES)
         except BodyTooLargeError:
             text = f"The request is larger than {MOST_BODY_BYTES} bytes.\n".encode()
             exchange.response_bytes(413, [("content-type", "text/plain; charset=utf-8"), identity], text)

@@ -47,7 +47,8 @@ class SingleDoor:
             status, answered, content = self._door.answer(method, path, headers, body)
             if status != 200:
                 return status, answered, content
-            _, grant, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            _, opened = admitted(self._edge, headers, Scope.EVALUATE)
+            grant, environment = opened.grant, opened.environment
             if not grant.allows(Scope.INGEST):
                 return _forbidden(key)
             attributes, _ = environment.attributes(read_context(plain_body(headers, body, LARGEST_BODY)))

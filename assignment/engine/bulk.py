@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assignment.engine.columns import Buckets, Column, Texts, buckets_of, texts_of
+from assignment.engine.columns import Buckets, Column, Units, buckets_of
 from assignment.engine.placing import OLD_BUCKETS, Cells, Hashing, cells_of, hashing_of
 from assignment.engine.rules import FEWEST_VARIATIONS, experiment_cells
 from assignment.engine.sdk.features import described
@@ -47,7 +47,7 @@ def bucket_column(seed: str, units: Column) -> Buckets:
     array of int32, shape (n,)
         0 to 9,999 as ``hashing.bucket_of`` gives; −1 where a value names no unit.
     """
-    return buckets_of(Hashing("id", seed), texts_of(units))
+    return buckets_of(Hashing("id", seed), Units(units))
 
 
 def assign_column(
@@ -77,9 +77,9 @@ def assign_column(
     """
     rule = _readable(experiment)
     attribute = text(rule.get("hashAttribute"), "id")
-    texts = _Columns(attribute, units, columns or {})
-    variants = _drawn(rule, attribute, texts)
-    for inside in _filters(rule, attribute, texts):
+    named = _Columns(attribute, units, columns or {})
+    variants = _drawn(rule, attribute, named)
+    for inside in _filters(rule, attribute, named):
         variants[~inside] = NONE
     return variants
 
@@ -103,53 +103,53 @@ def _readable(experiment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class _Columns:
-    """The columns that are hashed, each turned into code units once."""
+    """The columns that are hashed."""
 
     def __init__(self, attribute: str, units: Column, others: Mapping[str, Column]) -> None:
         self._given = {**others, attribute: units}
-        self._texts: dict[str, Texts] = {}
+        self._units: dict[str, Units] = {}
 
-    def __getitem__(self, attribute: str) -> Texts:
+    def __getitem__(self, attribute: str) -> Units:
         if attribute not in self._given:
             raise NotInBulkError(f"A filter hashes {attribute!r}; give its values in columns[{attribute!r}].")
-        if attribute not in self._texts:
-            self._texts[attribute] = texts_of(self._given[attribute])
-        lengths = {name: len(found.lengths) for name, found in self._texts.items()}
+        if attribute not in self._units:
+            self._units[attribute] = Units(self._given[attribute])
+        lengths = {name: len(found) for name, found in self._units.items()}
         if len(set(lengths.values())) > 1:
             raise NotInBulkError(f"The columns have different lengths: {lengths}. Each needs one value a unit.")
-        return self._texts[attribute]
+        return self._units[attribute]
 
 
-def _drawn(rule: Mapping[str, Any], attribute: str, texts: _Columns) -> Variants:
-    units = texts[attribute]
+def _drawn(rule: Mapping[str, Any], attribute: str, columns: _Columns) -> Variants:
+    units = columns[attribute]
     hashing = hashing_of(rule, attribute, seed_of(rule, text(rule.get("key"))), RULE_HASH_VERSION)
     if hashing is None:
-        return np.full(len(units.lengths), NONE, dtype=np.int32)
+        return np.full(len(units), NONE, dtype=np.int32)
     return _owners(experiment_cells(rule, hashing.buckets), buckets_of(hashing, units))
 
 
-def _filters(rule: Mapping[str, Any], attribute: str, texts: _Columns) -> list[NDArray[np.bool_]]:
+def _filters(rule: Mapping[str, Any], attribute: str, columns: _Columns) -> list[NDArray[np.bool_]]:
     filters, namespace = rule.get("filters"), rule.get("namespace")
     if filters is not None:
         if not isinstance(filters, (list, tuple)):
-            return [np.zeros(len(texts[attribute].lengths), dtype=np.bool_)]
-        return [_lets_in(one, attribute, texts) for one in filters]
-    return [] if namespace is None else [_in_namespace(namespace, texts[attribute])]
+            return [np.zeros(len(columns[attribute]), dtype=np.bool_)]
+        return [_lets_in(one, attribute, columns) for one in filters]
+    return [] if namespace is None else [_in_namespace(namespace, columns[attribute])]
 
 
-def _lets_in(one: Any, attribute: str, texts: _Columns) -> NDArray[np.bool_]:
+def _lets_in(one: Any, attribute: str, columns: _Columns) -> NDArray[np.bool_]:
     named = text(mapping(one).get("attribute"), "id")
     hashing = hashing_of(mapping(one), named, text(mapping(one).get("seed")), FILTER_HASH_VERSION)
     if hashing is None or not is_object(one):
-        return np.zeros(len(texts[attribute].lengths), dtype=np.bool_)
+        return np.zeros(len(columns[attribute]), dtype=np.bool_)
     cells = cells_of(ranges_of(one.get("ranges")), hashing.buckets)
-    return np.asarray(_owners(cells, buckets_of(hashing, texts[named])) != NONE)
+    return np.asarray(_owners(cells, buckets_of(hashing, columns[named])) != NONE)
 
 
-def _in_namespace(namespace: Any, units: Texts) -> NDArray[np.bool_]:
+def _in_namespace(namespace: Any, units: Units) -> NDArray[np.bool_]:
     parts = array(namespace)
     if len(parts) != 3 or not isinstance(parts[0], str):
-        return np.zeros(len(units.lengths), dtype=np.bool_)
+        return np.zeros(len(units), dtype=np.bool_)
     hashing = Hashing("", "__" + parts[0], OLD_BUCKETS)
     cells = cells_of([range_of(parts[1:])], OLD_BUCKETS)
     return np.asarray(_owners(cells, buckets_of(hashing, units)) != NONE)

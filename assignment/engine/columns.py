@@ -11,11 +11,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from assignment.engine.digits import Words, digits_hash
 from assignment.engine.hashing import BUCKETS, OFFSET_BASIS, PRIME, fnv1a_32
+from assignment.engine.native import NATIVE
 from assignment.engine.placing import Hashing
 from assignment.engine.sdk.values import unit_text
 
-Words = NDArray[np.uint32]
 Integers = NDArray[np.int64]
 Buckets = NDArray[np.int32]
 Column = Sequence[Any] | NDArray[Any]
@@ -25,7 +26,6 @@ NO_UNIT = -1
 
 AT_ONCE = 1 << 15
 _EXACT = 1 << 53
-_LOW = 100_000
 _BILLION = 10**9
 _BILLION_DIGITS = 9
 _ZERO = ord("0")
@@ -42,17 +42,42 @@ class Texts(Struct, frozen=True, eq=False):
     lengths: Integers
 
 
+class Units:
+    """A column of ids, each turned into code units once and only where that is needed."""
+
+    __slots__ = ("_given", "_texts")
+
+    def __init__(self, units: Any) -> None:
+        if not isinstance(units, (np.ndarray, list, tuple)) and hasattr(units, "to_list"):
+            units = units.to_list()  # a polars Series, which need not be installed for this to be read
+        self._given: Any = units
+        self._texts: Texts | None = None if isinstance(units, (list, tuple)) else texts_of(units)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    @property
+    def listed(self) -> Any:
+        """The ids where they are a list or tuple, and None otherwise."""
+        return self._given if isinstance(self._given, (list, tuple)) else None
+
+    @property
+    def texts(self) -> Texts:
+        """The ids as code units."""
+        if self._texts is None:
+            self._texts = texts_of(self._given)
+        return self._texts
+
+
 def texts_of(units: Any) -> Texts:
     """Return a column's ids as code units; each value's text is what the scalar path hashes.
 
     Parameters
     ----------
     units
-        Strings, whole numbers or both, in a numpy array, a polars Series or any sequence. What names no unit (an empty
-        string, 0, None, NaN) has the length 0.
+        Strings, whole numbers or both, in a numpy array or any sequence. What names no unit (an empty string, 0, None,
+        NaN) has the length 0.
     """
-    if not isinstance(units, (np.ndarray, list, tuple)) and hasattr(units, "to_list"):
-        units = units.to_list()  # a polars Series, which need not be installed for this to be read
     if isinstance(units, np.ndarray):
         if units.ndim != 1:
             raise ValueError(f"the units have the shape {units.shape}; one column is needed, with the shape (n,).")
@@ -129,9 +154,14 @@ def _split(values: Any, divisor: Any) -> tuple[Any, Any]:
     return quotient, values - quotient * divisor
 
 
-def buckets_of(hashing: Hashing, texts: Texts) -> Buckets:
+def buckets_of(hashing: Hashing, units: Units) -> Buckets:
     """Return each unit's bucket as ``hashing.bucket`` does one by one, and ``NO_UNIT`` where there is no unit."""
-    buckets = np.empty(len(texts.lengths), dtype=np.int32)
+    buckets = np.empty(len(units), dtype=np.int32)
+    if NATIVE is not None and hashing.buckets == BUCKETS:
+        if units.listed is None or not NATIVE.bucket_texts(hashing.seed, units.listed, buckets):
+            NATIVE.bucket_codes(hashing.seed, units.texts.codes, units.texts.starts, units.texts.lengths, buckets)
+        return buckets
+    texts = units.texts
     of_chunk = _second_version(hashing.seed) if hashing.buckets == BUCKETS else _first_version(hashing)
     for start in range(0, len(buckets), AT_ONCE):
         part = slice(start, start + AT_ONCE)
@@ -187,26 +217,4 @@ def _mixed_evenly(state: int, codes: NDArray[Any], start: int, step: int, count:
     for place in range(start, start + length):
         mixed ^= codes[place : place + step * (count - 1) + 1 : step]
         mixed *= _PRIME
-    return mixed
-
-
-_AFTER_HIGH = np.array(
-    [OFFSET_BASIS, *(fnv1a_32(str(number)) for number in range(1, (1 << 32) // _LOW + 1))], dtype=np.uint32
-)
-"""The hash after the digits that a word has above its last five."""
-
-_DIGITS = np.array([[_ZERO + number // 10**place % 10 for number in range(1000)] for place in (2, 1, 0)], np.uint32)
-
-
-def digits_hash(words: Words) -> Words:
-    """Return the hash of each word's decimal digits."""
-    high, low = _split(words, np.uint32(_LOW))
-    mixed: Words = _AFTER_HIGH.take(high)
-    upper, lower = _split(low, np.uint32(1000))
-    for digits in (_DIGITS[1].take(upper), _DIGITS[2].take(upper), *(row.take(lower) for row in _DIGITS)):
-        mixed ^= digits
-        mixed *= _PRIME
-    # Without high digits the low ones have no leading zeros: one word in 43,000.
-    for index in np.flatnonzero(high == 0).tolist():
-        mixed[index] = fnv1a_32(str(int(words[index])))
     return mixed

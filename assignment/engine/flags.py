@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from assignment.engine.ends import Ends
 from assignment.engine.interpreted import Answer, answers, last_obstacle, session_of
+from assignment.engine.native import NATIVE
 from assignment.engine.rules import SHARED, AccountedRun, Attributes, Run, Step
 from assignment.engine.sdk import features
 from assignment.engine.sdk.context import Context
@@ -185,6 +186,14 @@ def _drawing(key: str, end: Terminal) -> Draw:
 def _evaluation(flag: CompiledFlag) -> Evaluation:
     """Return how a flag without parents and without arrays or patterns is evaluated."""
     decide, fixed, draw = flag.decide, flag._fixed, flag._draw
+    if NATIVE is not None and isinstance(decide, NATIVE.Placement):
+        place = decide.place
+
+        def evaluate_compiled(attributes: Attributes) -> FeatureResult:
+            index, unit, bucket = place(attributes)
+            return fixed[index] or draw[index](unit, bucket)
+
+        return evaluate_compiled
 
     def evaluate(attributes: Attributes) -> FeatureResult:
         run = Run()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from assignment.engine.ends import Ends
 from assignment.engine.hashing import BUCKETS, fnv1a_32_of_bytes, fnv1a_32_of_code_units
+from assignment.engine.native import NATIVE
 from assignment.engine.placing import MOST_RANGES, OLD_BUCKETS, Cells, Hashing, after_bucket, cells_of, hashing_of
 from assignment.engine.sdk.effort import Effort
 from assignment.engine.sdk.shares import NONE, share_ranges
@@ -117,6 +118,8 @@ def placed(hashing: Hashing, cells: Cells, ends: Sequence[int], missing: int) ->
     attribute, seed, cuts = hashing.attribute, hashing.seed, cells.cuts
     if hashing.buckets != BUCKETS:
         return _placed_as_of_old(hashing, cells, ends, missing)
+    if NATIVE is not None:
+        return NATIVE.Placement(unit_text, ((attribute, seed, missing, cuts, tuple(ends)),))
 
     def step(attributes: Attributes, run: Run = SHARED) -> int:
         unit = attributes.get(attribute)
@@ -172,6 +175,9 @@ def _with_cells(hashing: Hashing, cells: Cells, shut: int, missing: int, then: S
     inside = tuple(owner != NONE for owner in cells.owners)
     if hashing.buckets != BUCKETS:
         return _with_cells_as_of_old(hashing, cells, shut, missing, then)
+    if NATIVE is not None and isinstance(then, NATIVE.Placement):
+        ends = tuple(NATIVE.GO_ON if let_in else shut for let_in in inside)
+        return NATIVE.Placement(unit_text, ((attribute, seed, missing, cuts, ends), *then.steps))
 
     def step(attributes: Attributes, run: Run = SHARED) -> int:
         unit = attributes.get(attribute)

@@ -1,19 +1,21 @@
 """One unit in all flags at once: what a bulk answer needs, with the hashes of all experiments worked out together.
 
-FNV-1a takes the seed before the unit, so the state after each seed is kept and the unit's characters are mixed into
-all states at once. Most experiments need nothing else; a flag that needs more is asked by itself.
+Most experiments need nothing but hashes, and perhaps a holdout or an override; a flag that needs more is asked by
+itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from assignment.engine.flags import CompiledFlag
-from assignment.engine.hashing import BUCKETS, OFFSET_BASIS, PRIME, fnv1a_32
-from assignment.engine.placing import Cells, cells_of
+from assignment.engine.hashing import BUCKETS
+from assignment.engine.lanes import GO_ON, Ends, Lanes, Step, Steps
+from assignment.engine.native import NATIVE
+from assignment.engine.placing import cells_of
 from assignment.engine.program import Program
 from assignment.engine.rules import experiment_cells
 from assignment.engine.sdk import features
@@ -23,78 +25,11 @@ from assignment.engine.sdk.units import ranges_of, seed_of
 from assignment.engine.sdk.values import array, mapping, text
 from assignment.engine.terminals import HOLDOUT, OVERRIDE_PREFIX, Outcome
 
-Words = NDArray[np.uint32]
-Terminals = NDArray[np.int32]
-
 _DECIDING = frozenset((
     "id", "key", "variations", "weights", "coverage", "ranges", "seed", "hashVersion", "hashAttribute", "meta", "name",
     "phase", "filters", "bucketVersion", "minBucketVersion", "fallbackAttribute",
 ))  # fmt: skip
 _FILTER = frozenset(("attribute", "seed", "hashVersion", "ranges"))
-_LOW_DIGITS = 100_000
-_ZERO = ord("0")
-
-# numpy takes a one-element array faster than a number.
-_PRIME = np.array([PRIME], dtype=np.uint32)
-_LOW = np.array([_LOW_DIGITS], dtype=np.uint32)
-_WHOLE = np.array([BUCKETS], dtype=np.uint32)
-_CHARACTERS = [np.array([code], dtype=np.uint32) for code in range(256)]
-
-
-def _after_high_digits() -> Words:
-    """Return the hash after the decimal digits of each number that a word has above its last five."""
-    found = [OFFSET_BASIS, *(fnv1a_32(str(number)) for number in range(1, (1 << 32) // _LOW_DIGITS + 1))]
-    return np.array(found, dtype=np.uint32)
-
-
-def _low_digits() -> Words:
-    """Return the five decimal digits of each number below 100,000, as characters: shape (5, 100,000)."""
-    numbers = np.arange(_LOW_DIGITS, dtype=np.uint32)
-    return np.stack([_ZERO + numbers // 10**place % 10 for place in (4, 3, 2, 1, 0)]).astype(np.uint32)
-
-
-_AFTER_HIGH = _after_high_digits()
-_DIGITS = _low_digits()
-
-
-class Hashes:
-    """The second version of the hash of one unit under many seeds."""
-
-    __slots__ = ("_seeds", "_states")
-
-    def __init__(self, seeds: Sequence[str]) -> None:
-        self._seeds = seeds
-        self._states: Words = np.array([fnv1a_32(seed) for seed in seeds], dtype=np.uint32)
-
-    def buckets(self, unit: str) -> Words:
-        """Return the unit's bucket, 0 to 9,999, under each seed; equal to ``bucket_of`` one by one."""
-        state = self._states.copy()
-        for code in _codes(unit):
-            np.bitwise_xor(state, code, out=state)
-            np.multiply(state, _PRIME, out=state)
-        high, low = np.divmod(state, _LOW)
-        mixed: Words = _AFTER_HIGH.take(high)
-        for digits in _DIGITS.take(low, axis=1):
-            np.bitwise_xor(mixed, digits, out=mixed)
-            np.multiply(mixed, _PRIME, out=mixed)
-        np.remainder(mixed, _WHOLE, out=mixed)
-        if not high.all():  # without high digits the low ones have no leading zeros: one word in 43,000
-            for index in np.flatnonzero(high == 0).tolist():
-                mixed[index] = fnv1a_32(str(int(state[index]))) % BUCKETS
-        return mixed
-
-
-def _codes(unit: str) -> Iterable[Words]:
-    if unit.isascii():
-        return map(_CHARACTERS.__getitem__, unit.encode())
-    pairs = np.frombuffer(unit.encode("utf-16-le", "surrogatepass"), dtype="<u2").astype(np.uint32)
-    return list(pairs.reshape(-1, 1))
-
-
-class _Filter(Struct, frozen=True):
-    seed: str
-    inside: NDArray[np.bool_]
-    shut: int
 
 
 class _Held(Struct, frozen=True):
@@ -104,13 +39,11 @@ class _Held(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True, kw_only=True):
-    """A flag that one hash decides, with what may come before it."""
+    """A flag that hashes decide, with what may come before them."""
 
     position: int
     attribute: str
-    seed: str
-    by_bucket: NDArray[Any]
-    filter: _Filter | None
+    steps: Steps
     held: tuple[_Held, ...]
     overrides: Mapping[str, int]
 
@@ -139,20 +72,16 @@ class Together:
         self._alone = tuple((position, self.flags[position].choose) for position in alone)
         self._groups = tuple(_Group(program, attribute, found) for attribute, found in rows.items())
         counts = np.array([0, *(len(flag.terminals) for flag in self.flags)], dtype=np.int32)
-        self._firsts: Terminals = np.cumsum(counts, dtype=np.int32)[:-1]
+        self._firsts: Ends = np.cumsum(counts, dtype=np.int32)[:-1]
+        self._only = self._groups[0] if len(self._groups) == 1 and not alone else None
 
-    def choose(self, attributes: Mapping[str, Any]) -> list[int]:
+    def choose(self, attributes: Mapping[str, Any]) -> Ends:
         """Return the index of the unit's terminal in each flag, as each flag's own ``choose`` does."""
-        answer: list[int] = self._chosen(attributes).tolist()
-        return answer
-
-    def places(self, attributes: Mapping[str, Any]) -> list[int]:
-        """Return where the unit's terminals stand in a list of the terminals of all flags, one flag after the other."""
-        answer: list[int] = (self._chosen(attributes) + self._firsts).tolist()
-        return answer
-
-    def _chosen(self, attributes: Mapping[str, Any]) -> Terminals:
-        chosen: Terminals = np.empty(len(self.flags), dtype=np.int32)
+        if self._only is not None:  # every flag hashes the same attribute, as is usual: nothing to be put together
+            unit = attributes.get(self._only.attribute)
+            if type(unit) is str and unit:
+                return self._only.choose(unit, attributes)
+        chosen: Ends = np.empty(len(self.flags), dtype=np.int32)
         for position, choose in self._alone:
             chosen[position] = choose(attributes)
         for group in self._groups:
@@ -164,6 +93,31 @@ class Together:
                     chosen[position] = self.flags[position].choose(attributes)
         return chosen
 
+    def places(self, attributes: Mapping[str, Any]) -> Ends:
+        """Return where the unit's terminals stand in a list of the terminals of all flags, one flag after the other."""
+        return self.choose(attributes) + self._firsts
+
+
+class _Rows(Protocol):
+    """Flags that hash one attribute, asked for one unit."""
+
+    def choose(self, unit: str) -> Ends:
+        """Return the unit's end in each flag."""
+
+
+class _Compiled:
+    """The same as ``Lanes``, in compiled code."""
+
+    def __init__(self, attribute: str, flags: Sequence[Steps]) -> None:
+        rows = (tuple((attribute, step.seed, 0, step.cuts, step.ends) for step in steps) for steps in flags)
+        self._placements = NATIVE.Placements(tuple(rows))
+        self._count = len(flags)
+
+    def choose(self, unit: str) -> Ends:
+        ends: Ends = np.empty(self._count, dtype=np.int32)
+        self._placements.choose(unit, ends)
+        return ends
+
 
 class _Group:
     """Flags that hash the same attribute."""
@@ -171,34 +125,17 @@ class _Group:
     def __init__(self, program: Program, attribute: str, rows: Sequence[_Row]) -> None:
         self.attribute = attribute
         self.positions = np.array([row.position for row in rows], dtype=np.intp)
-        filtered = [index for index, row in enumerate(rows) if row.filter is not None]
-        filters = [row.filter for row in rows if row.filter is not None]
-        seeds = dict.fromkeys([*(row.seed for row in rows), *(one.seed for one in filters)])
-        place = {seed: index for index, seed in enumerate(seeds)}
-        self._hashes = Hashes(list(seeds))
-        self._seed_of = np.array([place[row.seed] for row in rows], dtype=np.intp)
-        self._all = np.arange(len(rows))
-        # The narrowest type: a thousand experiments take 10 MB and stay near the processor.
-        widest = max(int(row.by_bucket.max()) for row in rows)
-        self._by_bucket = np.stack([row.by_bucket for row in rows]).astype(np.min_scalar_type(widest))
-        self._filtered = np.array(filtered, dtype=np.intp)
-        self._filter_seed = np.array([place[one.seed] for one in filters], dtype=np.intp)
-        self._filter = np.arange(len(filters))
-        self._inside = np.stack([one.inside for one in filters]) if filters else np.empty((0, BUCKETS), dtype=np.bool_)
-        self._shut = np.array([one.shut for one in filters], dtype=np.int32)
+        steps = [row.steps for row in rows]
+        self._rows: _Rows = Lanes(steps) if NATIVE is None else _Compiled(attribute, steps)
         self._held = _held(program, rows)
         self._overrides: dict[str, list[tuple[int, int]]] = {}
         for index, row in enumerate(rows):
             for unit, terminal in row.overrides.items():
                 self._overrides.setdefault(unit, []).append((index, terminal))
 
-    def choose(self, unit: str, attributes: Mapping[str, Any]) -> Terminals:
+    def choose(self, unit: str, attributes: Mapping[str, Any]) -> Ends:
         """Return the index of the unit's terminal in each of the group's flags."""
-        buckets = self._hashes.buckets(unit)
-        chosen: Terminals = self._by_bucket[self._all, buckets[self._seed_of]].astype(np.int32)
-        if len(self._filtered):
-            out = ~self._inside[self._filter, buckets[self._filter_seed]]
-            chosen[self._filtered[out]] = self._shut[out]
+        chosen = self._rows.choose(unit)
         for parent, met, rows, terminals in self._held:
             if met[parent.choose(attributes)]:
                 chosen[rows] = terminals
@@ -207,7 +144,7 @@ class _Group:
         return chosen
 
 
-_HeldRows = tuple[CompiledFlag, tuple[bool, ...], NDArray[np.intp], Terminals]
+_HeldRows = tuple[CompiledFlag, tuple[bool, ...], NDArray[np.intp], Ends]
 
 
 def _held(program: Program, rows: Sequence[_Row]) -> tuple[_HeldRows, ...]:
@@ -284,37 +221,26 @@ def _deciding(position: int, flag: CompiledFlag, place: int, rule: Mapping[str, 
     attribute = text(experiment.get("hashAttribute"), "id")
     filters = rule.get("filters") or []
     outside = _default(flag, Outcome.NOT_IN_TRAFFIC)
-    chosen = _filter(flag, filters, attribute)
-    if outside is None or len(filters) != (chosen is not None):
+    gate = _gate(flag, filters, attribute)
+    if outside is None or len(filters) != (gate is not None):
         return None
     first = next(i for i, end in enumerate(flag.terminals) if end.rule == place)
     cells = experiment_cells(experiment, BUCKETS)
-    return _Row(
-        position=position,
-        attribute=attribute,
-        seed=seed_of(experiment, experiment["key"]),
-        by_bucket=_by_bucket(cells, [outside if owner == NONE else first + owner for owner in cells.owners]),
-        filter=chosen,
-        held=(),
-        overrides={},
-    )
+    ends = tuple(outside if owner == NONE else first + owner for owner in cells.owners)
+    deciding = Step(seed_of(experiment, experiment["key"]), cells.cuts, ends)
+    steps = (deciding,) if gate is None else (gate, deciding)
+    return _Row(position=position, attribute=attribute, steps=steps, held=(), overrides={})
 
 
-def _filter(flag: CompiledFlag, filters: Any, attribute: str) -> _Filter | None:
+def _gate(flag: CompiledFlag, filters: Any, attribute: str) -> Step | None:
+    """Return the step of a filter that hashes the same attribute, or None where there is no such filter."""
     if not isinstance(filters, list) or len(filters) != 1 or not isinstance(filters[0], Mapping):
         return None
     one, shut = filters[0], _default(flag, Outcome.OTHER_EXPERIMENT)
     if one.keys() != _FILTER or one["hashVersion"] != 2 or text(one["attribute"], "id") != attribute or shut is None:
         return None
     cells = cells_of(ranges_of(one["ranges"]), BUCKETS)
-    inside = _by_bucket(cells, [int(owner != NONE) for owner in cells.owners]).astype(np.bool_)
-    return _Filter(text(one["seed"]), inside, shut)
-
-
-def _by_bucket(cells: Cells, ends: Sequence[int]) -> NDArray[Any]:
-    # In the narrowest type from the start: in a wide one a thousand experiments pass through 80 MB on their way.
-    edges = (0, *cells.cuts, BUCKETS)
-    return np.repeat(np.array(ends, dtype=np.min_scalar_type(max(ends))), np.diff(edges))
+    return Step(text(one["seed"]), cells.cuts, tuple(shut if owner == NONE else GO_ON for owner in cells.owners))
 
 
 def _default(flag: CompiledFlag, outcome: Outcome) -> int | None:

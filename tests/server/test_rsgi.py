@@ -42,6 +42,10 @@ class Exchange:
         self.read = 0
         self.sent: tuple = ()
 
+    async def __call__(self):
+        self.read += len(self.chunks)
+        return b"".join(self.chunks)
+
     async def __aiter__(self):
         for chunk in self.chunks:
             self.read += 1

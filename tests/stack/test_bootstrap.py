@@ -28,24 +28,42 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return ran
 
 
+def installations(commands: list[list[str]]) -> list[list[str]]:
+    return [command for command in commands if "pip" in command]
+
+
 def test_install__twice__runs_pip_once(checkout, commands, capsys):
     bootstrap.install("")
     bootstrap.install("")
-    assert [command[-2:] for command in commands] == [["-e", str(checkout)]]
+    assert [command[-2:] for command in installations(commands)] == [["-e", str(checkout)]]
     assert "--progress-bar" in commands[0]
 
 
-def test_install__after_pyproject_changed__runs_pip_again(checkout, commands):
+@pytest.mark.parametrize("name", bootstrap.DECIDING)
+def test_install__after_what_it_is_made_from_changed__runs_pip_again(checkout, commands, name):
     bootstrap.install("")
-    (checkout / "pyproject.toml").write_text("[project]\nname = 'other'\n")
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / name).write_text("other content")
     bootstrap.install("")
-    assert len(commands) == 2
+    assert len(installations(commands)) == 2
+
+
+def test_deciding__names_every_source_of_the_compiled_module():
+    engine = Path(bootstrap.__file__).parent.parent / "assignment" / "engine"
+    sources = {f"assignment/engine/{path.name}" for path in engine.iterdir() if path.suffix in (".c", ".h")}
+    assert sources == set(bootstrap.DECIDING) - {"pyproject.toml", "setup.py"}
+
+
+def test_install__without_a_compiler__says_what_that_costs(checkout, monkeypatch, capsys):
+    monkeypatch.setattr(subprocess, "call", lambda command, **options: int("_native" in command[-1]))
+    bootstrap.install("")
+    assert "assigned by numpy, which is right but slower" in capsys.readouterr().out
 
 
 def test_install__for_running_after_installing_for_tests__is_not_needed(checkout, commands):
     bootstrap.install("dev")
     bootstrap.install("")
-    assert [command[-1] for command in commands] == [f"{checkout}[dev]"]
+    assert [command[-1] for command in installations(commands)] == [f"{checkout}[dev]"]
 
 
 def test_install__that_failed__is_tried_again(checkout, monkeypatch):
