@@ -10,7 +10,7 @@ from assignment.admission import admitted
 from assignment.context import RequestError, plain_body, read_context
 from assignment.document import FLAG_KEY
 from assignment.edge import Edge
-from assignment.table import Environment, Flag, Frame, Opened
+from assignment.table import Environment, Frame, Opened
 from assignment.tokens import Tokens
 from assignment.wire import JSON, Answer, etag_matches
 from experiments.domain.access import Scope
