@@ -57,7 +57,7 @@ class InterleaveDoor:
             if method != "POST":
                 details = f"{method[:20]} is not answered here; use POST."
                 raise RequestError("METHOD_NOT_ALLOWED", details, status=405, headers=[("allow", "POST")])
-            _, _, environment = admitted(self._edge, headers, Scope.EVALUATE)
+            environment = admitted(self._edge, headers, Scope.EVALUATE)[1].environment
             answer = _mixed(environment, _read(plain_body(headers, body, LARGEST_BODY)))
         except RequestError as error:
             refused = {"code": error.code, "message": error.details}
