@@ -7,7 +7,19 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET
 
-from analysis.api import decisions, evidence, experiments, metrics, refreshes, scores
+from analysis.api import (
+    alerts,
+    decisions,
+    deliveries,
+    digests,
+    evidence,
+    experiments,
+    metrics,
+    recipients,
+    refreshes,
+    scores,
+    webhooks,
+)
 from experiments.api import table
 from experiments.api.answers import etag_of, json_answer
 from experiments.api.dispatch import patterns
@@ -20,6 +32,11 @@ OPERATIONS = [
     *decisions.OPERATIONS,
     *evidence.OPERATIONS,
     *scores.OPERATIONS,
+    *digests.OPERATIONS,
+    *recipients.OPERATIONS,
+    *webhooks.OPERATIONS,
+    *deliveries.OPERATIONS,
+    *alerts.OPERATIONS,
     *table.OPERATIONS,
 ]
 

@@ -11,7 +11,8 @@ from analysis.mail import wording
 from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.table import Table, intervals, table
 from analysis.results.schema import Check, EffectPoint, MetricResult, Results, Tone
-from experiments.domain.lifecycle import Status
+from experiments.domain.lifecycle import Status, day_of
+from experiments.models import Experiment
 from experiments.pages import formats
 
 # Running experiments are refreshed every minute or so: data a day old mean that something has stopped.
@@ -107,6 +108,25 @@ def status(results: Results) -> str:
         return f"Paused on day {facts.day}"
     planned = f", planned {facts.planned_days}" if facts.day > facts.planned_days else f" of {facts.planned_days}"
     return f"Running, day {facts.day}{planned}"
+
+
+def status_of(experiment: Experiment, now: datetime) -> str:
+    """Say where an experiment stands now, in the same words as its result."""
+    day, planned = day_of(experiment.counts_from, experiment.stopped_at, now), experiment.planned_days
+    if experiment.stopped_at is not None:
+        return f"Stopped on day {day}"
+    if experiment.status == Status.PAUSED:
+        return f"Paused on day {day}"
+    return f"Running, day {day}{f', planned {planned}' if day > planned else f' of {planned}'}"
+
+
+def why_empty(experiment: Experiment) -> str:
+    """Say why an experiment has no results."""
+    if experiment.status == Status.DRAFT:
+        return "The experiment has not started."
+    if experiment.status == Status.STOPPED:
+        return "The experiment has stopped, and nothing has been analysed. Check that exposures arrived."
+    return "The experiment runs, but nothing has been analysed so far. Check that exposures arrive."
 
 
 def problems_of(results: Results, time_zone: str, now: datetime) -> list[str]:

@@ -17,13 +17,29 @@ class DigestForm(forms.Form):
         max_length=254,
         help_text="Needs no account here. An address that is listed already gets the new schedule.",
     )
-    cadence = forms.ChoiceField(label="How often", choices=[("weekly", "Every week"), ("daily", "Every day")])
+    cadence = forms.ChoiceField(
+        label="How often",
+        choices=[
+            ("weekly", "Every week"),
+            ("daily", "Every day"),
+            ("monthly", "Every month"),
+            ("milestones", "At milestones"),
+        ],
+        help_text="Milestones: a start, an answer, an end, a shipment.",
+    )
     weekday = forms.TypedChoiceField(
         label="Weekday",
         choices=list(enumerate(WEEKDAYS)),
         coerce=int,
         required=False,
         help_text="Counts for weekly e-mails.",
+    )
+    day_of_month = forms.TypedChoiceField(
+        label="Day of the month",
+        choices=[(day, str(day)) for day in range(1, 32)],
+        coerce=int,
+        required=False,
+        help_text="Counts for monthly e-mails; in a shorter month it is the last day.",
     )
     hour = forms.TypedChoiceField(
         label="Hour",
@@ -61,6 +77,7 @@ class DigestForm(forms.Form):
         return Rhythm(
             cadence=cadence,
             weekday=values["weekday"] if cadence == Digest.Cadence.WEEKLY else 0,
+            day_of_month=(values["day_of_month"] or 1) if cadence == Digest.Cadence.MONTHLY else 1,
             hour=values["hour"],
             time_zone=values["time_zone"],
         )

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from analysis.mail import digests, queueing, tasks
 from analysis.mail.forms import DigestForm
 from analysis.mail.schedule import zone_names
-from analysis.models import Digest
+from analysis.models import Digest, OutboxMessage, Portfolio
 from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
 from experiments.forms.errors import summary
@@ -21,20 +22,28 @@ from experiments.models import Experiment, Project, User
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def digest_list(request: SignedInRequest, project_slug: str, key: str | None = None) -> HttpResponse:
-    """List who gets the results of an experiment or the whole project, and add a recipient."""
+def digest_list(
+    request: SignedInRequest, project_slug: str, key: str | None = None, portfolio_id: int | None = None
+) -> HttpResponse:
+    """List who gets the results of an experiment, a portfolio or the whole project, and add a recipient."""
     user = request.user
     role = Role.ANALYST if request.method == "POST" else Role.VIEWER
     project, experiment, held = _open(user, project_slug, key, role)
+    portfolio = None if portfolio_id is None else get_object_or_404(Portfolio, project=project, pk=portfolio_id)
     form = DigestForm(request.POST if request.method == "POST" else None, initial=_defaults(user, experiment))
     if form.is_bound and form.is_valid():
-        digest = digests.subscribe(project, experiment, form.cleaned_data["email"], form.rhythm(), user, timezone.now())
+        email, now = form.cleaned_data["email"], timezone.now()
+        digest = digests.subscribe(project, experiment, email, form.rhythm(), user, now, portfolio)
         messages.success(request, f"{digest.email} gets the results {digests.describe(digests.rhythm_of(digest))}.")
         return redirect(request.path)
     context = {
         "project": project,
         "experiment": experiment,
-        "rows": [_row(digest) for digest in digests.active(project, experiment).prefetch_related("messages")],
+        "portfolio": portfolio,
+        "settings_page": "notifications" if experiment is None else "",
+        "notices_page": "digests",
+        "portfolios": _portfolios(project) if experiment is None and portfolio is None else [],
+        "rows": _rows(digests.active(project, experiment, portfolio)),
         "form": form,
         "errors": summary([form]) if form.is_bound else [],
         "zones": zone_names(),
@@ -69,12 +78,15 @@ def send_now(request: SignedInRequest, project_slug: str, digest_id: int) -> Htt
 def get_digest(user: User, project_slug: str, digest_id: int, role: Role) -> Digest:
     """Return an active digest of a project that the user may open."""
     project, _ = get_project(user, project_slug, role)
-    active = Digest.objects.select_related("project", "experiment__project").filter(unsubscribed_at__isnull=True)
+    active = Digest.objects.select_related("project", "experiment__project", "portfolio")
+    active = active.filter(unsubscribed_at__isnull=True)
     return get_object_or_404(active, project=project, pk=digest_id)
 
 
 def list_address(digest: Digest) -> str:
     """Return the page that lists this digest."""
+    if digest.portfolio is not None:
+        return reverse("portfolio_digests", args=[digest.project.slug, digest.portfolio.pk])
     if digest.experiment is None:
         return reverse("project_digests", args=[digest.project.slug])
     return reverse("experiment_digests", args=[digest.project.slug, digest.experiment.key])
@@ -92,6 +104,21 @@ def _defaults(user: User, experiment: Experiment | None) -> dict[str, object]:
     return {"email": user.email, "cadence": "daily" if experiment else "weekly", "hour": 8, "time_zone": "UTC"}
 
 
-def _row(digest: Digest) -> dict[str, object]:
-    newest = max(digest.messages.all(), key=lambda message: message.pk, default=None)
-    return {"digest": digest, "schedule": digests.describe(digests.rhythm_of(digest)), "last": newest}
+def _rows(active: "QuerySet[Digest, Digest]") -> list[dict[str, object]]:
+    newest = OutboxMessage.objects.filter(digest=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    found = list(active.annotate(newest=Subquery(newest)))
+    shown = OutboxMessage.objects.filter(pk__in=[digest.newest for digest in found if digest.newest])
+    last = {message.pk: message for message in shown.defer("text", "html", "pictures", "payload")}
+    return [
+        {
+            "digest": digest,
+            "schedule": digests.describe(digests.rhythm_of(digest)),
+            "last": last.get(digest.newest),
+        }
+        for digest in found
+    ]
+
+
+def _portfolios(project: Project) -> list[Portfolio]:
+    active = Count("digests", filter=Q(digests__unsubscribed_at=None))
+    return list(Portfolio.objects.filter(project=project).select_related("owner").annotate(active=active))

@@ -8,11 +8,14 @@ from django.db import transaction
 from django.db.models import Q
 
 from analysis.mail.digests import rhythm_of
+from analysis.mail.overview import is_milestone_due
 from analysis.mail.parts import Rendered
 from analysis.mail.rendering import Drawn, reader_of, render
 from analysis.mail.schedule import following
 from analysis.mail.sender import sender_domain
 from analysis.models import Digest, OutboxMessage, ResultSnapshot
+from analysis.notices.addressing import quiet_hours
+from analysis.notices.quiet import is_quiet
 from experiments.domain.lifecycle import Status
 
 State = OutboxMessage.State
@@ -33,6 +36,18 @@ def queue_due(now: datetime) -> int:
             queued += _queue(digest, now, drawn)
         except Exception:
             # One digest that cannot be written must not keep the others from going out; it stays due.
+            logger.exception("digest %s cannot be written", digest.pk)
+    return queued + queue_milestones(now, drawn)
+
+
+def queue_milestones(now: datetime, drawn: Drawn) -> int:
+    """Write a message for every digest by milestones that has one to tell, outside of its reader's quiet hours."""
+    active = Digest.objects.filter(unsubscribed_at__isnull=True, cadence=Digest.Cadence.MILESTONES.value)
+    queued = 0
+    for digest in active.select_related("project", "experiment__project", "portfolio"):
+        try:
+            queued += _queue_milestone(digest, now, drawn)
+        except Exception:
             logger.exception("digest %s cannot be written", digest.pk)
     return queued
 
@@ -69,12 +84,17 @@ def store(digest: Digest, due_at: datetime, rendered: Rendered, now: datetime) -
             "created_at": now,
         },
     )
+    Digest.objects.filter(pk=digest.pk).update(told_up_to=now)
     return message
 
 
 def _queue(digest: Digest, now: datetime, drawn: Drawn) -> int:
     due_at, upcoming = digest.next_due_at, following(rhythm_of(digest), now)
+    reader = reader_of(digest)
     if due_at is None:
+        return 0
+    if reader is not None and reader.disabled_at is not None:
+        Digest.objects.filter(pk=digest.pk, next_due_at=due_at).update(next_due_at=upcoming)
         return 0
     rendered = None if _has_told_the_end(digest) else render(digest, now, drawn)
     with transaction.atomic():
@@ -83,6 +103,22 @@ def _queue(digest: Digest, now: datetime, drawn: Drawn) -> int:
         if not moved.update(next_due_at=upcoming) or rendered is None:
             return 0
         store(digest, due_at, rendered, now)
+    return 1
+
+
+def _queue_milestone(digest: Digest, now: datetime, drawn: Drawn) -> int:
+    reader = reader_of(digest)
+    if reader is not None and (reader.disabled_at is not None or is_quiet(quiet_hours(reader), now)):
+        return 0
+    if not is_milestone_due(digest):
+        return 0
+    rendered = render(digest, now, drawn)
+    with transaction.atomic():
+        # Of two schedulers that saw the same milestone, one moves on what was told; the other finds it moved.
+        moved = Digest.objects.filter(pk=digest.pk, told_up_to=digest.told_up_to, unsubscribed_at__isnull=True)
+        if not moved.update(told_up_to=now):
+            return 0
+        store(digest, now, rendered, now)
     return 1
 
 

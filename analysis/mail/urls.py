@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.mail import inspection, pages, unsubscribing
+from analysis.mail import inspection, pages, portfolio_pages, unsubscribing
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -10,6 +10,10 @@ EXPERIMENT = PROJECT + "experiments/<str:key>/"
 urlpatterns: list[URLPattern] = [
     path(EXPERIMENT + "digests/", pages.digest_list, name="experiment_digests"),
     path(PROJECT + "digests/", pages.digest_list, name="project_digests"),
+    path(PROJECT + "portfolios/new/", portfolio_pages.portfolio_new, name="portfolio_new"),
+    path(PROJECT + "portfolios/<int:portfolio_id>/", portfolio_pages.portfolio_edit, name="portfolio_edit"),
+    path(PROJECT + "portfolios/<int:portfolio_id>/remove/", portfolio_pages.portfolio_remove, name="portfolio_remove"),
+    path(PROJECT + "portfolios/<int:portfolio_id>/digests/", pages.digest_list, name="portfolio_digests"),
     path(PROJECT + "digests/<int:digest_id>/remove/", pages.remove, name="digest_remove"),
     path(PROJECT + "digests/<int:digest_id>/send/", pages.send_now, name="digest_send"),
     path(PROJECT + "digests/<int:digest_id>/preview/", inspection.preview, name="digest_preview"),

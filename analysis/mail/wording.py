@@ -13,6 +13,12 @@ def moment(at: datetime | None, time_zone: str) -> str:
     return f"{local.day} {local:%b %Y, %H:%M} ({time_zone})"
 
 
+def day(at: datetime, time_zone: str) -> str:
+    """Write the day of a moment on the recipient's calendar: Mon 2 Mar."""
+    local = at.astimezone(find_zone(time_zone))
+    return f"{local:%a} {local.day} {local:%b}"
+
+
 def count(number: int, noun: str) -> str:
     """Write a number of things: 1 user, 1,204 users."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

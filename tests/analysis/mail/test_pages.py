@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from analysis.mail import queueing, tasks
-from analysis.models import Digest, OutboxMessage
+from analysis.models import Digest, OutboxMessage, Portfolio
 from experiments.domain.access import Role
 from experiments.models import AuditEntry, Experiment, Membership, Project, User
 from tests import builders
@@ -235,3 +235,60 @@ def test_unsubscribe__leaves_the_other_digests(ranker):
 
 def test_unsubscribe__unknown_token__is_not_there(db):
     assert Client().post(reverse("unsubscribe", args=["guess"])).status_code == 404
+
+
+def test_list__monthly_and_at_milestones__are_kept_as_asked(alice, ranker):
+    client = signed_in(alice)
+    client.post(listing(ranker), {**FORM, "cadence": "monthly", "day_of_month": "31"})
+    assert (Digest.objects.get().cadence, Digest.objects.get().day_of_month) == ("monthly", 31)
+    page = client.post(listing(ranker), {**FORM, "cadence": "milestones"}, follow=True).content.decode()
+    assert "at milestones" in page
+    assert Digest.objects.get().next_due_at is None
+
+
+def portfolio_form(**fields: Any) -> dict[str, Any]:
+    return {"name": "Search", "kind": "chosen", "experiments": ["new-ranker"], **fields}
+
+
+def test_portfolio__is_made_changed_and_removed(alice, ranker):
+    client = signed_in(alice)
+    new = reverse("portfolio_new", args=["shop"])
+    page = client.post(new, portfolio_form(), follow=True).content.decode()
+    assert "Search is made." in page
+    portfolio = Portfolio.objects.get()
+    client.post(reverse("portfolio_digests", args=["shop", portfolio.pk]), FORM)
+    assert Digest.objects.get().portfolio == portfolio
+    edit = reverse("portfolio_edit", args=["shop", portfolio.pk])
+    assert "Find" in client.post(edit, portfolio_form(name="Find"), follow=True).content.decode()
+    assert "Find" in client.get(reverse("project_digests", args=["shop"])).content.decode()
+    client.post(reverse("portfolio_remove", args=["shop", portfolio.pk]))
+    assert not Portfolio.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": ""}, "required"),
+        ({"experiments": []}, "0 experiments are chosen"),
+        ({"experiments": ["nonsense"]}, "valid choice"),
+        ({"kind": "owner"}, "No owner is chosen"),
+        ({"kind": "tag"}, "No tag is given"),
+    ],
+)
+def test_portfolio__a_wrong_field__is_refused_and_named(alice, ranker, fields: dict[str, Any], said: str):
+    response = signed_in(alice).post(reverse("portfolio_new", args=["shop"]), portfolio_form(**fields))
+    assert response.status_code == 400
+    assert said in response.content.decode()
+
+
+def test_portfolio__for_strangers_and_viewers__is_closed(shop, ranker):
+    portfolio = Portfolio.objects.create(project=shop, name="p", kind="tag", tag="x")
+    charlie = signed_in(builders.user("charlie@example.com"))
+    bob = signed_in(member(shop, "bob@example.com", Role.VIEWER))
+    for name in ("portfolio_edit", "portfolio_remove"):
+        address = reverse(name, args=["shop", portfolio.pk])
+        assert (charlie.post(address).status_code, bob.post(address).status_code) == (404, 403)
+    assert charlie.get(reverse("portfolio_digests", args=["shop", portfolio.pk])).status_code == 404
+    assert bob.get(reverse("portfolio_digests", args=["shop", portfolio.pk])).status_code == 200
+    elsewhere = Portfolio.objects.create(project=builders.project("elsewhere"), name="p", kind="tag", tag="x")
+    assert bob.get(reverse("portfolio_digests", args=["shop", elsewhere.pk])).status_code == 404

@@ -7,8 +7,7 @@ from msgspec import structs
 
 from analysis.mail import contents, rendering
 from analysis.mail.parts import Rendered
-from analysis.models import Digest
-from analysis.results.schema import Check, Looks, Results, Tone
+from analysis.results.schema import Check, Looks, Results
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -220,53 +219,6 @@ def test_pictures__for_ten_recipients__are_drawn_once(ranker, monkeypatch: pytes
     for number in range(10):
         rendering.render(digest(ranker, f"p{number}@example.com"), NOW, drawn)
     assert len(calls) == 1
-
-
-def project_mail(shop) -> Rendered:
-    made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
-    return rendering.render(made, NOW)
-
-
-def test_project__lists_running_and_recently_stopped_with_their_sentences(shop, ranker):
-    builders.snapshot(ranker)
-    ended = builders.experiment(shop, "ended", status=Status.STOPPED, stopped_at=NOW - timedelta(days=13))
-    builders.snapshot(ended, structs.replace(builders.results(ended), verdict=builders.verdict(headline="All done.")))
-    builders.experiment(shop, "old", name="Old news", status=Status.STOPPED, stopped_at=NOW - timedelta(days=15))
-    builders.experiment(shop, "draft", name="Draft idea", status=Status.DRAFT)
-    builders.experiment(shop, "fresh", name="Fresh start")
-    builders.experiment(shop, "waiting", name="On hold", status=Status.PAUSED)
-    rendered = project_mail(shop)
-    for said in (unwrapped(rendered.text), unwrapped(rendered.html)):
-        assert "Click-through rate is up, but pages are slower" in said
-        assert "All done." in said
-        assert "Fresh start" in said
-        assert "On hold" in said
-        assert "Old news" not in said
-        assert "Draft idea" not in said
-
-
-def test_project__subject_states_the_most_urgent_finding(shop, ranker):
-    builders.snapshot(ranker, builders.results(ranker, verdict=builders.verdict(headline="Fine.", tone=Tone.GOOD)))
-    broken = builders.experiment(shop, "broken", name="Broken one")
-    builders.snapshot(broken, builders.broken_results(broken))
-    assert project_mail(shop).subject == (
-        "Shop: Broken one: The traffic split is broken: do not read these results. (and 1 more experiment)"
-    )
-
-
-def test_project__without_experiments__says_so(shop):
-    rendered = project_mail(shop)
-    assert rendered.subject == "Shop: no experiment is running"
-    assert "No experiment is running" in rendered.text
-
-
-def test_project__queries__do_not_grow_with_experiments(shop, django_assert_num_queries):
-    for number in range(12):
-        made = builders.experiment(shop, f"e{number}")
-        builders.snapshot(made, builders.results(made))
-    made = Digest.objects.create(project=shop, email="exec@example.com", cadence="weekly", hour=8, next_due_at=T0)
-    with django_assert_num_queries(3):
-        rendering.render(made, NOW)
 
 
 def test_text__of_a_plan_that_allows_for_looks__says_how_it_is_read(ranker):

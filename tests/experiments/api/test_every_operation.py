@@ -6,7 +6,8 @@ from django.test import Client
 from django.urls import get_resolver
 
 from analysis.api.urls import OPERATIONS
-from analysis.models import ResultSnapshot
+from analysis.mail import tasks
+from analysis.models import OutboxMessage, ResultSnapshot
 from analysis.results.schema import to_payload
 from experiments.api.operations import ROOT
 from experiments.models import Experiment
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.django_db
 WHY = {"why": "to see"}
 
 
+@pytest.fixture(autouse=True)
+def nothing_leaves(monkeypatch, settings):
+    monkeypatch.setattr(tasks, "deliver_soon", lambda: None)
+    settings.WEBHOOK_PRIVATE = True
+
+
 def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(api):
     catalogue(api)
     experiments(api)
@@ -28,6 +35,8 @@ def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(ap
     layers_and_segments(api)
     holdout(api)
     evidence(api)
+    notifications(api)
+    alarms(api)
     assert api.ok("GET", "/audit?limit=1")["next"]
     assert api.done == {(one.method, one.path) for one in OPERATIONS}
 
@@ -203,6 +212,69 @@ def evidence(api):
     builders.metric(home, samples.PROXY)
     samples.programme(home, 20)
     assert api.ok("GET", "/evidence?period=year")["findings"][0]["metric"] == "click-through"
+
+
+def notifications(api):
+    api.ok("POST", "/experiments", draft("told"))
+    once = {"email": "exec@example.com", "cadence": "monthly", "day_of_month": 31, "time_zone": "Europe/Berlin"}
+    digest = api.ok("POST", "/digests", {**once, "experiment": "told"})
+    one = f"/digests/{digest['id']}"
+    assert api.ok("GET", "/digests?email=exec@example.com")["digests"] == [digest]
+    assert api.ok("PUT", one, {"cadence": "milestones"})["next_due_at"] is None
+    assert api.ok("GET", one)["cadence"] == "milestones"
+    sent = api.ok("POST", f"{one}/send")
+    assert sent["to"] == "exec@example.com"
+    made = api.ok("POST", "/portfolios", {"name": "Search", "experiments": ["told"]})
+    portfolio = f"/portfolios/{made['id']}"
+    api.ok("POST", "/digests", {**once, "portfolio": made["id"]})
+    assert api.ok("PUT", portfolio, {"name": "Find", "experiments": ["told"]})["name"] == "Find"
+    assert api.ok("GET", portfolio) == api.ok("GET", "/portfolios")["portfolios"][0]
+    assert api.ok("DELETE", portfolio) is None
+    assert api.ok("DELETE", one) is None
+    follow = api.ok("POST", "/follows", {"email": "Ada@example.com", "experiment": "told"})
+    assert api.ok("GET", "/follows?experiment=told")["follows"] == [follow]
+    recipient = api.ok("GET", "/recipients?email=ada@example.com")["recipients"][0]
+    wishes = {"quiet_from": 22, "quiet_until": 7, "time_zone": "Asia/Tokyo", "channels": {"started": "none"}}
+    changed = api.ok("PUT", f"/recipients/{recipient['id']}", wishes)
+    assert (changed["quiet_from"], changed["channels"]) == (22, {"started": "none"})
+    assert api.ok("GET", f"/recipients/{recipient['id']}") == changed
+    assert api.ok("POST", f"/recipients/{recipient['id']}/silence")["unsubscribed_at"]
+    assert api.ok("DELETE", f"/recipients/{recipient['id']}/silence")["unsubscribed_at"] is None
+    assert api.ok("POST", f"/recipients/{recipient['id']}/enable")["disabled_at"] is None
+    assert api.ok("DELETE", f"/follows/{follow['id']}") is None
+    posts(api)
+
+
+def posts(api):
+    OutboxMessage.objects.update(state="failed", error="550 no")
+    failed = api.ok("GET", "/deliveries?state=failed&to=exec")["deliveries"][0]
+    assert api.ok("GET", f"/deliveries/{failed['id']}")["error"] == "550 no"
+    OutboxMessage.objects.update(digest=None)
+    assert api.ok("POST", f"/deliveries/{failed['id']}/send-again")["sent_again"] == failed["id"]
+    hook = api.ok("POST", "/webhooks", {"name": "warehouse", "kind": "generic", "url": "http://127.0.0.1:9/in/path"})
+    assert hook["secret"].startswith("whsec_")
+    assert hook["address"] == "http://127.0.0.1/…path"
+    one = f"/webhooks/{hook['id']}"
+    assert "secret" not in api.ok("GET", one)
+    assert len(api.ok("GET", "/webhooks")["webhooks"]) == 1
+    assert api.ok("PUT", one, {"name": "lake", "kinds": ["broken-split"]})["kinds"] == ["broken-split"]
+    assert api.ok("POST", f"{one}/rotate")["secret"] != hook["secret"]
+    assert api.ok("POST", f"{one}/test")["kind"] == "test"
+    assert api.ok("POST", f"{one}/enable")["disabled_at"] is None
+    assert api.ok("DELETE", one) is None
+
+
+def alarms(api):
+    told = Experiment.objects.get(key="told")
+    raised = builders.alert(told.project, experiment=told).alert
+    one = f"/alerts/{raised.pk}"
+    assert api.ok("GET", "/alerts?open=true&kind=broken-split&experiment=told")["alerts"][0]["id"] == raised.pk
+    assert api.ok("POST", f"{one}/acknowledge", {"why": "I look."})["acknowledged_why"] == "I look."
+    assert api.ok("POST", f"{one}/hand-back")["acknowledged_at"] is None
+    assert api.ok("PUT", f"{one}/mute", {"days": 1})["muted"] is True
+    assert api.ok("DELETE", f"{one}/mute")["muted"] is False
+    assert api.ok("GET", one)["closed_at"] is None
+    assert api.ok("GET", "/occurrences?kind=broken-split&experiment=told")["occurrences"][0]["alert"] == raised.pk
 
 
 def test_document__is_read_without_a_key_and_is_valid_openapi():
