@@ -142,7 +142,10 @@ def results(api):
 
 def decisions(api):
     policies = [{"key": "logged", "weight": 5000}, {"key": "new-model", "weight": 5000}]
-    asked = draft("would-it", kind="off_policy", design={"source": "file"}, variants=policies)
+    # The purchase rate has a window by now, which an evaluation of plain events refuses.
+    api.ok("POST", "/metrics", {"key": "buys", "name": "Buys", "kind": "proportion", "event": "Order Completed"})
+    plain = [{"metric": "buys", "role": "primary"}]
+    asked = draft("would-it", kind="off_policy", design={"source": "file"}, variants=policies, metrics=plain)
     made = api.ok("POST", "/experiments", asked)
     assert (made["kind"], made["design"]["source"], made["design"]["window_hours"]) == ("off_policy", "file", 24)
     changed = api.ok("PATCH", "/experiments/would-it", {"design": {"window_hours": 2}})
