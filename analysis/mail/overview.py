@@ -257,7 +257,9 @@ def _summary(rows: Sequence[Any], decide: int, alarms: int) -> str:
     if not rows:
         return "No experiment is running, and none stopped in the last two weeks."
     running = sum(row.status != Status.STOPPED for row in rows)
-    parts = [f"{running} running", f"{len(rows) - running} ended in the last two weeks"]
+    parts = [f"{running} running"] if running else []
+    if ended := len(rows) - running:
+        parts.append(f"{ended} ended in the last two weeks")
     if decide:
         parts.insert(0, f"{decide} need{'s' if decide == 1 else ''} a decision")
     if alarms:

@@ -14,7 +14,7 @@ from analysis.mail.rendering import Drawn, reader_of, render
 from analysis.mail.schedule import following
 from analysis.mail.sender import sender_domain
 from analysis.models import Digest, OutboxMessage, ResultSnapshot
-from analysis.notices.addressing import quiet_hours
+from analysis.notices.addressing import quiet_hours, recipient_for
 from analysis.notices.quiet import is_quiet
 from experiments.domain.lifecycle import Status
 
@@ -57,6 +57,7 @@ def queue_now(digest: Digest, now: datetime) -> OutboxMessage:
     minute = now.replace(second=0, microsecond=0)
     if waiting := OutboxMessage.objects.filter(digest=digest, due_at=minute).first():
         return waiting
+    recipient_for(digest.project, digest.email)
     return store(digest, minute, render(digest, now), now)
 
 
@@ -90,10 +91,9 @@ def store(digest: Digest, due_at: datetime, rendered: Rendered, now: datetime) -
 
 def _queue(digest: Digest, now: datetime, drawn: Drawn) -> int:
     due_at, upcoming = digest.next_due_at, following(rhythm_of(digest), now)
-    reader = reader_of(digest)
     if due_at is None:
         return 0
-    if reader is not None and reader.disabled_at is not None:
+    if recipient_for(digest.project, digest.email).disabled_at is not None:
         Digest.objects.filter(pk=digest.pk, next_due_at=due_at).update(next_due_at=upcoming)
         return 0
     rendered = None if _has_told_the_end(digest) else render(digest, now, drawn)
@@ -107,8 +107,8 @@ def _queue(digest: Digest, now: datetime, drawn: Drawn) -> int:
 
 
 def _queue_milestone(digest: Digest, now: datetime, drawn: Drawn) -> int:
-    reader = reader_of(digest)
-    if reader is not None and (reader.disabled_at is not None or is_quiet(quiet_hours(reader), now)):
+    reader = recipient_for(digest.project, digest.email)
+    if reader.disabled_at is not None or is_quiet(quiet_hours(reader), now):
         return 0
     if not is_milestone_due(digest):
         return 0

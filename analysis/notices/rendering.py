@@ -66,7 +66,7 @@ def _context(message: Message, reader: Recipient, more: dict[str, Any]) -> dict[
         "preheader": message.explanation or message.next_step if isinstance(message, Told) else message.why,
         "project": reader.project,
         "recipient": reader.email,
-        "reason": "because you own or follow it",
+        "reason": "because you own or follow what it is about",
         "unsubscribe_url": links.silence_url(reader),
         **more,
     }
