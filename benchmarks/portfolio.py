@@ -100,7 +100,7 @@ def make_batch(rng: Any, home: Any, made_of: Any, variants: int, batch: list[int
     for use in plan:
         by_experiment.setdefault(use.experiment_id, []).append(use)
     started = [one for one in made if one.started_at is not None]
-    results = {one.pk: result(rng, one, by_experiment[one.pk], variants) for one in started}
+    results = {one.pk: drawn_result(rng, one, by_experiment[one.pk], variants) for one in started}
     snapshots = ResultSnapshot.objects.bulk_create(
         ResultSnapshot(
             experiment=one, as_of=results[one.pk].as_of, engine_version="1", payload=to_payload(results[one.pk])
@@ -171,6 +171,35 @@ def uses(experiment: Any, catalogue: Any) -> Iterator[Any]:
         yield ExperimentMetric(experiment=experiment, metric=metric, role=role, margin=margin, position=position)
 
 
+READ: dict[tuple[bool, int, int], list[tuple[str, Any]]] = {}
+"""What the rule said, by whether the experiment runs, its days and its variants: reading a thousand takes minutes."""
+
+MOST_READ = 12
+
+
+def drawn_result(rng: Any, experiment: Any, plan: list[Any], variants: int) -> Any:
+    """Return a result of its own, or once there are enough of that length one that was read before, renamed."""
+    from msgspec import structs
+
+    runs = experiment.stopped_at is None
+    days = ((experiment.stopped_at or datetime.now(UTC)) - experiment.started_at).days
+    read = READ.setdefault((runs, days, len(plan)), [])
+    if runs or len(read) < MOST_READ:
+        made = result(rng, experiment, plan, variants)
+        read.append((experiment.name, made))
+        return made
+    name, other = read[int(rng.integers(len(read)))]
+    headline, explanation = (
+        text.replace(name, experiment.name) for text in (other.verdict.headline, other.verdict.explanation)
+    )
+    facts = structs.replace(
+        other.experiment, key=experiment.key, name=experiment.name, started_at=experiment.started_at,
+        stopped_at=experiment.stopped_at,
+    )  # fmt: skip
+    verdict = structs.replace(other.verdict, headline=headline, explanation=explanation)
+    return structs.replace(other, experiment=facts, verdict=verdict, as_of=experiment.stopped_at)
+
+
 def result(rng: Any, experiment: Any, plan: list[Any], variants: int) -> Any:
     """Return what the rule says of drawn sums: effects of about a percent, a broken split in one of forty."""
     from analysis.decisions.inputs import Situation, VariantCount
@@ -220,7 +249,7 @@ def summed(rng: Any, use: Any, arms_of: list[Any], units: list[int]) -> Any:
         if metric.kind == MetricKind.PROPORTION:
             moments[arm.key] = proportion_moments(n, int(rng.binomial(n, 0.08 * (1 + lift))))
             continue
-        mean, spread = {"sum": (18.0, 40.0), "count": (3.1, 4.0), "average": (210.0, 90.0)}[metric.kind]
+        mean, spread = {"sum": (18.0, 40.0), "count": (3.1, 4.0), "mean": (210.0, 90.0)}[metric.kind]
         at = mean * (1 + lift / 4) + float(rng.normal(0, spread / n**0.5))
         if metric.kind == MetricKind.AVERAGE:
             moments[arm.key] = Moments(n=n, mean=np.array([at, 1.0]), comoment=np.diag([spread**2 * (n - 1), 0.0]))

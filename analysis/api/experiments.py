@@ -7,8 +7,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from msgspec import Struct
 
+from analysis.overview.finding import of_stages
 from analysis.results.latest import latest, newest_verdicts
 from analysis.results.schema import Results
 from experiments.api.answers import answer, conflict
@@ -17,8 +19,10 @@ from experiments.api.listing import Page, number, page
 from experiments.api.operations import Call, Operation, link
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
+from experiments.domain.stages import Stage
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Project
+from experiments.staging import staged
 
 
 class ExperimentSummary(Struct, frozen=True, kw_only=True):
@@ -28,7 +32,11 @@ class ExperimentSummary(Struct, frozen=True, kw_only=True):
     name: str
     kind: ExperimentKind
     status: Status
+    stage: Stage
     unit_type: UnitType
+    owner: str | None
+    tags: list[str]
+    archived_at: datetime | None
     started_at: datetime | None
     stopped_at: datetime | None
     verdict: dict[str, Any] | None
@@ -44,11 +52,18 @@ class ExperimentList(Struct, frozen=True, kw_only=True):
 
 
 class ExperimentPage(Page, frozen=True, kw_only=True):
-    """Which experiments; ``search`` looks into keys, names and hypotheses, ``before`` is ``cursor`` by its old name."""
+    """Which experiments; ``search`` looks into keys, names and hypotheses, ``before`` is ``cursor`` by its old name.
+
+    ``owner`` is an e-mail address. What is archived is listed alone, with ``archived=true``.
+    """
 
     search: str = ""
     status: Status | None = None
+    stage: Stage | None = None
     kind: ExperimentKind | None = None
+    tag: str = ""
+    owner: str = ""
+    archived: bool = False
     before: str = ""
 
 
@@ -62,7 +77,8 @@ class ResultsAnswer(Results, frozen=True, kw_only=True):
 def index(call: Call) -> ExperimentList:
     """List the project's experiments."""
     query: ExperimentPage = call.query
-    found = Experiment.objects.filter(project=call.project)
+    of_project = Experiment.objects.filter(project=call.project, archived_at__isnull=not query.archived)
+    found = staged(of_project, timezone.now()).select_related("owner")
     if query.search:
         word = query.search
         found = found.filter(Q(key__icontains=word) | Q(name__icontains=word) | Q(hypothesis__icontains=word))
@@ -70,6 +86,12 @@ def index(call: Call) -> ExperimentList:
         found = found.filter(status=query.status.value)
     if query.kind is not None:
         found = found.filter(kind=query.kind.value)
+    if query.stage is not None:
+        found = of_stages(found, [query.stage])
+    if query.tag:
+        found = found.filter(tags__contains=[query.tag.lower()])
+    if query.owner:
+        found = found.filter(owner__email=query.owner.lower())
     if query.before:
         found = found.filter(pk__lt=number(query.before, "before"))
     shown, following = page(call, found)
@@ -99,6 +121,10 @@ def _summary(project: Project, experiment: Experiment, verdict: dict[str, Any] |
         name=experiment.name,
         kind=ExperimentKind(experiment.kind),
         status=Status(experiment.status),
+        stage=Stage(experiment.stage),  # type: ignore[attr-defined]  # annotated by experiments.staging
+        owner=experiment.owner.email if experiment.owner else None,
+        tags=experiment.tags,
+        archived_at=experiment.archived_at,
         unit_type=UnitType(experiment.unit_type),
         started_at=experiment.started_at,
         stopped_at=experiment.stopped_at,

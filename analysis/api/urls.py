@@ -15,6 +15,7 @@ from analysis.api import (
     evidence,
     experiments,
     metrics,
+    overview,
     recipients,
     refreshes,
     scores,
@@ -37,6 +38,7 @@ OPERATIONS = [
     *webhooks.OPERATIONS,
     *deliveries.OPERATIONS,
     *alerts.OPERATIONS,
+    *overview.OPERATIONS,
     *table.OPERATIONS,
 ]
 

@@ -121,6 +121,14 @@ def _concluded(project: Project, now: datetime) -> Found:
     return with_conclusion(of_stages(staged(Experiment.objects.filter(project=project), now), [Stage.CONCLUDED]))
 
 
+def lessons(project: Project, asked: Asked, most: int, now: datetime) -> tuple[list[Card], int]:
+    """Return the first lessons of those asked for, and how many there are."""
+    words = words_of(asked.q)
+    chosen = _chosen(project, asked, words, now)
+    cards, _ = _cards(project, list(with_results(chosen)[:most]), words, now)
+    return cards, chosen.count()
+
+
 def _chosen(project: Project, asked: Asked, words: list[str], now: datetime) -> Found:
     found = matching(_concluded(project, now), words)
     if asked.tag:

@@ -37,6 +37,7 @@ def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(ap
     evidence(api)
     notifications(api)
     alarms(api)
+    all_together(api)
     assert api.ok("GET", "/audit?limit=1")["next"]
     assert api.done == {(one.method, one.path) for one in OPERATIONS}
 
@@ -278,6 +279,18 @@ def alarms(api):
     assert api.ok("DELETE", f"{one}/mute")["muted"] is False
     assert api.ok("GET", one)["closed_at"] is None
     assert api.ok("GET", "/occurrences?kind=broken-split&experiment=told")["occurrences"][0]["alert"] == raised.pk
+
+
+def all_together(api):
+    assert api.ok("GET", "/programme?days=90")["impact"]["reason"]
+    assert api.ok("GET", "/conflicts")["compared"] >= 0
+    assert api.ok("GET", "/experiments/third/conflicts")["left_out"] == 0
+    assert api.ok("GET", "/library?search=ranker")["total"] >= 0
+    made = api.ok("POST", "/views", {"name": "Ours", "query": "tag=search&nonsense=1"})
+    assert made["query"] == "tag=search"
+    assert api.ok("GET", "/views")["views"] == [made]
+    assert api.ok("DELETE", f"/views/{made['id']}") is None
+    assert api.ok("GET", "/experiments?stage=draft&tag=search&owner=a@example.com&archived=true")["experiments"] == []
 
 
 def test_document__is_read_without_a_key_and_is_valid_openapi():
