@@ -34,6 +34,7 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+REGISTRY_HOSTS = tuple(filter(None, os.environ.get("TRUELIFT_REGISTRY_HOSTS", "").split(",")))
 BASE_URL = os.environ.get("TRUELIFT_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = os.environ.get("TRUELIFT_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from django.db import IntegrityError, transaction
 
@@ -29,6 +30,14 @@ class Registration:
     status: VersionStatus = VersionStatus.CANDIDATE
     notes: str = ""
     metrics: tuple[OfflineValue, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of a version that was sent."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    SAME = "same"
 
 
 class RegistrationError(Exception):
@@ -82,19 +91,19 @@ def revise(version: ModelVersion, user: User | None, wanted: Registration) -> bo
 
 def bring_up_to_date(
     project: Project, user: User | None, given: Registration, stated: frozenset[str], origin: Origin
-) -> tuple[ModelVersion, bool]:
-    """Register a version, or change in it what is ``stated``; return it, and whether it is new.
+) -> tuple[ModelVersion, Outcome]:
+    """Register a version, or change in it what is ``stated``; return it, and what became of it.
 
     Sent twice, the second time does nothing. Metrics that are not stated stay; those stated replace their namesakes of
     the same evaluation set.
     """
     found = ModelVersion.objects.filter(project=project, name=given.name, version=given.version).first()
     if found is None:
-        return register(project, user, given, origin), True
+        return register(project, user, given, origin), Outcome.NEW
     before = registration_of(found)
     changes = {name: getattr(given, name) for name in stated if name not in ("name", "version", "metrics")}
-    revise(found, user, replace(before, **changes, metrics=_merged(before.metrics, given.metrics)))
-    return ModelVersion.objects.get(pk=found.pk), False
+    changed = revise(found, user, replace(before, **changes, metrics=_merged(before.metrics, given.metrics)))
+    return ModelVersion.objects.get(pk=found.pk), Outcome.CHANGED if changed else Outcome.SAME
 
 
 def registration_of(version: ModelVersion) -> Registration:

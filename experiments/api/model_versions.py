@@ -4,9 +4,11 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
+from django.conf import settings
 from django.db.models import Q
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from experiments import audit
 from experiments.api.answers import ApiError, bad_value, conflict
 from experiments.api.fields import Taken
 from experiments.api.finding import missing
@@ -14,6 +16,7 @@ from experiments.api.listing import Page, page
 from experiments.api.operations import Call, Operation
 from experiments.domain.metrics import Direction
 from experiments.domain.offline import OfflineValue, Origin, VersionStatus
+from experiments.mlflow import Registry, RegistryError, pull
 from experiments.model_versions import Registration, RegistrationError, bring_up_to_date, register
 from experiments.models import ModelVersion, OfflineMetric
 
@@ -216,6 +219,35 @@ def _values(given: list[GivenMetric]) -> tuple[OfflineValue, ...]:
     return tuple(OfflineValue(**structs.asdict(one)) for one in given)
 
 
+class PullRequest(Taken, frozen=True, kw_only=True):
+    """A registry and a model in it; ``name`` is what the model is called here. The token is kept nowhere."""
+
+    uri: Annotated[str, Meta(min_length=1, max_length=300)]
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(max_length=80)] = ""
+    token: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class PullAnswer(Struct, frozen=True, kw_only=True):
+    """What a pull did, by version; ``problems`` say which were left out and why."""
+
+    new: list[str]
+    changed: list[str]
+    same: list[str]
+    problems: list[str]
+
+
+def pull_versions(call: Call, body: PullRequest) -> PullAnswer:
+    """Bring a model's versions up to date with an MLflow registry."""
+    registry = Registry(uri=body.uri, token=body.token, hosts=settings.REGISTRY_HOSTS)
+    try:
+        with audit.by_key(call.key.name):
+            pulled = pull(call.project, None, registry, body.model, body.name)
+    except RegistryError as error:
+        raise bad_value(str(error), "uri") from error
+    return PullAnswer(new=pulled.new, changed=pulled.changed, same=pulled.same, problems=pulled.problems)
+
+
 OPERATIONS = [
     Operation(
         method="GET", path="/model-versions", summary="List model versions", handle=versions, query=VersionPage,
@@ -228,6 +260,10 @@ OPERATIONS = [
     Operation(
         method="PUT", path="/model-versions", summary="Register a model version, or bring it up to date",
         handle=up_to_date, takes=UpToDate, answers=ModelVersionAnswer,
+    ),
+    Operation(
+        method="POST", path="/model-versions/pull", summary="Pull a model's versions from an MLflow registry",
+        handle=pull_versions, takes=PullRequest, answers=PullAnswer, apart=True,
     ),
     Operation(
         method="GET", path="/model-versions/{id}", summary="Read one", handle=version, answers=ModelVersionAnswer

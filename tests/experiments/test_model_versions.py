@@ -10,6 +10,7 @@ from django.urls import reverse
 from experiments.domain.metrics import Direction
 from experiments.domain.offline import OfflineUnit, OfflineValue, Origin, VersionStatus, named, value_problem
 from experiments.model_versions import (
+    Outcome,
     Registration,
     RegistrationError,
     ancestors,
@@ -119,11 +120,11 @@ def test_bring_up_to_date__what_is_not_stated_stays_and_metrics_are_merged(shop)
     register(shop, None, replace(V8, notes="kept"))
     auc = OfflineValue(name="AUC", value=0.8)
     given = Registration(name="ranker", version="v8", owner="Ads", metrics=(auc, replace(NDCG, value=0.432)))
-    found, is_new = bring_up_to_date(shop, None, given, frozenset({"owner"}), Origin.PROGRAM)
-    assert (is_new, found.owner, found.notes) == (False, "Ads", "kept")
+    found, outcome = bring_up_to_date(shop, None, given, frozenset({"owner"}), Origin.PROGRAM)
+    assert (outcome, found.owner, found.notes) == (Outcome.CHANGED, "Ads", "kept")
     assert [(one.name, one.value) for one in found.offline.all()] == [("NDCG@10", 0.432), ("AUC", 0.8)]
     before = AuditEntry.objects.count()
-    bring_up_to_date(shop, None, given, frozenset({"owner"}), Origin.PROGRAM)
+    assert bring_up_to_date(shop, None, given, frozenset({"owner"}), Origin.PROGRAM)[1] is Outcome.SAME
     assert AuditEntry.objects.count() == before
 
 
