@@ -15,6 +15,7 @@ from tests import builders
 from tests.analysis.programme import samples
 from tests.experiments.api.asking import DOCUMENT
 from tests.experiments.api.conftest import draft, flag
+from tests.experiments.registries import registry_of
 
 pytestmark = pytest.mark.django_db
 WHY = {"why": "to see"}
@@ -56,9 +57,10 @@ def catalogue(api):
     newer = api.ok("PUT", "/model-versions", fresh)
     assert newer["parent"] == "v7"
     for one, right in ((made, 30), (newer, 33)):
-        assert api.upload(f"/model-versions/{one['id']}/scores", scores(right), evaluation_set="held-out").json()[
-            "is_new"
-        ]
+        sent = api.upload(f"/model-versions/{one['id']}/scores", scores(right), evaluation_set="held-out")
+        assert sent.json()["is_new"]
+    with registry_of({"name": "ranker", "version": "1", "description": "First."}) as uri:
+        assert api.ok("POST", "/model-versions/pull", {"uri": uri, "model": "ranker", "name": "other"})["new"] == ["1"]
     found = api.ok("GET", f"/model-versions/{newer['id']}/comparison?old={made['id']}")["comparisons"][0]
     assert (found["examples"], found["changed"]) == (40, 0.075)
 
