@@ -49,5 +49,18 @@ class Settings:
     few_clusters: int = 40
     """Fewer units than this in a variant and the delta method's variance of a ratio is too small on average."""
 
+    drift_least: int = 200
+    """Fewest values on each side to compare distributions: some twenty in each of ten groups."""
+
+    drift_slight: float = 0.10
+    """Population stability index from which a distribution is said to have moved (Siddiqi, Credit Risk Scorecards,
+    2006: below .10 no change, from .25 a major one)."""
+
+    drift_large: float = 0.25
+    """Index from which what was learned from the first days may not hold any more (Siddiqi 2006)."""
+
+    drift_alpha: float = 0.001
+    """p-value below which chance does not explain an index; looked at daily for a month, as the split."""
+
 
 DEFAULTS = Settings()
