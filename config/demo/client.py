@@ -118,6 +118,34 @@ class AppClient:
                 return
             await asyncio.sleep(0.2)
 
+    async def interleave(
+        self, experiment: str, unit: str, impression: str, control: list[str], treatment: list[str], length: int
+    ) -> dict[str, Any] | None:
+        """Have two rankings mixed; return the properties of the event that reports it, or None outside the traffic."""
+        asked = {"experiment": experiment, "unit": unit, "impression_id": impression, "control": control,
+                 "treatment": treatment, "length": length}  # fmt: skip
+        body = msgspec.json.encode(asked)
+        answer = msgspec.json.decode((await self._persist("POST", "/v1/interleave", self._ask, lambda: body)).body)
+        properties: dict[str, Any] | None = answer["properties"]
+        return properties
+
+    async def wait_until_served(self, flag: str, seconds: float = 30.0) -> None:
+        """Wait until the server has heard of an experiment that was started a moment ago."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                await self.evaluate(flag, "nobody", {"session_id": "nobody", "block_id": "nowhere|0"})
+            except RefusedError as error:
+                if error.status != 404 or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(0.2)
+
+    async def wait_for_change(self, seconds: float = 2.0) -> None:
+        """Give every server process the time in which it hears of a change; it is told within a second."""
+        await asyncio.sleep(seconds)
+
     async def send(self, events: list[Event]) -> BatchAnswer:
         """Send at most ``LARGEST_BATCH`` events; when this returns, the server has them for good."""
 

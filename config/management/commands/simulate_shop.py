@@ -13,6 +13,7 @@ from config.demo.catalogue import CLICKS_DECIDE, Serves, Story, story
 from config.demo.client import AppClient
 from config.demo.command import DemoCommand
 from config.demo.credentials import PROJECT_SLUG
+from config.demo.kinds import running
 from config.demo.progress import Reporter
 from config.demo.project import (
     ensure_catalogue,
@@ -30,6 +31,7 @@ from experiments.models import Experiment, Project, User
 
 MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200
 BROKEN_SPLIT_LOSES = 0.15
+DEFAULT_KEY = "simulated-shop"
 T = TypeVar("T")
 
 
@@ -51,7 +53,7 @@ class Command(DemoCommand):
             "--project",
             help=f"slug of the project (default: {PROJECT_SLUG}; of a programme {programme.PROJECT_SLUG})",
         )
-        parser.add_argument("--experiment", metavar="KEY", default="simulated-shop", help="default: %(default)s")
+        parser.add_argument("--experiment", metavar="KEY", default=DEFAULT_KEY, help="default: %(default)s")
         parser.add_argument("--shoppers", type=int, help="default: 5000; 1000 for each experiment of a programme")
         parser.add_argument("--days", type=int, help="days in the past to fill (default: 14; of a programme 7)")
         parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
@@ -64,6 +66,12 @@ class Command(DemoCommand):
             "--split", choices=["fair", "broken"], default="fair", help="broken: the treatment loses exposures"
         )
         truth.add_argument("--lost-exposures", type=float, help="share that a broken split loses (default: 0.15)")
+        parser.add_argument(
+            "--kind",
+            choices=sorted(running.KINDS),
+            help="simulate another kind than an A/B test, in sizes of its own; --shoppers are then its decisions, "
+            "searches, sessions or orders, and --ctr-effect is its effect",
+        )
         whole = parser.add_argument_group("many experiments")
         whole.add_argument(
             "--programme",
@@ -84,6 +92,9 @@ class Command(DemoCommand):
 
     def work(self, options: dict[str, Any], reporter: Reporter) -> None:
         """Simulate the past, or feed the present."""
+        if options["kind"] is not None:
+            self._kind(options, reporter)
+            return
         _fill_in(options)
         _check(options)
         if options["programme"] is not None:
@@ -109,6 +120,26 @@ class Command(DemoCommand):
         run = drive.Drive(story=plan, names=names, start=start)
         found = asyncio.run(_drive(options, key, run, truths(experiment), reporter))
         if options["check"] and (missed := report.beyond_chance(found)):
+            raise CommandError(f"The truth lies further outside than chance explains: {', '.join(missed)}.")
+
+    def _kind(self, options: dict[str, Any], reporter: Reporter) -> None:
+        user = ensure_user()
+        project = _project(options["project"] or PROJECT_SLUG, user)
+        key = options["api_key"] or ensure_key(project, user)
+        named = options["experiment"] if options["experiment"] != DEFAULT_KEY else None
+        asked = running.Asked(
+            kind=options["kind"],
+            experiment=named,
+            size=options["shoppers"],
+            days=options["days"],
+            seed=options["seed"],
+            effect=options["ctr_effect"] or None,
+        )
+        wish = running.wish_of(asked, project, user)
+        address = options["base_url"], key, options["connections"]
+        found = running.simulate(address, options["kind"], wish, reporter)
+        missed = [one.name for one in found if one.is_beyond_chance]
+        if options["check"] and missed:
             raise CommandError(f"The truth lies further outside than chance explains: {', '.join(missed)}.")
 
     def _programme(self, options: dict[str, Any], reporter: Reporter) -> None:
