@@ -26,7 +26,7 @@ def test_batch__one_bad_event__costs_only_itself():
             "code": "missing_unit",
             "message": (
                 "The event names no unit; send userId, anonymousId or one of the properties "
-                "session_id, account_id, impression_id."
+                "session_id, account_id, impression_id, block_id."
             ),
         }
     ]
