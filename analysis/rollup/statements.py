@@ -56,7 +56,7 @@ JOIN (
     FROM experiments_experimentmetric p JOIN experiments_metricversion d ON d.id = p.version_id
 ) m ON m.experiment_id = x.id
 CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHERE m.denominator_event <> '') n
-WHERE x.started_at IS NOT NULL
+WHERE x.started_at IS NOT NULL AND x.design = '{}'  -- kinds with a design add up their metrics by themselves
 """
 
 # Only the current phase counts: at its beginning every unit was dealt anew.
@@ -197,7 +197,10 @@ NEW_EVENTS = """
 # their index, in a subquery that the planner may not turn round: today's partition has no statistics in the morning,
 # and without them it would read the whole log for every unit. Many units are cheaper met in one pass (``SCAN``).
 MOVED_BY_INDEX = """
-    FROM fold_unit e
+    FROM (
+        SELECT * FROM fold_unit u
+        WHERE EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = u.experiment_id) OFFSET 0
+    ) e
     JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
     CROSS JOIN LATERAL (
         SELECT l.name, l.at, l.props FROM events_log l
