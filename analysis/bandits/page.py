@@ -1,6 +1,7 @@
 """The part of a results page that is a bandit's own: shares over time, who is best, what moving shares brought."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
@@ -76,7 +77,7 @@ def bandit_page(results: Results) -> BanditPage | None:
         scale=scale,
         reward=metric.name,
         earned="" if withheld else _earned(results, found),
-        figure=_figure(found, names),
+        figure=_figure(found, names, results.as_of),
         names=names,
         rows=[
             (moment(row.began_at), [weight(share) for share in row.shares], number(row.units)) for row in found.history
@@ -102,7 +103,7 @@ def _rows(
                 model_version=variant.model_version or "",
                 is_control=variant.is_control,
                 share=weight(arm.share),
-                best="–" if withheld or arm.best is None else percent(arm.best, 1),
+                best="–" if withheld or arm.best is None else _chance(arm.best),
                 value="–" if withheld else quantity(arm.value, metric.display_unit, currency),
                 interval=""
                 if withheld or arm.interval is None
@@ -145,10 +146,16 @@ def _earned(results: Results, found: BanditResult) -> str:
     shown = "number" if unit == "percent" else unit
     low, high = (_total(end, shown, currency) for end in found.earned_interval)
     value = _total(found.earned, shown, currency)
-    return (
-        f"Beside an even split of the same {results.experiment.unit_type}s, moving shares brought {value} in all of "
-        f"“{what}” ({low} to {high})."
-    )
+    more = f"{value} in all of “{what}”" if shown != "number" else f"{value} of what “{what}” counts"
+    even = f"an even split of the same {results.experiment.unit_type}s"
+    return f"Beside {even}, moving shares brought {more} ({low} to {high})."
+
+
+def _chance(share: float) -> str:
+    """Write a probability; what is nearly certain is not certain."""
+    if share > 0.999:
+        return ">99.9%"
+    return "<0.1%" if share < 0.001 else percent(share, 1)
 
 
 def _total(value: float, unit: str, currency: str) -> str:
@@ -157,20 +164,23 @@ def _total(value: float, unit: str, currency: str) -> str:
     return change(value, unit, currency)
 
 
-def _figure(found: BanditResult, names: list[str]) -> dict[str, Any] | None:
+def _figure(found: BanditResult, names: list[str], as_of: datetime) -> dict[str, Any] | None:
     """Draw each variant's share over time, stacked: every batch is one step."""
     if len(found.history) < 2:
         return None
     figure = go.Figure()
+    # The last shares hold until now: one more point draws them as long as they have lasted.
+    rows = [*found.history, found.history[-1]]
+    moments = [*(row.began_at for row in found.history), max(as_of, found.history[-1].began_at)]
     for position, name in enumerate(names):
         figure.add_scatter(
-            x=[row.began_at for row in found.history],
-            y=[row.shares[position] / 10_000 for row in found.history],
+            x=moments,
+            y=[row.shares[position] / 10_000 for row in rows],
             name=plain_text(name),
             mode="lines",
             line={"shape": "hv", "color": colour_of(position), "width": 2.5},
             hovertemplate="%{y:.1%}",
         )
     figure.update_layout(**layout(legend=True), yaxis_tickformat=".0%", yaxis_range=[0, 1])
-    figure.update_xaxes(hoverformat="%-d %b, %H:%M")
+    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%-d %b, %H:%M", nticks=5)
     return figure_json(figure)

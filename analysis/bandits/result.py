@@ -63,7 +63,7 @@ def read(experiment: Experiment, as_of: datetime) -> Results | None:
     units = int(sum(batch.units.sum() for batch in found.batches))
     quarantined = Enrolment.objects.filter(experiment=experiment, quarantined=True).count()
     split_p = split_p_value(found.batches)
-    checked = checks(split_p, DEFAULTS.srm_threshold, quarantined, units, len(found.rows))
+    checked = checks(split_p, DEFAULTS.srm_threshold, quarantined, units)
     trustworthy = all(check.ok is not False for check in checked)
     arms = _arms(found)
     parts = Parts(
@@ -153,6 +153,7 @@ def _arm(found: Found, place: int, variant: Variant) -> Arm:
         difference=difference.value if difference else None,
         interval=difference.interval if difference else None,
         lift=lift.value if isinstance(lift, Lift) else None,
+        lift_interval=lift.interval if isinstance(lift, Lift) and isinstance(lift.interval, tuple) else None,
         reading=_reading(found, difference) if not variant.is_control else Reading.NO_CLEAR_CHANGE,
     )
 

@@ -22,6 +22,7 @@ class Arm:
     difference: float | None
     interval: tuple[float, float] | None
     lift: float | None
+    lift_interval: tuple[float, float] | None
     reading: Reading
 
 
@@ -97,19 +98,24 @@ def _verdict(decision: str, tone: Tone, headline: str, explanation: str, next_st
 
 
 def _change(one: Arm, story: Story) -> str:
-    if one.lift is not None:
+    if one.lift is not None and one.lift_interval is not None:
         return f"{wording.signed_percent(one.lift)} {wording.inside(story.reward)}"
     return f"{wording.signed_amount(one.difference or 0.0, story.unit, story.currency)} {wording.inside(story.reward)}"
 
 
 def _said(arms: Sequence[Arm], story: Story) -> str:
+    against = _control(arms)
     known = [one for one in arms if not one.is_control and one.interval is not None]
-    return " ".join(
-        f"{one.name} against {_control(arms)}: {_change(one, story)} "
-        f"(between {_signed(one.interval[0], story)} and {_signed(one.interval[1], story)})."
-        for one in known
-        if one.interval is not None
-    )
+    return " ".join(f"{one.name} against {against}: {_change(one, story)} ({_between(one, story)})." for one in known)
+
+
+def _between(one: Arm, story: Story) -> str:
+    """Return the interval on the scale of the change beside it."""
+    if one.lift is not None and one.lift_interval is not None:
+        low, high = (wording.signed_percent(end) for end in one.lift_interval)
+    else:
+        low, high = (_signed(end, story) for end in one.interval or (0.0, 0.0))
+    return f"between {low} and {high}"
 
 
 def _control(arms: Sequence[Arm]) -> str:
@@ -120,7 +126,7 @@ def _signed(value: float, story: Story) -> str:
     return wording.signed_amount(value, story.unit, story.currency) if value else "0"
 
 
-def checks(split_p: float | None, threshold: float, quarantined: int, units: int, batches: int) -> list[Check]:
+def checks(split_p: float | None, threshold: float, quarantined: int, units: int) -> list[Check]:
     """Return what was looked at before any number was believed."""
     broken = split_p is not None and split_p < threshold
     moved = quarantined / (units + quarantined) if units + quarantined else 0.0
@@ -144,5 +150,4 @@ def checks(split_p: float | None, threshold: float, quarantined: int, units: int
             summary=f"{quarantined:,} units were seen in two variants and are left out",
             what_to_do="Ask once a session and keep the answer: shares change in between." if many else "",
         ),
-        Check(key="batches", name="Batches", ok=None, summary=f"{batches:,} with known shares"),
     ]

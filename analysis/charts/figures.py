@@ -27,7 +27,7 @@ def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict
     figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
     figure.update_layout(**layout(legend=len(series) > 1))
     figure.update_yaxes(**_ticks(series))
-    figure.update_xaxes(**_day_ticks([p.day for one in series for p in one.points]))
+    figure.update_xaxes(**day_ticks([p.day for one in series for p in one.points]))
     return figure_json(figure)
 
 
@@ -73,7 +73,7 @@ def _bar(lift: float, low: float, high: float, colour: str) -> dict[str, Any]:
     return {"type": "data", "array": [high - lift], "arrayminus": [lift - low], "color": colour, "width": 6}
 
 
-def _day_ticks(days: Sequence[date]) -> dict[str, Any]:
+def day_ticks(days: Sequence[date]) -> dict[str, Any]:
     """Return a label for each of a few days; plotly.js would repeat the same day at several hours."""
     shown = sorted(set(days))
     return {"tickmode": "array", "tickvals": shown} if 0 < len(shown) <= FEW_DAYS else {}
@@ -92,7 +92,7 @@ def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[Variant
             hovertemplate="%{y:,}",
         )
     figure.update_layout(**layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
-    figure.update_xaxes(**_day_ticks([p.day for p in points]))
+    figure.update_xaxes(**day_ticks([p.day for p in points]))
     return figure_json(figure)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from analysis.charts.figures import figure_json, layout
+from analysis.charts.figures import day_ticks, figure_json, layout
 from analysis.results.designs import InterleavingResult
 from analysis.results.schema import Results
 from experiments.pages.formats import day, decimals, number, percent
@@ -137,4 +137,5 @@ def _figure(found: InterleavingResult) -> dict[str, Any] | None:
         hovertemplate="%{y:+.4f}, %{customdata[0]:,} units",
     )
     figure.update_layout(**layout(legend=False))
+    figure.update_xaxes(**day_ticks([one.day for one, _, _ in points]))
     return figure_json(figure)

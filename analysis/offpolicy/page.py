@@ -211,7 +211,8 @@ def _segment(one: SegmentSupport) -> SegmentRow:
 def _weight_words(one: PolicyResult, rows: int) -> str:
     never = sum(b.rows for b in one.bins if b.high == 0)
     heavy = sum(b.share for b in one.bins if b.low >= 8)
-    parts = [f"A decision that it would take as often weighs 1; the heaviest weighs {one.largest or 0:,.1f}."]
+    heaviest = f"the heaviest weighs {one.largest or 0:,.1f}"
+    parts = [f"Decisions by their weight: one that it would take as often weighs 1, {heaviest}."]
     if never:
         parts.append(f"{percent(never / max(1, rows), 0)} of what was logged it would never do.")
     if heavy:
@@ -238,6 +239,5 @@ def _figure(bins: Sequence[WeightBin], rows: int) -> dict[str, Any]:
             x=labels, y=values, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y:.1%}"
         )
     figure.update_layout(**layout(legend=True), barmode="group", bargap=0.25, yaxis_tickformat=".0%")
-    figure.update_xaxes(type="category", title={"text": "Weight of a decision"}, tickformat=None, hoverformat=None)
-    figure.update_layout(margin={"l": 56, "r": 12, "t": 8, "b": 56})
+    figure.update_xaxes(type="category", tickformat=None, hoverformat=None)
     return figure_json(figure)

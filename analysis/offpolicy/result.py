@@ -162,13 +162,19 @@ def _result(asked: Asked, decisions: Decisions, judged: Sequence[Judged]) -> Off
         rows=decisions.rows,
         duplicates=decisions.duplicates,
         units=known.clusters if known is not None else None,
-        logged_value=known.logging if known is not None else None,
+        logged_value=known.logging if known is not None else _logged(judged),
         logged_interval=logged.interval if isinstance(logged, Value) else None,
         reward=asked.metric.name,
         display_unit=asked.metric.display_unit,
         policies=[_policy(one) for one in judged],
         notes=list(decisions.notes),
     )
+
+
+def _logged(judged: Sequence[Judged]) -> float | None:
+    """Return what ran earned where every candidate is refused: that much any sound log knows."""
+    tally = judged[0].sums.tally if judged else None
+    return None if tally is None or not tally.rows or tally.broken else float(tally.sums[3]) / tally.rows
 
 
 def _policy(one: Judged) -> PolicyResult:

@@ -55,7 +55,8 @@ def verdict(candidates: Sequence[Candidate], story: Story) -> Verdict:
 def checks(candidates: Sequence[Candidate], broken: int, rows: int, duplicates: int) -> list[Check]:
     """Return what was looked at before any number was believed."""
     refused = [one.name for one in candidates if one.refusal]
-    few = [one.name for one in candidates if not one.refusal and one.effective_rewards < FEW_REWARDS]
+    known = [one for one in candidates if not one.refusal]
+    few = [one.name for one in known if one.effective_rewards < FEW_REWARDS]
     found = [
         Check(
             key="propensities",
@@ -80,10 +81,8 @@ def checks(candidates: Sequence[Candidate], broken: int, rows: int, duplicates: 
         Check(
             key="rewards",
             name="Rewarded decisions",
-            ok=None if not rows or not [one for one in candidates if not one.refusal] else not few,
-            summary=f"few of them carry the value of {wording.listed(few)}."
-            if few
-            else "enough of them carry the values",
+            ok=None if not rows or not known else not few,
+            summary=_rewards(known, few),
             what_to_do="Take its interval for a rough guess and log for longer." if few else "",
         ),
     ]
@@ -91,6 +90,12 @@ def checks(candidates: Sequence[Candidate], broken: int, rows: int, duplicates: 
         text = f"{duplicates:,} rows repeat a decision; each counts once"
         found.append(Check(key="duplicates", name="Repeated decisions", ok=None, summary=text))
     return found
+
+
+def _rewards(known: Sequence[Candidate], few: list[str]) -> str:
+    if not known:
+        return "not looked at, because no value is shown"
+    return f"few of them carry the value of {wording.listed(few)}." if few else "enough of them carry the values"
 
 
 def _gain(one: Candidate) -> float:

@@ -70,7 +70,7 @@ def switchback_page(results: Results) -> SwitchbackPage | None:
     shown = max(found.regions, key=lambda one: one.control_blocks + one.treated_blocks).region if found.regions else ""
     return SwitchbackPage(
         facts=[
-            ("Blocks", f"{number(found.control_blocks)} / {number(found.treated_blocks)}"),
+            ("Blocks, control / treated", f"{number(found.control_blocks)} / {number(found.treated_blocks)}"),
             ("Regions", number(len(found.regions)) if len(found.regions) > 1 else WHOLE_MARKET),
             ("A block", f"{found.block_minutes} minutes"),
         ],
@@ -125,5 +125,5 @@ def _figure(found: SwitchbackResult, region: str, names: tuple[str, str]) -> dic
             hovertemplate="%{y:,.4~g}",
         )
     figure.update_layout(**layout(legend=True))
-    figure.update_xaxes(hoverformat="%-d %b, %H:%M")
+    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%-d %b, %H:%M", nticks=5)
     return figure_json(figure)
