@@ -66,6 +66,23 @@ def test_simulate_shop__with_a_broken_split__is_reported_as_not_trustworthy(stac
     assert "NOT TRUSTWORTHY" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "said"),
+    [
+        ("offpolicy", ("--shoppers", "1500"), "Worth an A/B test"),
+        ("interleaving", ("--shoppers", "900", "--ctr-effect", "0.8"), "People prefer New ranker"),
+        ("bandit", ("--shoppers", "2400", "--days", "4", "--ctr-effect", "0.8"), "Banner B is better"),
+        ("switchback", ("--shoppers", "3000", "--days", "7", "--ctr-effect", "0.4"), "Surge price is better"),
+    ],
+)
+def test_simulate_kind__known_truth__is_reported_as_it_is(
+    stack: RunningStack, kind: str, size: tuple[str, ...], said: str
+):
+    found = stack.manage("simulate_shop", "--kind", kind, *size, "--check")
+    assert said in found
+    assert "reported: nothing" not in found
+
+
 def test_replay__of_both_campaigns__prints_the_known_figures_and_the_lesson_twice_the_same(stack: RunningStack):
     first = stack.manage("replay_open_bandit")
     assert [line for line in findings(first) if line in BOTH_CAMPAIGNS] == BOTH_CAMPAIGNS
