@@ -40,6 +40,7 @@ bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.statistics --replay
+	$(BIN)/python -m benchmarks.offpolicy
 
 check: setup browser ## lint, types, imports, tests
 	$(BIN)/ruff format --check .
