@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import tasks
@@ -172,6 +172,7 @@ def test_plan__users_as_units__are_refused_because_they_come_back(shop):
         check(plan_of(tested))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=8), st.integers(0, 1000))
 def test_whole__any_shares__adds_up_and_keeps_the_floor(raw, floor):
     floor = min(floor, 10_000 // len(raw) // 2)
