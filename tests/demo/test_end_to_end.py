@@ -66,6 +66,7 @@ def test_simulate_shop__with_a_broken_split__is_reported_as_not_trustworthy(stac
     assert "NOT TRUSTWORTHY" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "size", "said"),
     [

@@ -23,7 +23,7 @@ from tests.analysis.switchback.test_result import switchback as a_switchback
 from tests.builders import T0
 from tests.e2e.conftest import ARTEFACTS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 KEYS = ("would-it", "rankers", "banner", "surge")
 LOOKS = [("light", 1280), ("dark", 390)]
 
