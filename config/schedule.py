@@ -15,6 +15,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "update-event-catalogue": every(30.0, "events.update_catalogue"),
     "drop-old-events": every(3600.0, "analysis.drop_old_events"),
     "refresh-running-experiments": every(60.0, "analysis.refresh_running"),
+    "scan-interactions": every(1800.0, "analysis.scan_interactions"),
+    "watch-holdbacks": every(3600.0, "analysis.watch_holdbacks"),
     "renew-programme-readings": every(600.0, "analysis.renew_readings"),
     "move-bandits": every(60.0, "analysis.move_bandits"),
     "queue-due-digests": every(60.0, "analysis.queue_due_digests"),

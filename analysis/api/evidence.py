@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
+from django.utils import timezone
 from msgspec import Meta
 
-from analysis.programme import readings
+from analysis.programme import holdbacks, interactions, north_star, quarters, readings
 from analysis.programme.choice import PERIODS, Question, known_metrics
-from analysis.programme.schema import Proxies
+from analysis.programme.schema import Holdbacks, Interactions, NorthStar, Proxies
 from experiments.api.answers import bad_value
 from experiments.api.fields import Taken
 from experiments.api.operations import Call, Operation
@@ -55,9 +56,45 @@ def proxies(call: Call) -> ProxiesAnswer:
     return ProxiesAnswer(**fields, made_at=kept.made_at, stale=kept.stale)
 
 
+class NorthStarQuery(Taken, frozen=True, kw_only=True):
+    """Which quarter, as 2026-Q4; left out, the present one."""
+
+    quarter: Annotated[str, Meta(max_length=7)] = ""
+
+
+def moved(call: Call) -> NorthStar:
+    """Say what moved the north-star metric in a quarter."""
+    query: NorthStarQuery = call.query
+    if query.quarter and quarters.bounds(query.quarter) is None:
+        raise bad_value(f"quarter is {query.quarter!r}; it looks like 2026-Q4.", "quarter")
+    return north_star.read(call.project, query.quarter, timezone.now())
+
+
+def disturbing(call: Call) -> Interactions:
+    """Say which experiments disturb each other."""
+    return interactions.read(call.project, timezone.now())
+
+
+def lasting(call: Call) -> Holdbacks:
+    """Say whether shipped lifts last."""
+    return holdbacks.read(call.project)
+
+
 OPERATIONS = [
     Operation(
         method="GET", path="/evidence", summary="Which proxies can be trusted", handle=proxies, query=EvidenceQuery,
         answers=ProxiesAnswer,
+    ),
+    Operation(
+        method="GET", path="/evidence/north-star", summary="What moved the north star", handle=moved,
+        query=NorthStarQuery, answers=NorthStar,
+    ),
+    Operation(
+        method="GET", path="/evidence/interactions", summary="Which experiments disturb each other",
+        handle=disturbing, answers=Interactions,
+    ),
+    Operation(
+        method="GET", path="/evidence/holdbacks", summary="Whether shipped lifts last", handle=lasting,
+        answers=Holdbacks,
     ),
 ]  # fmt: skip

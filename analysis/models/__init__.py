@@ -10,7 +10,7 @@ from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
 from analysis.models.notices import Follow, Notice, Occurrence, Recipient, Watched, Webhook
 from analysis.models.portfolios import Portfolio
-from analysis.models.programme import EffectVector, ProgrammeReading
+from analysis.models.programme import EffectVector, HoldbackWatch, InteractionScan, ProgrammeReading
 from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
 from analysis.models.saved_view import SavedView
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
@@ -27,6 +27,8 @@ __all__ = [
     "FoldedProject",
     "Follow",
     "Glance",
+    "HoldbackWatch",
+    "InteractionScan",
     "Look",
     "MetricCertificate",
     "MomentSet",

@@ -68,3 +68,56 @@ class ProgrammeReading(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} of {self.project} ({self.choice}) at {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class InteractionScan(models.Model):
+    """Two experiments that ran at the same time, and whether one changes what the other does.
+
+    ``first`` is the older one. ``seen`` is a digest of what was read; ``tuned_for`` the shared units at which the tests
+    are sharpest, fixed at the first scan, because they may be looked at every day. ``reason`` says why nothing could be
+    tested; else ``tests`` holds ``programme.schema.InteractionTest``, one a metric and pair of treatments.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    first = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="+")
+    seen = models.CharField(max_length=64)
+    scanned_at = models.DateTimeField()
+    units = models.PositiveBigIntegerField()
+    tuned_for = models.PositiveBigIntegerField(null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    tests = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["first", "second"], name="one_interaction_scan_per_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.first} and {self.second}: {self.reason or f'{len(self.tests)} tests'}"
+
+
+class HoldbackWatch(models.Model):
+    """What a holdback is held to, declared before it is looked at, and what it has said since.
+
+    ``metric``, ``effect``, ``standard_error``, ``scale``, ``alpha``, ``sign`` and ``block_days`` never change once
+    written. Effects are log lifts with better as positive. ``blocks`` and ``covariance`` (upper triangle) are those of
+    the finished blocks of time; ``largest`` is the highest bet against a lasting effect so far.
+    """
+
+    holdback = models.OneToOneField(Experiment, on_delete=models.CASCADE, primary_key=True, related_name="watch")
+    metric = models.CharField(max_length=80)
+    declared_at = models.DateTimeField()
+    effect = models.FloatField(null=True)
+    standard_error = models.FloatField(null=True)
+    scale = models.FloatField(null=True)
+    alpha = models.FloatField()
+    sign = models.SmallIntegerField()
+    block_days = models.PositiveSmallIntegerField()
+    reason = models.CharField(max_length=300, blank=True)
+    read_at = models.DateTimeField(null=True)
+    blocks = ArrayField(models.FloatField(), default=list)
+    covariance = ArrayField(models.FloatField(), default=list)
+    largest = models.FloatField(default=1.0)
+    decayed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.holdback} held to {self.metric}"

@@ -178,9 +178,175 @@ class Proxies(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Reading(Struct, frozen=True, kw_only=True):
-    """When a reading was made, whether newer data is there, and how long it took."""
+class LaunchFact(Struct, frozen=True, kw_only=True):
+    """A change that reached everyone. Effects are log lifts of its own audience; intervals are at 95 %.
 
-    made_at: datetime
-    stale: bool
-    seconds: float
+    ``believed`` is the effect with its luck removed, ``kept`` how much of the raw effect that is. ``reach`` is the
+    share of the metric's total that its audience stands for, ``felt`` how much of the holdout's time everyone had it,
+    and ``contribution`` what it therefore adds to the holdout's lift. ``yearly`` is in the metric's own unit.
+    """
+
+    experiment: str
+    name: str
+    shipped_at: datetime
+    raw: float | None = None
+    raw_interval: Interval | None = None
+    believed: float | None = None
+    believed_interval: Interval | None = None
+    kept: float | None = None
+    reach: float = 1.0
+    felt: float | None = None
+    contribution: float | None = None
+    yearly: float | None = None
+    yearly_interval: Interval | None = None
+    reason: str = ""
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """A step of the way from nothing to what the holdout measured, as log lifts. ``is_total`` starts at zero."""
+
+    name: str
+    value: float
+    interval: Interval | None
+    is_total: bool = False
+    experiment: str = ""
+
+
+class HoldoutFact(Struct, frozen=True, kw_only=True):
+    """What a holdout measured of everything together."""
+
+    experiment: str
+    name: str
+    started_at: datetime
+    until: datetime
+    lift: float
+    interval: Interval
+
+
+class LeeShen(Struct, frozen=True, kw_only=True):
+    """The check of the shrunken sum: the plain sum over clear gains, less how much luck is expected in it."""
+
+    comparisons: int
+    chosen: int
+    claimed: float
+    corrected: float
+    shrunk: float
+
+
+class NorthStar(Struct, frozen=True, kw_only=True):
+    """What moved the north-star metric in a quarter."""
+
+    metric: str | None
+    name: str
+    display_unit: str
+    currency: str
+    quarter: str
+    quarters: list[str]
+    headline: str
+    explanation: str
+    tone: str
+    launches: list[LaunchFact]
+    together: float | None
+    together_interval: Interval | None
+    claimed: float | None
+    yearly: float | None
+    yearly_interval: Interval | None
+    comparisons: int
+    lee_shen: LeeShen | None
+    holdout: HoldoutFact | None
+    bars: list[Bar]
+    unexplained: float | None
+    unexplained_interval: Interval | None
+    notes: list[str]
+    lower_is_better: bool = False
+
+
+class InteractionTest(Struct, frozen=True, kw_only=True):
+    """Whether two treatments' effects on one metric add up, at every moment at once.
+
+    ``alone`` and ``together`` are the first experiment's lift without and with the second's treatment; ``value`` is the
+    difference of differences as a share of the value where neither treatment is, with an always-valid interval.
+    """
+
+    metric: str
+    metric_name: str
+    first_treatment: str
+    second_treatment: str
+    units: int
+    alone: float
+    together: float
+    value: float
+    interval: Interval
+    p_value: float
+    counted_by: str
+
+
+class PairFact(Struct, frozen=True, kw_only=True):
+    """A pair of experiments with its tests; ``adjusted`` are their p-values over all pairs of the project."""
+
+    first: str
+    first_name: str
+    second: str
+    second_name: str
+    units: int
+    scanned_at: datetime
+    reason: str
+    tests: list[InteractionTest]
+    adjusted: list[float]
+    disturbed: bool
+    sentence: str
+
+
+class Interactions(Struct, frozen=True, kw_only=True):
+    """Which experiments disturb each other, over all pairs that ran at the same time."""
+
+    headline: str
+    explanation: str
+    tone: str
+    pairs: list[PairFact]
+    tested: int
+    untested: int
+
+
+class BlockFact(Struct, frozen=True, kw_only=True):
+    """The effect in one finished block of time after the launch, as a lift."""
+
+    start: datetime
+    end: datetime
+    lift: float
+    interval: Interval
+
+
+class HoldbackFact(Struct, frozen=True, kw_only=True):
+    """A launch that keeps being measured. Lifts are relative changes; ``evidence`` is the bet against a lasting lift,
+    called from ``needed`` on."""
+
+    experiment: str
+    name: str
+    parent: str
+    parent_name: str
+    metric: str
+    metric_name: str
+    shipped_at: datetime | None
+    state: str
+    sentence: str
+    tone: str
+    promised: float | None
+    promised_interval: Interval | None
+    lately: float | None
+    lately_interval: Interval | None
+    overall: float | None
+    overall_interval: Interval | None
+    evidence: float | None
+    needed: float
+    since: datetime | None
+    blocks: list[BlockFact]
+
+
+class Holdbacks(Struct, frozen=True, kw_only=True):
+    """Whether shipped lifts last."""
+
+    headline: str
+    explanation: str
+    tone: str
+    holdbacks: list[HoldbackFact]

@@ -6,7 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from analysis.models import ProgrammeReading
-from analysis.programme import readings
+from analysis.programme import holdbacks, interactions, readings
+from analysis.refreshing import TRANSIENT
+from experiments.domain.kinds import ExperimentKind
 from experiments.models import Project
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,30 @@ def renew_reading(project_id: int, word: str) -> None:
     project = Project.objects.select_related("north_star").filter(pk=project_id).first()
     if project is not None:
         readings.renew_one(project, word, timezone.now())
+
+
+@shared_task(name="analysis.scan_interactions", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def scan_interactions() -> None:
+    """Scan the pairs of experiments that are due, project by project; what is left over waits for the next turn."""
+    for project in Project.objects.filter(experiments__started_at__isnull=False).distinct():
+        try:
+            interactions.scan(project, timezone.now())
+        except TRANSIENT:
+            raise
+        except Exception:
+            logger.exception("the interactions of project %s could not be scanned", project.slug)
+
+
+@shared_task(name="analysis.watch_holdbacks", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def watch_holdbacks() -> None:
+    """Hold every holdback to what its launch promised, once another block of time is over."""
+    for project in Project.objects.filter(experiments__kind=ExperimentKind.HOLDBACK.value).distinct():
+        try:
+            holdbacks.watch(project, timezone.now())
+        except TRANSIENT:
+            raise
+        except Exception:
+            logger.exception("the holdbacks of project %s could not be read", project.slug)
 
 
 @shared_task(name="analysis.renew_readings", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)

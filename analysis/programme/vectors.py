@@ -1,5 +1,6 @@
 """Effect vectors: made from an experiment's moments with every result, kept for good, read back by the thousand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,8 +118,10 @@ class Vector:
     family: str
     started_at: datetime
     ended_at: datetime | None
+    planned_end: datetime
     stopped_early: bool
     shipped: bool
+    as_of: datetime
     metrics: tuple[str, ...]
     log_lifts: Array
     log_covariance: Array
@@ -127,6 +130,10 @@ class Vector:
     differences: Array
     variances: Array
     units: int
+
+    def past_plan(self, now: datetime) -> bool:
+        """Say whether the planned days are over."""
+        return now >= self.planned_end
 
     def place(self, metric: str) -> int | None:
         """Return where a metric stands, or None if the experiment does not have it."""
@@ -140,9 +147,10 @@ SELECT DISTINCT ON (v.experiment_id, v.variant_id)
        v.id, e.id, e.key, e.name, w.id, CASE WHEN n.treatments > 1 THEN w.name ELSE '' END,
        w.model_version_id, c.model_version_id, coalesce(m.name, ''),
        coalesce(e.phase_started_at, e.started_at), e.stopped_at,
+       coalesce(e.phase_started_at, e.started_at) + e.planned_days * interval '1 day',
        e.stopped_at IS NOT NULL AND e.stopped_at
            < coalesce(e.phase_started_at, e.started_at) + (e.planned_days - 1) * interval '1 day',
-       coalesce(e.shipped_variant_id = w.id, false), v.metrics, v.units + v.control_units,
+       coalesce(e.shipped_variant_id = w.id, false), v.as_of, v.metrics, v.units + v.control_units,
        array_send(v.log_lifts), array_send(v.log_covariance), array_send(v.folds),
        array_send(v.control), array_send(v.differences), array_send(v.covariance)
 FROM analysis_effectvector v
@@ -154,19 +162,28 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS treatments FROM experiments_variant o WHERE o.experiment_id = e.id AND o.position > 0
 ) n
 WHERE v.project_id = %(project)s AND v.trustworthy AND e.kind = ANY(%(kinds)s)
-  AND (e.status = 'stopped'
+  AND (%(unfinished)s OR e.status = 'stopped'
        OR coalesce(e.phase_started_at, e.started_at) + e.planned_days * interval '1 day' <= %(now)s)
 ORDER BY v.experiment_id, v.variant_id, v.as_of DESC
 """
-COMPARING = ["standard"]
+COMPARING = ("standard",)
 """Kinds of experiments whose treatments are changes that were tried; a holdout measures what was launched."""
 _ITEMS = np.dtype([("length", ">i4"), ("value", ">f8")])
 _HEADER = 20  # bytes of a one-dimensional array's head: dimensions, flags, type, length, lower bound
 
 
-def load(project: Project, now: datetime) -> list[Vector]:
-    """Return every trustworthy treatment of experiments that are over or past their plan, oldest experiment first."""
-    parameters: dict[str, Any] = {"project": project.pk, "kinds": COMPARING, "now": now}
+def load(
+    project: Project, now: datetime, *, kinds: Sequence[str] = COMPARING, unfinished: bool = False
+) -> list[Vector]:
+    """Return every trustworthy treatment of experiments that are over or past their plan, oldest experiment first.
+
+    Args:
+        project: whose.
+        now: to tell what is past its plan.
+        kinds: of experiments.
+        unfinished: those that still run under their plan as well.
+    """
+    parameters: dict[str, Any] = {"project": project.pk, "kinds": list(kinds), "now": now, "unfinished": unfinished}
     with connection.cursor() as cursor:
         cursor.execute(LOAD, parameters)
         return [_vector(row) for row in cursor.fetchall()]
@@ -203,14 +220,15 @@ def version(project: Project) -> str:
 
 
 def _vector(row: tuple[Any, ...]) -> Vector:
-    (pk, experiment, key, name, variant, treatment, model, control_model, family, started, ended, early, shipped,
-     metrics, units, *arrays) = row  # fmt: skip
+    (pk, experiment, key, name, variant, treatment, model, control_model, family, started, ended, planned, early,
+     shipped, as_of, metrics, units, *arrays) = row  # fmt: skip
     lifts, log_covariance, folds, control, differences, covariance = (_floats(one) for one in arrays)
     p = len(metrics)
     return Vector(
         id=pk, experiment=experiment, key=key, name=name, variant=variant, treatment=treatment, model=model,
-        control_model=control_model, family=family, started_at=started, ended_at=ended, stopped_early=early,
-        shipped=shipped, metrics=tuple(metrics), units=units, log_lifts=lifts,
+        control_model=control_model, family=family, started_at=started, ended_at=ended, planned_end=planned,
+        stopped_early=early,
+        shipped=shipped, as_of=as_of, metrics=tuple(metrics), units=units, log_lifts=lifts,
         log_covariance=_square(log_covariance, p), folds=folds.reshape(-1, p), control=control,
         differences=differences, variances=covariance[_diagonal(p)],
     )  # fmt: skip

@@ -11,10 +11,11 @@ from benchmarks.calibration import (
     experience,
     looking,
     planned,
+    programme,
 )
 from benchmarks.calibration.figures import Scenario, registered
 
-MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience, chain)
+MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience, chain, programme)
 SCENARIOS: dict[str, Scenario] = {
     one.__name__: one for module in MODULES for one in registered() if one.__module__ == module.__name__
 }

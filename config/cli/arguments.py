@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from config.cli import commands, watching
+from config.cli import commands, evidence, watching
 
 Run = Callable[..., int | None]
+PERIODS = ("all", "year", "half", "quarter")
 STATUSES = ("draft", "running", "paused", "stopped")
 
 
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _steps(words)
     _reading(words)
     _catalogue(words)
+    _evidence(words)
     return top
 
 
@@ -97,6 +99,18 @@ def _catalogue(words: Any) -> None:
     register = _command(models, "register", commands.register_model, "register a version", "NAME", "VERSION")
     register.add_argument("--metric", metavar="NAME=VALUE", help="how good it looked offline, as ndcg@10=0.431")
     register.add_argument("--notes", default="")
+
+
+def _evidence(words: Any) -> None:
+    asked = _command(words, "evidence", evidence.proxies, "say which proxies can be trusted, over all experiments")
+    asked.add_argument("--business", metavar="METRIC", help="the business metric; the north star when left out")
+    asked.add_argument("--proxy", metavar="METRIC", help="the proxy to look at closely")
+    asked.add_argument("--family", metavar="MODEL", help="experiments of one model alone")
+    asked.add_argument("--period", choices=PERIODS, help="experiments of this time alone")
+    moved = _command(words, "north-star", evidence.north_star, "say what moved the north star")
+    moved.add_argument("--quarter", metavar="YYYY-Qn", help="the present one when left out")
+    _command(words, "interactions", evidence.interactions, "say which experiments disturb each other")
+    _command(words, "holdbacks", evidence.holdbacks, "say whether shipped lifts last")
 
 
 def _seconds(text: str) -> float:

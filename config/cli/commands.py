@@ -142,3 +142,6 @@ def _print(console: Console, asked: Asked, answer: Any, shown: Any) -> None:
     made = shown()
     # Names come from people: nothing in them is a colour or a link.
     console.print(made, markup=False, highlight=False)
+
+
+printed = _print

@@ -25,6 +25,9 @@ def _add(to: Table, *cells: object) -> None:
     to.add_row(*(Text("–" if cell is None or cell == "" else str(cell)) for cell in cells))
 
 
+add = _add
+
+
 def experiments(rows: Iterable[Row]) -> Table:
     """Return experiments, one a line."""
     made = table("key", "status", "unit", "verdict")

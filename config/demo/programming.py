@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 import msgspec
 from scipy.stats import norm
 
-from analysis.programme.schema import ProxyFinding, SlopeFact
+from analysis.programme.schema import ProxyFinding, SlopeFact, Trust
 from config.demo import drive, programme, report
 from config.demo.client import AppClient, ShopError, for_each
 from config.demo.programme import BUSINESS, FAMILY, OFFLINE_METRIC, PROXY, Trial
@@ -124,6 +124,15 @@ async def ask(client: AppClient, drawn: Sequence[Trial], slope: float, reporter:
     if finding is None:
         raise ShopError(f"The API knows nothing of {PROXY}: {said.headline}")
     return Outcome(headline=said.headline, finding=finding, slope=slope)
+
+
+def failure(outcome: Outcome) -> str:
+    """Say why the programme's answer does not do, or nothing."""
+    if outcome.finding.trust is Trust.UNIDENTIFIED:
+        return "The slope was not identified: send more experiments or shoppers."
+    if outcome.is_beyond_chance:
+        return "The true slope lies further outside its interval than chance explains."
+    return ""
 
 
 def lines(outcome: Outcome) -> list[str]:

@@ -1,11 +1,12 @@
 """What is asked of a programme, from an address."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 
 from analysis.programme.choice import PERIOD_NAMES, Question
+from experiments.models import Metric
 
 MOST_UNITS = 10**10
 LARGEST_GAIN = 10**6
@@ -50,3 +51,22 @@ class QuestionForm(forms.Form):
             units=cleaned.get("units") or 0,
             gain=0.01 if cleaned.get("gain") is None else cleaned["gain"],
         )
+
+
+class NorthStarForm(forms.Form):
+    """Which metric the business goes by."""
+
+    metric = forms.ChoiceField(label="North-star metric", required=False)
+    why = forms.CharField(label="Why?", required=False, max_length=300)
+
+    def __init__(self, *args: Any, metrics: Sequence[Metric], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.by_key = {one.key: one for one in metrics}
+        field = self.fields["metric"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  (declared above)
+        field.choices = [("", "None"), *((one.key, one.name) for one in metrics)]
+
+    @property
+    def chosen(self) -> Metric | None:
+        """Return the metric that was chosen."""
+        return self.by_key.get(self.cleaned_data["metric"])

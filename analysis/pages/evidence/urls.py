@@ -2,11 +2,15 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages.evidence import proxies
+from analysis.pages.evidence import holdbacks, interactions, north_star, proxies
 
 EVIDENCE = "p/<slug:project_slug>/evidence/"
 
 urlpatterns: list[URLPattern] = [
     path(EVIDENCE, proxies.proxies, name="evidence"),
     path(EVIDENCE + "renew/", proxies.renew, name="evidence_renew"),
+    path(EVIDENCE + "north-star/", north_star.north_star_page, name="evidence_north_star"),
+    path(EVIDENCE + "north-star/choose/", north_star.choose, name="evidence_north_star_choose"),
+    path(EVIDENCE + "interactions/", interactions.interactions, name="evidence_interactions"),
+    path(EVIDENCE + "holdbacks/", holdbacks.holdbacks, name="evidence_holdbacks"),
 ]

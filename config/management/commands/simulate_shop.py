@@ -160,8 +160,8 @@ class Command(DemoCommand):
         )
         for line in programming.lines(outcome):
             reporter.say(line)
-        if options["check"] and outcome.is_beyond_chance:
-            raise CommandError("The true slope lies further outside its interval than chance explains.")
+        if options["check"] and (wrong := programming.failure(outcome)):
+            raise CommandError(wrong)
 
 
 async def _connected(options: dict[str, Any], key: str, work: Callable[[AppClient], Awaitable[T]]) -> T:

@@ -218,6 +218,9 @@ def evidence(api):
     builders.metric(home, samples.PROXY)
     samples.programme(home, 20)
     assert api.ok("GET", "/evidence?period=year")["findings"][0]["metric"] == "click-through"
+    assert api.ok("GET", "/evidence/north-star?quarter=2026-Q1")["metric"] == "revenue"
+    assert api.ok("GET", "/evidence/interactions")["tested"] == 0
+    assert api.ok("GET", "/evidence/holdbacks")["holdbacks"]
 
 
 def notifications(api):

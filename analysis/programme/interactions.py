@@ -1,0 +1,269 @@
+"""Do experiments disturb each other? Every pair that runs at the same time, scanned by and by."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import product
+
+import msgspec
+from django.db import OperationalError
+from django.db.models import Q
+
+from analysis.alerts.kinds import AlertKind, Severity
+from analysis.alerts.raising import close_others, raise_alert
+from analysis.models import FoldedExperiment, InteractionScan
+from analysis.programme import cells
+from analysis.programme.cells import FORMS, Cell
+from analysis.programme.interaction_words import alert_words, reading
+from analysis.programme.schema import Interactions, InteractionTest, PairFact
+from analysis.stats.confidence_sequence import EARLIEST_UNITS, always_valid_p, boundary
+from analysis.stats.estimates import Estimate
+from analysis.stats.interaction import Interaction, interaction
+from analysis.stats.multiplicity import Correction, correct
+from analysis.stats.settings import DEFAULTS
+from analysis.stats.srm import SplitTest, split_test
+from analysis.stats.unavailable import NotComputable
+from experiments.domain.kinds import ExperimentKind
+from experiments.domain.lifecycle import LIVE
+from experiments.domain.metrics import MetricKind, MetricRole
+from experiments.models import Experiment, Metric, Project, Variant
+
+ALPHA = 0.05
+RECENT = timedelta(days=30)
+"""How long after its end an experiment still counts as one that may have disturbed others."""
+RESCAN = timedelta(hours=20)
+MOST_PAIRS = 40
+"""Pairs that one run of the task scans of a project; the others wait for the next."""
+MOST_TREATMENTS = 2
+"""Treatments of an experiment that are paired: every further one makes all tests of the project less sharp."""
+FEWEST = EARLIEST_UNITS
+Pair = tuple[Experiment, Experiment]
+
+
+def scan(project: Project, now: datetime, most: int = MOST_PAIRS) -> int:
+    """Scan the pairs that are due, those that waited longest first; return how many. Twice does no harm."""
+    pairs = list(concurrent(project, now))
+    seen = _seen({one.pk for pair in pairs for one in pair})
+    kept = {(one.first_id, one.second_id): one for one in InteractionScan.objects.filter(project=project)}
+    due = [pair for pair in pairs if _is_due(kept.get((pair[0].pk, pair[1].pk)), _digest(pair, seen), now)]
+    due.sort(key=lambda pair: _waited_since(kept.get((pair[0].pk, pair[1].pk))))
+    for pair in due[:most]:
+        _scan(project, pair, _digest(pair, seen), now)
+    if due:
+        _tell(project, now)
+    return min(len(due), most)
+
+
+def concurrent(project: Project, now: datetime) -> Iterator[Pair]:
+    """Yield the pairs of experiments on the same type of unit whose times overlap, the older one first."""
+    live = Q(status__in=[status.value for status in LIVE])
+    chosen = Experiment.objects.filter(
+        live | Q(stopped_at__gte=now - RECENT), project=project, kind=ExperimentKind.STANDARD.value,
+        started_at__isnull=False,
+    ).order_by("pk")  # fmt: skip
+    found = list(chosen)
+    for place, first in enumerate(found):
+        for second in found[place + 1 :]:
+            if first.unit_type == second.unit_type and _overlap(first, second):
+                yield first, second
+
+
+def _overlap(one: Experiment, other: Experiment) -> bool:
+    starts = [e.counts_from for e in (one, other) if e.counts_from is not None]
+    ends = [e.stopped_at for e in (one, other) if e.stopped_at is not None]
+    return len(starts) == 2 and (not ends or max(starts) < min(ends))
+
+
+def _seen(ids: set[int]) -> Mapping[int, int]:
+    return dict(FoldedExperiment.objects.filter(pk__in=ids).values_list("pk", "changes"))
+
+
+def _digest(pair: Pair, seen: Mapping[int, int]) -> str:
+    state = [(one.pk, one.phase, seen.get(one.pk, 0), str(one.stopped_at)) for one in pair]
+    return hashlib.md5(repr(state).encode(), usedforsecurity=False).hexdigest()
+
+
+def _is_due(kept: InteractionScan | None, digest: str, now: datetime) -> bool:
+    return kept is None or (kept.seen != digest and now - kept.scanned_at >= RESCAN)
+
+
+def _waited_since(kept: InteractionScan | None) -> float:
+    return 0.0 if kept is None else kept.scanned_at.timestamp()
+
+
+def _scan(project: Project, pair: Pair, digest: str, now: datetime) -> None:
+    """Read one pair and keep what it says; a pair that the database cannot add up in time is said to be so."""
+    kept = InteractionScan.objects.filter(first=pair[0], second=pair[1]).first()
+    tuned = kept.tuned_for if kept is not None else None
+    units, tests, reason = 0, list[InteractionTest](), _never(pair)
+    if not reason:
+        try:
+            counts = cells.shared(*pair)
+            units = sum(counts.values())
+            tuned = tuned or _tuned_for(pair, units, now)
+            reason = _not_yet(pair, counts)
+            tests = [] if reason else list(_tests(pair, counts, tuned))
+        except OperationalError:
+            reason = "there are more units than can be added up in a minute"
+    if not reason and not tests:
+        reason = "no primary metric of either can be told for a part of the units"
+    InteractionScan.objects.update_or_create(
+        first=pair[0],
+        second=pair[1],
+        defaults={
+            "project": project,
+            "seen": digest,
+            "scanned_at": now,
+            "units": units,
+            "tuned_for": tuned,
+            "reason": reason,
+            "tests": [msgspec.to_builtins(one) for one in tests],
+        },
+    )
+
+
+def _never(pair: Pair) -> str:
+    if pair[0].layer_id is not None and pair[0].layer_id == pair[1].layer_id:
+        return "they share a layer, so nobody is in both"
+    return ""
+
+
+def _tuned_for(pair: Pair, units: int, now: datetime) -> int:
+    """Return how many shared units there will be at the end of the shorter plan: where the tests are sharpest."""
+    starts = max(one.counts_from or now for one in pair)
+    ends = min((one.counts_from or now) + timedelta(days=one.planned_days) for one in pair)
+    gone = max(now - starts, timedelta(hours=6))
+    whole = max(ends - starts, gone)
+    return max(4 * FEWEST, round(units * min(30.0, whole / gone)))
+
+
+def _not_yet(pair: Pair, counts: Mapping[Cell, int]) -> str:
+    """Say why the combinations cannot be compared, or nothing."""
+    controls = [one.variants.get(position=0).pk for one in pair]
+    treatments = [_treatments(one) for one in pair]
+    wanted = [(a, b) for a in [controls[0], *(t.pk for t in treatments[0])] for b in
+              [controls[1], *(t.pk for t in treatments[1])]]  # fmt: skip
+    least = min(counts.get(cell, 0) for cell in wanted)
+    if least < FEWEST:
+        return f"the smallest combination of the two has {least:,} units; {FEWEST} are the fewest"
+    weights = [dict(one.variants.values_list("pk", "weight")) for one in pair]
+    split = split_test(
+        {f"{a}.{b}": counts.get((a, b), 0) for a, b in product(*weights)},
+        {f"{a}.{b}": weights[0][a] * weights[1][b] for a, b in product(*weights)},
+        DEFAULTS,
+    )
+    if isinstance(split, SplitTest) and split.mismatch:
+        return (
+            "the combinations do not have the sizes that two independent splits give, so who is in both depends on "
+            "what one of them does"
+        )
+    return ""
+
+
+def _treatments(one: Experiment) -> list[Variant]:
+    return list(one.variants.filter(position__gt=0, weight__gt=0)[:MOST_TREATMENTS])
+
+
+def _tests(pair: Pair, counts: Mapping[Cell, int], tuned: int) -> Iterator[InteractionTest]:
+    controls = [one.variants.get(position=0) for one in pair]
+    for metric, counted_by in _metrics(pair):
+        found = cells.estimates(*pair, metric, counted_by)
+        for first, second in product(_treatments(pair[0]), _treatments(pair[1])):
+            four: dict[tuple[int, int], Cell] = {
+                (i, j): ((controls[0].pk, first.pk)[i], (controls[1].pk, second.pk)[j]) for i in (0, 1) for j in (0, 1)
+            }
+            units = sum(counts.get(cell, 0) for cell in four.values())
+            estimated = {at: found.get(cell, NotComputable("nobody")) for at, cell in four.items()}
+            tested = interaction(estimated)
+            neither, other = estimated[0, 0], estimated[0, 1]
+            if isinstance(tested, Interaction) and isinstance(neither, Estimate) and isinstance(other, Estimate):
+                made = _test(metric, counted_by, first, second, units, tested, neither.value, other.value, tuned)
+                if made is not None:
+                    yield made
+
+
+def _test(
+    metric: Metric,
+    counted_by: Experiment,
+    first: Variant,
+    second: Variant,
+    units: int,
+    tested: Interaction,
+    neither: float,
+    other: float,
+    tuned: int,
+) -> InteractionTest | None:
+    """Return a test as it is kept: relative to the value where neither treatment is; none where that is not above 0."""
+    if neither <= 0 or other <= 0:
+        return None
+    half = boundary(units, ALPHA, tuned) * tested.standard_error
+    return InteractionTest(
+        metric=metric.key,
+        metric_name=metric.name,
+        first_treatment=first.name,
+        second_treatment=second.name,
+        units=units,
+        alone=tested.first_alone / neither,
+        together=tested.first_with_second / other,
+        value=tested.value / neither,
+        interval=((tested.value - half) / neither, (tested.value + half) / neither),
+        p_value=always_valid_p(tested.value / tested.standard_error, units, ALPHA, tuned),
+        counted_by=counted_by.key,
+    )
+
+
+def _metrics(pair: Pair) -> Iterator[tuple[Metric, Experiment]]:
+    """Yield each experiment's primary metrics, counted by it; one that both share once, by the older one."""
+    told: set[int] = set()
+    for one in pair:
+        for use in one.plan.filter(role=MetricRole.PRIMARY.value).select_related("metric"):
+            if use.metric_id not in told and MetricKind(use.metric.kind) in FORMS:
+                told.add(use.metric_id)
+                yield use.metric, one
+
+
+def read(project: Project, now: datetime) -> Interactions:
+    """Return every pair that was scanned and still matters, with p-values corrected over all of them."""
+    still = {(a.pk, b.pk) for a, b in concurrent(project, now)}
+    kept = [
+        one
+        for one in InteractionScan.objects.filter(project=project).select_related("first", "second")
+        if (one.first_id, one.second_id) in still
+    ]
+    tests = [msgspec.convert(one.tests, list[InteractionTest]) for one in kept]
+    adjusted = iter(
+        correct([test.p_value for own in tests for test in own], Correction.BENJAMINI_HOCHBERG, ALPHA).adjusted
+    )
+    pairs = [_pair(one, own, [next(adjusted) or 0.0 for _ in own]) for one, own in zip(kept, tests, strict=True)]
+    return reading(pairs, len(still) - len(kept))
+
+
+def _pair(one: InteractionScan, tests: Sequence[InteractionTest], adjusted: list[float]) -> PairFact:
+    return PairFact(
+        first=one.first.key,
+        first_name=one.first.name,
+        second=one.second.key,
+        second_name=one.second.name,
+        units=one.units,
+        scanned_at=one.scanned_at,
+        reason=one.reason,
+        tests=list(tests),
+        adjusted=adjusted,
+        disturbed=any(p < ALPHA for p in adjusted),
+        sentence="",
+    )
+
+
+def _tell(project: Project, now: datetime) -> None:
+    """Open an alert for each pair that disturbs each other, and close those of pairs that do not any more."""
+    found = read(project, now)
+    disturbed = [pair for pair in found.pairs if pair.disturbed]
+    by_key = {one.key: one for one in Experiment.objects.filter(project=project, key__in=[p.first for p in disturbed])}
+    for pair in disturbed:
+        sentence, what_to_do = alert_words(pair)
+        raise_alert(
+            project, AlertKind.INTERACTION, f"{pair.first}/{pair.second}", sentence, what_to_do=what_to_do,
+            severity=Severity.WARNING, experiment=by_key[pair.first], now=now,
+        )  # fmt: skip
+    still = {f"{pair.first}/{pair.second}" for pair in disturbed}
+    close_others(project, AlertKind.INTERACTION, still, because="The two no longer show it, or are over.", now=now)
