@@ -178,7 +178,8 @@ def _shipped_at(scene: Scene, one: Effect) -> datetime:
 def _account(scene: Scene, chosen: Sequence[Effect], *, measured: bool) -> Account:
     launches = [Launch(effect=one.lift, standard_error=one.error, weight=_weight(scene, one)) for one in chosen]
     held = scene.holdout
-    return account(launches, scene.prior, (held.lift, held.error) if measured and held is not None else None)
+    together = (held.lift, held.error) if measured and held is not None else None
+    return account(launches, scene.prior, together, learned_from=[one.error for one in scene.concluded])
 
 
 def _weight(scene: Scene, one: Effect) -> float:

@@ -4,9 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from analysis.decisions.wording import inside
+from analysis.examples.storing import ComparedVersions
+from analysis.models import VersionComparison
 from analysis.programme import wording
 from analysis.programme.choice import Known
 from analysis.programme.facts import ends
@@ -58,29 +61,53 @@ def readings(
     return found
 
 
+Pair = tuple[int, int]
+"""Ids of two model versions: the control's and the treatment's."""
+
+
 def _gains(vectors: Sequence[Vector]) -> Mapping[str, dict[int, Measured]]:
-    """Return each treatment's offline gain over its control, by offline metric and place in ``vectors``."""
-    ids = {pk for one in vectors for pk in (one.model, one.control_model) if pk is not None}
-    values = _values(ids)
+    """Return each treatment's offline gain over its control, by offline metric and place in ``vectors``.
+
+    Where both versions' scores of single examples are known, the gain has the error of their paired comparison.
+    Otherwise it counts as exact: two versions on the same examples share most of their error, and taking both for
+    independent would correct for noise that is not there. Values on different evaluation sets are not compared.
+    """
+    pairs = {
+        (one.control_model, one.model)
+        for one in vectors
+        if one.model is not None and one.control_model is not None and one.model != one.control_model
+    }
+    values, paired = _values({pk for pair in pairs for pk in pair}), _paired(pairs)
     gains: dict[str, dict[int, Measured]] = defaultdict(dict)
     for place, one in enumerate(vectors):
-        if one.model is None or one.control_model is None or one.model == one.control_model:
+        pair = (one.control_model, one.model)
+        if pair not in pairs or one.control_model is None or one.model is None:
             continue
-        new, old = values.get(one.model, {}), values.get(one.control_model, {})
-        for metric in [metric for metric in new.keys() & old.keys() if new[metric].on == old[metric].on]:
-            gains[metric][place] = Measured(
-                value=new[metric].value - old[metric].value, variance=new[metric].variance + old[metric].variance
-            )
+        old, new = values.get(one.control_model, {}), values.get(one.model, {})
+        for metric, evaluation_set in sorted(old.keys() & new.keys(), reverse=True):
+            exact = Measured(value=new[metric, evaluation_set] - old[metric, evaluation_set], variance=0.0)
+            gains[metric][place] = paired.get((one.control_model, one.model), {}).get(metric, exact)
     return gains
 
 
-def _values(ids: set[int]) -> dict[int, dict[str, Measured]]:
-    """Return the offline values of model versions, by metric; of several evaluation sets the first that was given."""
-    found: dict[int, dict[str, Measured]] = defaultdict(dict)
-    for row in OfflineMetric.objects.filter(model_version__in=ids).order_by("position", "pk"):
-        half = 0.0 if row.low is None or row.high is None else (row.high - row.low) / 2
-        measured = Measured(value=row.value, variance=(half / NORMAL_95) ** 2, on=row.evaluation_set)
-        found[row.model_version_id].setdefault(row.known.label, measured)
+def _values(ids: set[int]) -> dict[int, dict[tuple[str, str], float]]:
+    """Return the offline values of model versions, by metric and evaluation set."""
+    found: dict[int, dict[tuple[str, str], float]] = defaultdict(dict)
+    rows = OfflineMetric.objects.filter(model_version__in=ids)
+    for pk, metric, evaluation_set, value in rows.values_list("model_version", "name", "evaluation_set", "value"):
+        found[pk][metric, evaluation_set] = value
+    return found
+
+
+def _paired(pairs: set[Pair]) -> dict[Pair, dict[str, Measured]]:
+    """Return the gains that were compared example by example, with their variances."""
+    found: dict[Pair, dict[str, Measured]] = defaultdict(dict)
+    chosen = VersionComparison.objects.filter(old__in={one for one, _ in pairs}, new__in={new for _, new in pairs})
+    for kept in chosen:
+        if (kept.old_id, kept.new_id) in pairs:
+            for one in msgspec.convert(kept.payload, ComparedVersions).metrics:
+                variance = ((one.high - one.low) / (2 * Z95)) ** 2
+                found[kept.old_id, kept.new_id][one.name] = Measured(value=one.value, variance=variance)
     return found
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("analysis", "0013_bandit_batches"),
+        ("analysis", "0015_example_scores"),
         ('experiments', '0010_north_star'),
     ]
 
