@@ -26,11 +26,10 @@ NORMAL_95 = 1.959963984540054  # standard errors from the middle to an end of a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """An offline value with its sampling variance (0 where no interval was given), and the set it was measured on."""
+    """An offline gain with its sampling variance (0 where none is known)."""
 
     value: float
     variance: float
-    on: str = ""
 
 
 def readings(
@@ -106,7 +105,7 @@ def _paired(pairs: set[Pair]) -> dict[Pair, dict[str, Measured]]:
     for kept in chosen:
         if (kept.old_id, kept.new_id) in pairs:
             for one in msgspec.convert(kept.payload, ComparedVersions).metrics:
-                variance = ((one.high - one.low) / (2 * Z95)) ** 2
+                variance = ((one.high - one.low) / (2 * NORMAL_95)) ** 2
                 found[kept.old_id, kept.new_id][one.name] = Measured(value=one.value, variance=variance)
     return found
 

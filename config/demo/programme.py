@@ -1,7 +1,7 @@
 """A programme of model experiments whose truth is one line: what clicks gain, orders gain by a known slope.
 
 Pure but for the random draws, which a seed decides before anybody is asked. Each experiment tries another version of a
-ranker. Its true effect on clicks is c ~ N(0, .07²) on the log scale, on orders slope x c + N(0, .02²), and its offline
+ranker. Its true effect on clicks is c ~ N(0, .1²) on the log scale, on orders slope x c + N(0, .02²), and its offline
 score gained half of c, measured with an error. Shoppers who click more also order more, whatever the ranker does, so
 the line through the estimates is pulled towards the users' own slope, which is near 1 here.
 """
@@ -19,14 +19,14 @@ from config.demo.shop import Effects, ParameterError, ShopSettings
 PROJECT_SLUG, PROJECT_NAME = "model-programme", "Model programme"
 FAMILY, FIRST_VERSION, OFFLINE_METRIC, FIRST_SCORE = "programme ranker", "v0", "NDCG@10", 0.40
 PROXY, BUSINESS = "click-through", "orders-per-shopper"
-SPREAD, OWN_WAY, SCORE_NOISE = 0.07, 0.02, 0.01
+SPREAD, OWN_WAY, SCORE_NOISE = 0.1, 0.02, 0.01
 SHORTEST, LONGEST_SLOPE, MOST_EXPERIMENTS, LONGEST_KEY = 5, 2.0, 500, 3
 DAYS_APART = 40
 """The experiments end on the last forty days one after the other, so that a chart by time has something to show."""
 
 SETTINGS = ShopSettings(
-    # About one page in four brings a click and nearly one click in two an order: a thousand shoppers then see effects
-    # of this size through noise of the same size, which is where naive and corrected line part.
+    # About one page in four brings a click and nearly one click in two an order: five hundred shoppers then see effects
+    # of this size through noise of nearly the same size, which is where naive and corrected line part.
     largest_click_share=0.5,
     click_share_shape=(5.0, 5.0),
     largest_conversion=0.5,

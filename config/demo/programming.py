@@ -21,7 +21,9 @@ from experiments.models import Experiment, Metric, Project, User
 
 CHANCE = 0.001
 """Share of programmes whose slope may lie outside the interval that ``--check`` allows: it fails once in a thousand."""
-REFRESHES_AT_ONCE = 3
+REFRESHES_AT_ONCE = 2
+PATIENCE = 600.0
+"""Seconds that a server may stay silent: a programme is a load, and gives it time to breathe."""
 
 
 class Said(msgspec.Struct, frozen=True):

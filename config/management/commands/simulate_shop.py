@@ -54,7 +54,7 @@ class Command(DemoCommand):
             help=f"slug of the project (default: {PROJECT_SLUG}; of a programme {programme.PROJECT_SLUG})",
         )
         parser.add_argument("--experiment", metavar="KEY", default=DEFAULT_KEY, help="default: %(default)s")
-        parser.add_argument("--shoppers", type=int, help="default: 5000; 1000 for each experiment of a programme")
+        parser.add_argument("--shoppers", type=int, help="default: 5000; 500 for each experiment of a programme")
         parser.add_argument("--days", type=int, help="days in the past to fill (default: 14; of a programme 7)")
         parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
         truth = parser.add_argument_group("the truth: what the treatment changes, relative to control")
@@ -166,7 +166,8 @@ class Command(DemoCommand):
 
 async def _connected(options: dict[str, Any], key: str, work: Callable[[AppClient], Awaitable[T]]) -> T:
     """Do something with a client of the server."""
-    async with AppClient(options["base_url"], key, connections=options["connections"]) as client:
+    patience = programming.PATIENCE
+    async with AppClient(options["base_url"], key, connections=options["connections"], patience=patience) as client:
         await client.meet()
         await client.wait_for_key()
         return await work(client)
@@ -175,7 +176,7 @@ async def _connected(options: dict[str, Any], key: str, work: Callable[[AppClien
 def _fill_in(options: dict[str, Any]) -> None:
     """Choose what was not said: a programme has many small experiments in a project of its own."""
     many = options["programme"] is not None
-    usual = {"project": (PROJECT_SLUG, programme.PROJECT_SLUG), "shoppers": (5_000, 1_000), "days": (14, 7)}
+    usual = {"project": (PROJECT_SLUG, programme.PROJECT_SLUG), "shoppers": (5_000, 500), "days": (14, 7)}
     for name, (one, of_many) in usual.items():
         if options[name] is None:
             options[name] = of_many if many else one

@@ -67,7 +67,6 @@ def programme(
     ]
     Variant.objects.bulk_create([*controls, *treatments])
     rows = []
-    scores = [(models[0], 0.4)] if family else []
     offline = [OfflineMetric(model_version=m, name="NDCG@10", value=0.4, direction="increase") for m in models if m]
     for k, (one, treatment) in enumerate(zip(made, treatments, strict=True)):
         units = int(20_000 * np.exp(0.6 * rng.normal()))
