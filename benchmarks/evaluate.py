@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,29 @@ from assignment import assignments
 from assignment.ofrep import FLAGS
 from benchmarks import in_process
 from benchmarks.in_process import experiments
+from benchmarks.loading import CONNECTIONS, load
 
-CONNECTIONS = 32
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A running server: its port and process, an API key, and the keys of its experiments."""
+
+    port: int
+    pid: int
+    key: str
+    flags: list[str]
 
 
 @contextmanager
-def server(count: int, *, layered: bool = False) -> Iterator[tuple[int, str, list[str]]]:
-    """Run a server on a database of its own; yield its port, an API key and the keys of its experiments."""
+def server(count: int, *, layered: bool = False, workers: int = 1) -> Iterator[Started]:
+    """Run a server on a database of its own."""
+    with filled(count, layered=layered) as (home, key), serving(home, workers) as (port, pid):
+        yield Started(port, pid, key, [f"experiment-{number:04}" for number in range(count)])
+
+
+@contextmanager
+def filled(count: int, *, layered: bool = False) -> Iterator[tuple[Path, str]]:
+    """Run a database with this many experiments; yield its directory and an API key."""
     with tempfile.TemporaryDirectory(prefix="tl-bench-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         home.chmod(0o755)
@@ -44,19 +61,31 @@ def server(count: int, *, layered: bool = False) -> Iterator[tuple[int, str, lis
 
         postgres = embedded.start_postgres(home, paths.socket_directory(home))
         try:
-            key = _fill(count, layered)
-            port = _free_port()
-            command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", "1", "--host",
-                       "127.0.0.1", "--port", str(port), "config.server:app"]  # fmt: skip
-            granian = processes.spawn(command, home / "server.log")
-            try:
-                _wait_until_ready(port, home / "server.log")
-                _wait_until_settled(port)
-                yield port, key, [f"experiment-{number:04}" for number in range(count)]
-            finally:
-                processes.stop(granian)
+            yield home, _fill(count, layered)
         finally:
             processes.stop(postgres, signal.SIGINT)
+
+
+@contextmanager
+def serving(home: Path, workers: int = 1) -> Iterator[tuple[int, int]]:
+    """Run a server on a database that runs already; yield its port and its process's id."""
+    from config.stack import processes
+
+    port = free_port()
+    log = home / f"server-{port}.log"
+    granian = processes.spawn(granian_command(port, "config.server:app", workers), log)
+    try:
+        _wait_until_ready(port, log)
+        _wait_until_settled(port)
+        yield port, granian.pid
+    finally:
+        processes.stop(granian)
+
+
+def granian_command(port: int, app: str, workers: int = 1) -> list[str]:
+    """Return how a server process group is started."""
+    return [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--workers", str(workers), "--host",
+            "127.0.0.1", "--port", str(port), app]  # fmt: skip
 
 
 def _fill(count: int, layered: bool) -> str:
@@ -101,7 +130,7 @@ def _layered(project: Any, served: Any, layered: bool) -> dict[str, Any]:
     return {"layer": layer, "layer_ranges": [list(served.layer_range)]}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -124,8 +153,8 @@ def _wait_until_settled(port: int) -> None:
         pass
 
 
-def load(port: int, key: str, paths: list[str], seconds: float) -> dict[str, float]:
-    """Ask the paths in turn, each time for another unit, and return the rate and the times."""
+def asking(key: str, paths: list[str]) -> list[str]:
+    """Return requests that ask the paths in turn, each time for another unit."""
     requests = []
     for number in range(1_000):
         body = json.dumps({"context": {"targetingKey": f"user-{number:07}", "country": "DE", "age": 30}})
@@ -133,29 +162,24 @@ def load(port: int, key: str, paths: list[str], seconds: float) -> dict[str, flo
             f"POST {paths[number % len(paths)]} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
         )
-    job: dict[str, Any] = {"port": port, "connections": CONNECTIONS, "seconds": seconds, "requests": requests}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.evaluate_load"],
-        input=json.dumps(job), capture_output=True, text=True, check=True, timeout=seconds + 60,
-    )  # fmt: skip
-    measured: dict[str, float] = json.loads(done.stdout)
-    assert measured["refused"] == 0, f"{measured['refused']} answers were not 200"
-    return measured
+    return requests
 
 
 def over_http(count: int, seconds: float) -> None:
     """Print a row for each way to ask a server with this many experiments."""
-    with server(count, layered=True) as (port, key, keys):
+    with server(count, layered=True) as started:
         for name, paths in (
-            ("one flag", [f"{FLAGS}/{flag}" for flag in keys]),
+            ("one flag", [f"{FLAGS}/{flag}" for flag in started.flags]),
             ("a unit's assignments", [assignments.PATH]),
             ("all flags", [FLAGS]),
         ):
-            load(port, key, paths, 1)
-            found = load(port, key, paths, seconds)
+            requests = asking(started.key, paths)
+            load(started.port, started.pid, requests, 1)
+            found = load(started.port, started.pid, requests, seconds)
             print(
                 f"| {name}, {count} experiments in {in_process.LAYERS} layers "
-                f"| {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} |",
+                f"| {found['per_second']:,.0f} | {found['p50_ms']:.1f} | {found['p99_ms']:.1f} "
+                f"| {found['server_us']:.0f} |",
                 flush=True,
             )
 
@@ -174,8 +198,11 @@ def main() -> None:
     in_process.report(options.experiments)
     if options.no_http:
         return
-    print(f"\n| over HTTP, {CONNECTIONS} connections, load generator included | req/s | p50 ms | p99 ms |")
-    print("|---|---:|---:|---:|", flush=True)
+    print(
+        f"\n| over HTTP, {CONNECTIONS} connections, load generator included "
+        "| req/s | p50 ms | p99 ms | µs of processor |"
+    )
+    print("|---|---:|---:|---:|---:|", flush=True)
     for count in (options.experiments, 5 * options.experiments):
         # A process each, because Django keeps to the first database it was told of.
         command = [sys.executable, "-m", "benchmarks.evaluate", "--rows", "--experiments", str(count)]

@@ -93,6 +93,7 @@ def run(job: dict[str, Any]) -> dict[str, float]:
         elapsed, spent = time.perf_counter() - began, time.process_time() - spent
     times.sort()
     return {
+        "answered": len(times),
         "per_second": len(times) / elapsed,
         "p50_ms": times[len(times) // 2] * 1000,
         "p99_ms": times[len(times) * 99 // 100] * 1000,

@@ -1,15 +1,19 @@
 """Remote evaluation beside its peers, in one run: every feature for one context, over HTTP, from real servers.
 
-    .venv/bin/python -m benchmarks.evaluate_peers [--experiments 200] [--seconds 4] [--rounds 3]
+    .venv/bin/python -m benchmarks.evaluate_peers [--experiments 200] [--seconds 4] [--rounds 3] [--processes 1]
 
-Starts Truelift, GrowthBook's proxy evaluation (MIT) and Unleash 6 (Apache-2.0) with the same flat experiments, asks
-each in turn by the same load generator, and prints rates and ratios. It needs Node 18 to 20 and installs the peers
-from the npm registry into benchmarks/peers/node_modules the first time. Takes about two minutes.
+Starts Truelift, a server that evaluates nothing, GrowthBook's proxy evaluation (MIT) and Unleash 6 (Apache-2.0) with
+the same flat experiments and as many processes each, asks each in turn by the same load generator, and prints rates,
+processor time and ratios. It needs Node 18 to 20 and installs the peers from the npm registry into
+benchmarks/peers/node_modules the first time. Takes about two minutes.
 """
 
 import argparse
+import http.client
 import json
+import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,10 +28,12 @@ from typing import Any
 
 from assignment.ofrep import FLAGS
 from benchmarks import evaluate, in_process
+from benchmarks.loading import CONNECTIONS, load
 
 PEERS = Path(__file__).parent / "peers"
 START_SECONDS = 90
-UNITS = 1_000
+UNITS = [f"user-{number:07}" for number in range(1_000)]
+TRUELIFT = "Truelift, OFREP for all flags"
 ADMIN, FRONTEND = "*:*.benchmark-admin", "default:development.benchmark-frontend"
 Ask = Callable[[float], dict[str, float]]
 
@@ -44,25 +50,27 @@ def install() -> str:
 
 
 @contextmanager
-def started(command: list[str], address: str, log: Path, headers: dict[str, str]) -> Iterator[None]:
-    """Run a server until the block ends; enter it when the server answers."""
+def started(command: list[str], address: str, log: Path, environment: dict[str, str]) -> Iterator[int]:
+    """Run a server until the block ends; enter it with the process's id when the server answers."""
     from config.stack import processes
 
-    server = processes.spawn(command, log, cwd=PEERS)
+    # NODE_ENV makes Express and its like leave out what is for developers.
+    env = {**os.environ, "NODE_ENV": "production", **environment}
+    server = processes.spawn(command, log, env=env, cwd=PEERS if command[0].endswith("node") else None)
     try:
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(address, headers):
+        while not _answers(address):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[1]} did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.2)
-        yield
+        yield server.pid
     finally:
         processes.stop(server)
 
 
-def _answers(address: str, headers: dict[str, str]) -> bool:
+def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=2):
+        with urllib.request.urlopen(address, timeout=2):
             return True
     except urllib.error.HTTPError as error:
         return error.code < 500
@@ -104,65 +112,70 @@ def _admin(address: str, body: dict[str, Any]) -> None:
         pass
 
 
-def post(port: int, path: str, key: str, body: Callable[[str], object]) -> Ask:
-    """Return a load that posts a context for each of many units."""
+def posting(path: str, key: str, body: Callable[[str], object]) -> list[str]:
+    """Return requests that post a context for each of many units."""
 
     def request(unit: str) -> str:
         encoded = json.dumps(body(unit))
         return (f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
                 f"content-type: application/json\r\ncontent-length: {len(encoded)}\r\n\r\n{encoded}")  # fmt: skip
 
-    return _load(port, request)
+    return [request(unit) for unit in UNITS]
 
 
-def get(port: int, path: str, key: str) -> Ask:
-    """Return a load that names each of many units in the address."""
-    return _load(
-        port, lambda unit: f"GET {path}?userId={unit} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {key}\r\n\r\n"
-    )
+def getting(path: str, key: str) -> list[str]:
+    """Return requests that name each of many units in the address."""
+    return [f"GET {path}?userId={unit} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {key}\r\n\r\n" for unit in UNITS]
 
 
-def _load(port: int, request: Callable[[str], str]) -> Ask:
-    requests = [request(f"user-{number:07}") for number in range(UNITS)]
+def asking(port: int, pid: int, requests: list[str]) -> Ask:
+    """Return how a server is asked for some seconds."""
+    return lambda seconds: load(port, pid, requests, seconds)
 
-    def ask(seconds: float) -> dict[str, float]:
-        job = {"port": port, "connections": evaluate.CONNECTIONS, "seconds": seconds, "requests": requests}
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.evaluate_load"],
-            input=json.dumps(job), capture_output=True, text=True, check=True, timeout=seconds + 60,
-        )  # fmt: skip
-        measured: dict[str, float] = json.loads(done.stdout)
-        if measured["refused"]:
-            raise SystemExit(f"{measured['refused']} answers of port {port} were not 200.")
-        return measured
 
-    return ask
+def one_answer(port: int, request: str) -> bytes:
+    """Return the body that answers a request written by hand."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(request.encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.read()
 
 
 @contextmanager
-def servers(count: int, with_unleash: bool) -> Iterator[dict[str, Ask]]:
-    """Run all servers and yield how to ask each for every feature of one context."""
+def servers(count: int, workers: int, with_unleash: bool) -> Iterator[dict[str, Ask]]:
+    """Run all servers, each with as many processes, and yield how to ask each for every feature of one context."""
     node = install()
     with ExitStack() as running:
         directory = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="tl-peers-")))
-        port, key, _ = running.enter_context(evaluate.server(count))
-        asks = {"Truelift": post(port, FLAGS, key, lambda unit: {"context": {"targetingKey": unit, "country": "DE"}})}
+        truelift = running.enter_context(evaluate.server(count, workers=workers))
+        of_all = posting(FLAGS, truelift.key, lambda unit: {"context": {"targetingKey": unit, "country": "DE"}})
+        asks = {TRUELIFT: asking(truelift.port, truelift.pid, of_all)}
+
+        def run(command: list[str], port: int, path: str, **environment: str) -> int:
+            address, log = f"http://127.0.0.1:{port}{path}", directory / f"{port}.log"
+            return running.enter_context(started(command, address, log, environment))
+
+        answer = directory / "answer.json"
+        answer.write_bytes(one_answer(truelift.port, of_all[0]))
+        port = evaluate.free_port()
+        pid = run(
+            evaluate.granian_command(port, "benchmarks.ceiling:app", workers), port, "/", CEILING_ANSWER=str(answer)
+        )
+        asks[f"the same {answer.stat().st_size // 1000} KB, nothing evaluated"] = asking(port, pid, of_all)
 
         payload = directory / "payload.json"
         payload.write_text(json.dumps(growthbook_payload(count)))
-        growthbook = evaluate._free_port()
-        command = [node, str(PEERS / "growthbook_proxy.mjs"), str(growthbook), str(payload)]
-        running.enter_context(started(command, f"http://127.0.0.1:{growthbook}/", directory / "growthbook.log", {}))
-        asks["GrowthBook proxy-eval"] = post(
-            growthbook, "/api/eval/sdk", "", lambda unit: {"attributes": {"id": unit, "country": "DE"}}
-        )
+        port = evaluate.free_port()
+        command = [node, str(PEERS / "growthbook_proxy.mjs"), str(port), str(payload), str(workers)]
+        requests = posting("/api/eval/sdk", "", lambda unit: {"attributes": {"id": unit, "country": "DE"}})
+        asks["GrowthBook proxy-eval"] = asking(port, run(command, port, "/"), requests)
         if with_unleash:
-            unleash = evaluate._free_port()
-            command = [node, str(PEERS / "unleash.mjs"), str(unleash), _new_database(), ADMIN, FRONTEND]
-            address = f"http://127.0.0.1:{unleash}/health"
-            running.enter_context(started(command, address, directory / "unleash.log", {}))
-            fill_unleash(unleash, count)
-            asks["Unleash frontend API"] = get(unleash, "/api/frontend", FRONTEND)
+            port = evaluate.free_port()
+            command = [node, str(PEERS / "unleash.mjs"), str(port), _new_database(), ADMIN, FRONTEND, str(workers)]
+            pid = run(command, port, "/health")
+            fill_unleash(port, count)
+            asks["Unleash frontend API"] = asking(port, pid, getting("/api/frontend", FRONTEND))
             time.sleep(12)  # it looks for changed toggles every ten seconds
         yield asks
 
@@ -184,26 +197,37 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=1, help="of each server")
     parser.add_argument("--no-unleash", action="store_true")
     options = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {}
-    with servers(options.experiments, not options.no_unleash) as asks:
+    with servers(options.experiments, options.processes, not options.no_unleash) as asks:
         for ask in asks.values():
-            ask(1)
+            ask(2)
         for _ in range(options.rounds):  # in turn, so that whatever else the machine does hits all alike
             for name, ask in asks.items():
                 found.setdefault(name, []).append(ask(options.seconds))
     print(in_process.machine())
     print(
-        f"{options.experiments} flat experiments, all of them in every answer, {evaluate.CONNECTIONS} connections, "
-        "load generator included"
+        f"{options.experiments} flat experiments, all of them in every answer, {CONNECTIONS} connections, "
+        f"{options.processes} process(es) a server, load generator included"
     )
-    print("\n| server | req/s | p50 ms | p99 ms | Truelift is |\n|---|---:|---:|---:|---:|")
-    rates = {name: statistics.median(one["per_second"] for one in rounds) for name, rounds in found.items()}
+    print("\n| server | req/s | p50 ms | p99 ms | KB | µs of processor | Truelift: rate | processor |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    ours = _medians(found[TRUELIFT])
     for name, rounds in found.items():
-        p50, p99 = (statistics.median(one[which] for one in rounds) for which in ("p50_ms", "p99_ms"))
-        ratio = rates["Truelift"] / rates[name]
-        print(f"| {name} | {rates[name]:,.0f} | {p50:.1f} | {p99:.1f} | {ratio:.1f}× |")
+        one = _medians(rounds)
+        rate = ours["per_second"] / one["per_second"]
+        cost = f"{one['server_us'] / ours['server_us']:.2f}×" if ours["server_us"] else ""
+        print(
+            f"| {name} | {one['per_second']:,.0f} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f} "
+            f"| {one['bytes'] / 1000:.0f} | {one['server_us']:,.0f} | {rate:.2f}× | {cost} |"
+        )
+    print(f"\nThe load generator took {ours['load_us']:.0f} µs of processor time for each of Truelift's answers.")
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {which: statistics.median(one[which] for one in rounds) for which in rounds[0]}
 
 
 if __name__ == "__main__":
