@@ -147,7 +147,9 @@ def checks(split_p: float | None, threshold: float, quarantined: int, units: int
             key="asked-once",
             name="One variant each",
             ok=None if not units else not many,
-            summary=f"{quarantined:,} units were seen in two variants and are left out",
+            summary=f"{quarantined:,} units were seen in two variants and are left out"
+            if quarantined
+            else "no unit was seen in two variants",
             what_to_do="Ask once a session and keep the answer: shares change in between." if many else "",
         ),
     ]

@@ -17,7 +17,7 @@ from experiments.domain.kinds import FOLLOW_UPS, ExperimentKind, ValueType
 from experiments.domain.looking import ReadingPlan
 from experiments.domain.metrics import MetricRole, StandsFor
 from experiments.domain.shares import WHOLE
-from experiments.domain.units import UnitType
+from experiments.domain.units import UnitType, usual_unit
 from experiments.domain.values import LARGEST_WHOLE, ValueTypeError, checked, same
 from experiments.models import ModelVersion, Project
 from experiments.setup import (
@@ -63,14 +63,18 @@ class NewUse(Taken, frozen=True, kw_only=True):
 
 
 class NewExperiment(Taken, frozen=True, kw_only=True):
-    """A draft."""
+    """A draft.
+
+    Without ``unit_type`` a bandit deals sessions, a switchback blocks and any other kind users. Only an interleaving
+    needs no metrics: its clicks decide.
+    """
 
     key: Key
     name: Name
     variants: list[NewVariant]
-    metrics: list[NewUse]
+    metrics: list[NewUse] = []
     hypothesis: Hypothesis = ""
-    unit_type: UnitType = UnitType.USER
+    unit_type: UnitType | UnsetType = UNSET
     planned_days: Days = 14
     traffic: Share = WHOLE
     reading: ReadingPlan = ReadingPlan.FIXED
@@ -105,7 +109,7 @@ def create(call: Call, body: NewExperiment) -> ExperimentAnswer:
         variants=variants_of(call.project, body.variants),
         metrics=metrics_of(call.project, body.metrics),
         hypothesis=body.hypothesis,
-        unit_type=body.unit_type,
+        unit_type=usual_unit(body.kind) if body.unit_type is UNSET else body.unit_type,
         planned_days=body.planned_days,
         allocation=body.traffic,
         reading=body.reading,

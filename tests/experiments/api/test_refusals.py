@@ -235,7 +235,7 @@ def test_layer__that_an_experiment_left_by_stopping__is_free_again(api, home):
         ({"kind": "off_policy", "design": {"window_hours": 0}}, "window_hours", "1 to 1440 hours"),
         ({"design": {"window_hours": 1}}, "design", "has no design"),
         ({"kind": "holdout"}, "kind", "not set up by itself"),
-        ({"kind": "bandit", "unit_type": "session", "design": {"floor": 9000}}, "floor", "with 2 variants"),
+        ({"kind": "bandit", "design": {"floor": 9000}}, "floor", "with 2 variants"),
         ({"kind": "bandit", "unit_type": "user"}, "unit_type", "deals sessions or impressions"),
         ({"unit_type": "block"}, "unit_type", "Blocks are the units of switchbacks"),
     ],
