@@ -27,6 +27,7 @@ test: setup browser ## run the tests on servers of their own, a file at a time o
 
 test-slow: setup browser ## run the long calibrations and load runs
 	$(BIN)/pytest -m slow $(ARGS)
+	TRUELIFT_EXAMPLES=500 $(BIN)/pytest -q tests/analysis/stats # every property of the statistics with far more examples
 
 faults: setup ## kill every part under load and compare sent, acknowledged, stored, counted
 	$(BIN)/pytest -q -s -m 'slow or not slow' tests/faults $(ARGS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 from analysis.stats.moments import Array
 from analysis.stats.unavailable import NotComputable
@@ -30,7 +30,7 @@ def best_probabilities(means: ArrayLike, standard_errors: ArrayLike) -> Array:
     if m.shape != s.shape or (s <= 0).any():
         raise ValueError(f"each of {m.shape} means has a standard error above 0; got {s.shape}")
     grid = np.sort((m[:, None] + s[:, None] * _GRID).ravel())
-    below = stats.norm.cdf((grid - m[:, None]) / s[:, None])
+    below = special.ndtr((grid - m[:, None]) / s[:, None])
     # P(best = k) = integral of the product of the others' distributions over k's own
     middle = (below[:, 1:] + below[:, :-1]) / 2
     steps = np.diff(below, axis=1)

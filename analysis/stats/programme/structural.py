@@ -146,12 +146,20 @@ def structural_slope(
     top = found.log_likelihood + programme.count * float(np.log(scaled.scale).sum())
     limit = inflation * float(stats.chi2.isf(alpha, 1))
     best_spread = found.spread / (scaled.scale[:, None] * scaled.scale)
-
-    def excess(slope: float) -> float:
-        return 2 * (top - _search(scaled, (proxy, slope), best_spread)[1]) - limit
-
     value = float(found.slopes[proxy])
-    low, high = (_crossing(excess, value / unit, side) * unit for side in (-1.0, 1.0))
+
+    def side(sign: float) -> float:
+        near = best_spread
+
+        def excess(slope: float) -> float:
+            nonlocal near  # each trial begins where the one before it ended, which is close by
+            factor, highest = _search(scaled, (proxy, slope), near)
+            near = factor @ factor.T
+            return 2 * (top - highest) - limit
+
+        return _crossing(excess, value / unit, sign) * unit
+
+    low, high = side(-1.0), side(1.0)
     return Slope(
         method=Method.STRUCTURAL,
         value=value,
@@ -172,7 +180,7 @@ def _crossing(excess: Callable[[float], float], start: float, side: float) -> fl
         outer = start + side * step
         if excess(outer) > 0:
             return float(optimize.brentq(excess, inner, outer, xtol=1e-5))
-        inner, step = outer, 2 * step
+        inner, step = outer, step * (2 if step < 1 else 4)
     return side * math.inf
 
 

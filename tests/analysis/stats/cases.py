@@ -1,6 +1,7 @@
 """Worked cases with their provenance, and simulated samples."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import settings
 
 from analysis.stats.moments import Array, Moments, mean_moments, pair_moments
 
-PURE = settings(deadline=None, derandomize=True)
+# Always the same examples. `make test-slow` asks for many more of every property than a run that somebody waits for.
+PURE = settings(deadline=None, derandomize=True, max_examples=int(os.environ.get("TRUELIFT_EXAMPLES", "30")))
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 

@@ -108,8 +108,9 @@ def played(seed: int, runs: int, steps: int = 1000, batch: int = 50, true=(0.0, 
     return arms, rewards, shares
 
 
-def test_adaptive_means__equal_arms__are_less_biased_than_plain_means_and_cover():
-    arms, rewards, shares = played(3, runs=250)
+@pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_adaptive_means__equal_arms__are_less_biased_than_plain_means_and_cover(runs):
+    arms, rewards, shares = played(3, runs=runs)
     value, error = adaptive_means(arms, rewards, shares)
     plain = np.stack([np.where(arms == k, rewards, 0).sum(axis=1) / (arms == k).sum(axis=1) for k in (0, 1)], axis=1)
     assert abs(value.mean()) < abs(plain.mean())

@@ -50,7 +50,7 @@ def test_result__good_days_on_one_arms_larger_share__do_not_make_it_better():
     assert result(*parts).differences[0].value == pytest.approx(0)
 
 
-def simulated(random: np.random.Generator, means: np.ndarray, drift: float, batches: int = 20, size: int = 100):
+def simulated(random: np.random.Generator, means: np.ndarray, drift: float, batches: int = 12, size: int = 150):
     shares, found = np.full(len(means), 1 / len(means)), []
     for number in range(batches):
         arms = random.choice(len(means), size=size, p=shares)
@@ -65,8 +65,9 @@ def simulated(random: np.random.Generator, means: np.ndarray, drift: float, batc
     return found
 
 
-def test_result__thompson_shares_in_a_drifting_world__keep_their_coverage_where_pooling_loses_it():
-    means, runs = np.array([0.3, 0.3, 0.3]), 400
+@pytest.mark.parametrize("runs", [80, pytest.param(1200, marks=pytest.mark.slow)])
+def test_result__thompson_shares_in_a_drifting_world__keep_their_coverage_where_pooling_loses_it(runs):
+    means = np.array([0.3, 0.3, 0.3])
     random = np.random.default_rng(11)
     covered = pooled = 0
     for _ in range(runs):

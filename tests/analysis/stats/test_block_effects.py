@@ -49,8 +49,9 @@ def test_effect__with_levels__agrees_with_statsmodels_hc2():
     assert found.interval == pytest.approx(tuple(known.conf_int()[1]))
 
 
-def test_effect__no_effect_in_slowly_moving_regions__is_called_in_five_percent():
-    runs, called, again = 400, 0, 0
+@pytest.mark.parametrize("runs", [120, pytest.param(2000, marks=pytest.mark.slow)])
+def test_effect__no_effect_in_slowly_moving_regions__is_called_in_five_percent(runs):
+    called = again = 0
     for seed in range(runs):
         y, w, levels = drawn(seed)
         random = np.random.default_rng(seed)

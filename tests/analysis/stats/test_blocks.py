@@ -51,8 +51,9 @@ def test_clusters__uneven_sizes__cr2_lies_between_statsmodels_cr0_and_its_jackkn
     assert found.standard_error == pytest.approx(math.sqrt(meat))
 
 
-def test_clusters__ten_without_effect__rejects_one_in_twenty_where_the_normal_rejects_more():
-    random, runs = np.random.default_rng(20260342), 1500
+@pytest.mark.parametrize("runs", [700, pytest.param(6000, marks=pytest.mark.slow)])
+def test_clusters__ten_without_effect__rejects_one_in_twenty_where_the_normal_rejects_more(runs):
+    random = np.random.default_rng(20260342)
     treated = [True, False] * 5
     t_test = shuffled = normal = 0
     for _ in range(runs):
@@ -122,8 +123,9 @@ def test_switchback__exact_schedules__randomisation_p_is_their_share():
     assert found.randomisation_p_value == pytest.approx((1 + 2) / (1 + 6))
 
 
-def test_switchback__correlated_blocks_without_effect__rejects_one_in_twenty_where_observations_reject_half():
-    random, runs, naive, right = np.random.default_rng(20260344), 600, 0, 0
+@pytest.mark.parametrize("runs", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_switchback__correlated_blocks_without_effect__rejects_one_in_twenty_where_observations_reject_half(runs):
+    random, naive, right = np.random.default_rng(20260344), 0, 0
     for _ in range(runs):
         level = random.normal(0, 1, 40)
         treated = random.permutation([True, False] * 20)
@@ -133,7 +135,7 @@ def test_switchback__correlated_blocks_without_effect__rejects_one_in_twenty_whe
         right += found.p_value < 0.05
         naive += stats.ttest_ind(values[treated].ravel(), values[~treated].ravel(), equal_var=False).pvalue < 0.05
     assert right / runs == pytest.approx(0.05, abs=tolerance(0.05, runs))
-    assert naive / runs > 0.4
+    assert naive / runs > 0.3
 
 
 def test_switchback__too_few_blocks_or_nothing_left__is_not_computable():

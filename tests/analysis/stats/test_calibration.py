@@ -40,7 +40,7 @@ def aa_runs(random: np.random.Generator, runs: int, n0: int, n1: int) -> Array:
     return found
 
 
-@pytest.mark.parametrize("runs", [1500, pytest.param(10_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [600, pytest.param(10_000, marks=SLOW)])
 def test_welch__a_a_on_skewed_revenue__rejects_one_in_twenty(runs):
     found = aa_runs(np.random.default_rng(20260302), runs, 2000, 2000)
     rejected = found[:, 1] < 0.05
@@ -127,7 +127,7 @@ def test_srm__51_to_49_over_a_week_of_20_000_a_day__is_found():
     assert all(isinstance(one, SplitTest) and one.mismatch for one in found)
 
 
-@pytest.mark.parametrize("runs", [20_000, pytest.param(200_000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [6000, pytest.param(200_000, marks=SLOW)])
 def test_margin__true_effect_at_the_limit__is_called_held_one_time_in_twenty(runs):
     random, margin = np.random.default_rng(20260308), 0.02
     held = 0
@@ -138,7 +138,7 @@ def test_margin__true_effect_at_the_limit__is_called_held_one_time_in_twenty(run
     assert held / runs == pytest.approx(0.05, abs=tolerance(0.05, runs))
 
 
-@pytest.mark.parametrize("runs", [400, pytest.param(4000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [150, pytest.param(4000, marks=SLOW)])
 def test_peeking__fourteen_daily_looks_without_effect__never_show_a_gain_early(runs):
     random, looks, per_day = np.random.default_rng(20260309), 14, 500
     plan = MetricPlan(

@@ -10,6 +10,7 @@ from scipy import integrate, stats
 
 from analysis.stats.decay import ALPHA, Decay, Promise, decay, promised
 from analysis.stats.shrinkage import Prior
+from tests.analysis.stats.cases import PURE
 
 PROMISE = Promise(effect=0.04, standard_error=0.01, scale=0.04)
 
@@ -83,6 +84,7 @@ def test_decay__without_a_block_or_without_noise__says_so():
         decay(PROMISE, [0.1, 0.2], [[1.0]])
 
 
+@PURE
 @given(unit=st.floats(1e-3, 1e3), blocks=st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=6))
 def test_decay__in_other_units__is_the_same_bet(unit, blocks):
     covariance = noise(len(blocks))
@@ -96,6 +98,7 @@ def test_decay__in_other_units__is_the_same_bet(unit, blocks):
     assert math.log(moved.e_value) == pytest.approx(math.log(plain.e_value), abs=1e-6)
 
 
+@PURE
 @given(drop=st.floats(0.0, 0.2), blocks=st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=6))
 def test_decay__a_worse_newest_block__never_speaks_less_for_a_decay_from_it_on(drop, blocks):
     covariance = noise(len(blocks), lasting=0.0)

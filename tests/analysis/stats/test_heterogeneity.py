@@ -93,8 +93,9 @@ def test_explore__twenty_dimensions_one_of_them_real__names_that_one_alone():
     assert found[-1].adjusted_p_value is None
 
 
-def test_explore__no_difference_anywhere__calls_something_at_most_one_time_in_twenty():
-    random, runs = np.random.default_rng(20260331), 400
+@pytest.mark.parametrize("runs", [150, pytest.param(4000, marks=pytest.mark.slow)])
+def test_explore__no_difference_anywhere__calls_something_at_most_one_time_in_twenty(runs):
+    random = np.random.default_rng(20260331)
     called = sum(
         any(one.differs for one in explore([(f"d{i}", effects([(x, 1.0) for x in row])) for i, row in enumerate(draw)]))
         for draw in random.normal(size=(runs, 10, 4))
@@ -132,8 +133,9 @@ def test_learn_prior__two_effects__is_not_computable():
     assert isinstance(learn_prior([1.0, 2.0], [1.0, 1.0]), NotComputable)
 
 
-def test_winners__two_thousand_tests__shrinkage_is_unbiased_and_the_plain_sum_is_not():
-    random, runs = np.random.default_rng(20260333), 60
+@pytest.mark.parametrize("runs", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_winners__two_thousand_tests__shrinkage_is_unbiased_and_the_plain_sum_is_not(runs):
+    random = np.random.default_rng(20260333)
     gaps, corrected, plain = [], [], []
     for _ in range(runs):
         truth = random.normal(0, 0.7, 2000)

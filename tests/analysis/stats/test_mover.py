@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from analysis.stats.mover import Located, difference
+from tests.analysis.stats.cases import PURE
 
 numbers = st.floats(-100, 100)
 widths = st.floats(0, 50)
@@ -44,6 +45,7 @@ def test_normal_estimates__give_the_interval_of_independent_ones():
     assert found.high - found.value == pytest.approx(1.96 * math.hypot(2, 1.5))
 
 
+@PURE
 @given(numbers, widths, widths, numbers, widths, widths)
 def test_swapping__flips_the_sign(a, a_down, a_up, b, b_down, b_up):
     first, second = located(a, a_down, a_up), located(b, b_down, b_up)
@@ -52,6 +54,7 @@ def test_swapping__flips_the_sign(a, a_down, a_up, b, b_down, b_up):
     assert one.low <= one.value <= one.high
 
 
+@PURE
 @given(numbers, widths, numbers, widths, st.floats(1, 10))
 def test_wider_parts__never_narrow_the_difference(a, a_half, b, b_half, more):
     narrow = difference(located(a, a_half, a_half), located(b, b_half, b_half))

@@ -70,9 +70,9 @@ def test_paired_bootstrap__examples_of_the_same_user__widen_the_interval():
     assert whole.standard_error == pytest.approx(np.bincount(groups, off).std() / 20 / math.sqrt(100), rel=0.1)
 
 
-def test_paired_bootstrap__no_difference__is_called_one_time_in_twenty():
-    random, runs = np.random.default_rng(8), 500
-    called = 0
+@pytest.mark.parametrize("runs", [200, pytest.param(3000, marks=pytest.mark.slow)])
+def test_paired_bootstrap__no_difference__is_called_one_time_in_twenty(runs):
+    random, called = np.random.default_rng(8), 0
     for _ in range(runs):
         old, new = (random.random((2, 400)) < 0.8).astype(float)
         found = difference(paired_bootstrap(old, new, random=random, draws=500))

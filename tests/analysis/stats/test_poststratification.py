@@ -131,7 +131,7 @@ def test_stratified__variants_swapped__turns_the_sign_and_interval_agrees_with_p
     assert (one.interval[0] > 0 or one.interval[1] < 0) == (one.p_value < alpha)
 
 
-@pytest.mark.parametrize("runs", [600, pytest.param(4000, marks=SLOW)])
+@pytest.mark.parametrize("runs", [200, pytest.param(4000, marks=SLOW)])
 def test_stratified__effects_that_differ_between_strata__covers(runs):
     random, truth = np.random.default_rng(20260350), 0.5
     covered, gain = 0, []

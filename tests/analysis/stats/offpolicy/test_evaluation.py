@@ -81,8 +81,8 @@ def test_doubly_robust__by_hand__is_model_plus_weighted_residual():
     assert found.value == pytest.approx(scores.mean())
 
 
-def test_evaluate__many_logs__covers_the_exact_value_and_doubly_robust_is_narrower():
-    runs = 400
+@pytest.mark.parametrize("runs", [100, pytest.param(1500, marks=pytest.mark.slow)])
+def test_evaluate__many_logs__covers_the_exact_value_and_doubly_robust_is_narrower(runs):
     covered, width = np.zeros(3), np.zeros(3)
     for seed in range(runs):
         found = value(doubly(*log(seed, 2000)))

@@ -19,6 +19,7 @@ from analysis.stats.programme.slopes import Slope, total_covariance
 from analysis.stats.programme.slopes import efficient_weights as weights_of
 from analysis.stats.programme.study import Study, study
 from analysis.stats.unavailable import NotComputable
+from tests.analysis.stats.cases import tolerance
 from tests.analysis.stats.programme.samples import drawn, several
 
 # Pearson 1901 with the weights of York 1966: x, weight of x, y, weight of y; the standard data of a line with errors in
@@ -57,11 +58,11 @@ def test_direct_effects__other_ways__are_found():
 
 def test_intercept__none__is_covered_and_a_real_one_found():
     covered = 0
-    for seed in range(100):
+    for seed in range(60):
         found = intercept(drawn(seed, count=80))
         assert isinstance(found, Intercept)
         covered += found.interval[0] <= 0 <= found.interval[1]
-    assert 88 <= covered <= 100
+    assert 52 <= covered <= 60
     one = drawn(1)
     moved = intercept(Programme(effects=one.effects + np.array([0.0, 1.0]), covariances=one.covariances))
     assert isinstance(moved, Intercept)
@@ -113,9 +114,10 @@ def region(found: Slope | NotComputable) -> Region:
     return found.region
 
 
+@pytest.mark.parametrize("runs", [15, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("truth", [0.0, -0.3])
-def test_study__three_slopes__the_corrected_ones_cover_the_truth_and_the_others_do_not(truth):
-    runs = 60
+def test_study__three_slopes__the_corrected_ones_cover_the_truth_and_the_others_do_not(truth, runs):
+    """Fifteen programmes tell a slope that holds the truth from one that does not; 200 hold coverage near 95 %."""
     held = dict.fromkeys(("corrected", "weighted", "total", "region", "naive"), 0)
     for seed in range(runs):
         found = study(drawn(seed, slope=truth, count=100))
@@ -123,8 +125,9 @@ def test_study__three_slopes__the_corrected_ones_cover_the_truth_and_the_others_
         held["region"] += found.region.holds(truth)
         for name in ("corrected", "weighted", "total", "naive"):
             held[name] += region(getattr(found, name)).holds(truth)
-    assert min(held[name] for name in ("corrected", "weighted", "total", "region")) >= 0.95 * runs - 6
-    assert held["naive"] < 0.25 * runs
+    honest = [held[name] for name in ("corrected", "weighted", "total", "region")]
+    assert min(honest) >= (0.95 - tolerance(0.05, runs)) * runs
+    assert held["naive"] < 0.4 * runs
 
 
 def test_study__second_of_two_proxies__is_that_of_the_pair_alone():
@@ -154,7 +157,7 @@ def test_study__business_effects_without_variance__is_not_computable():
     assert "variance is missing" in found.reason
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 40))])
 def test_study__few_odd_experiments_in_any_unit__never_break(seed):
     random = np.random.default_rng(seed)
     count, unit = int(random.integers(5, 9)), 10.0 ** random.integers(-6, 4)

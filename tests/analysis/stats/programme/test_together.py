@@ -15,6 +15,7 @@ from analysis.stats.programme.launches import Launch, account
 from analysis.stats.programme.structural import structural_slope, structure
 from analysis.stats.programme.study import study
 from analysis.stats.shrinkage import Prior
+from tests.analysis.stats.cases import PURE
 from tests.analysis.stats.programme.samples import drawn
 
 
@@ -120,6 +121,7 @@ def test_account__without_prior_or_holdout__takes_estimates_as_they_are():
     assert account([], PRIOR, (0.01, 0.01)).unexplained.value == 0.01
 
 
+@PURE
 @given(scale=st.floats(1e-3, 1e3), sign=st.sampled_from([-1.0, 1.0]))
 def test_account__in_other_units_or_turned__is_the_same_in_them(scale, sign):
     unit = scale * sign
