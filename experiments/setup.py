@@ -98,6 +98,9 @@ class Problem:
     message: str
 
 
+NO_PRIMARY = Problem("metrics", "Choose a primary metric: the one that decides.")
+
+
 class PlanError(Exception):
     """A plan that cannot be an experiment, with every problem found."""
 
@@ -106,9 +109,14 @@ class PlanError(Exception):
         self.problems = problems
 
 
-def create_experiment(project: Project, user: User | None, plan: ExperimentPlan) -> Experiment:
-    """Create a draft. The same plan sent twice (a double click) is created once."""
-    check(plan)
+def create_experiment(
+    project: Project, user: User | None, plan: ExperimentPlan, *, unfinished: bool = False
+) -> Experiment:
+    """Create a draft. The same plan sent twice (a double click) is created once.
+
+    An ``unfinished`` one may still lack what decides; it cannot start so.
+    """
+    check(plan, unfinished=unfinished)
     plan = _settled(plan, project, None)
     try:
         with transaction.atomic():
@@ -127,9 +135,11 @@ def create_experiment(project: Project, user: User | None, plan: ExperimentPlan)
     return experiment
 
 
-def revise_experiment(experiment: Experiment, user: User | None, plan: ExperimentPlan) -> Experiment:
+def revise_experiment(
+    experiment: Experiment, user: User | None, plan: ExperimentPlan, *, unfinished: bool = False
+) -> Experiment:
     """Replace a draft's plan. A started experiment keeps its plan, or its numbers would change their meaning."""
-    check(plan)
+    check(plan, unfinished=unfinished)
     try:
         with transaction.atomic():
             lock_names(experiment.project)
@@ -208,13 +218,15 @@ def _refuse_key_of_flag(project: Project, key: str) -> None:
         raise PlanError([Problem("key", f"The key {key!r} is already used by a flag of this project; choose another.")])
 
 
-def check(plan: ExperimentPlan) -> None:
-    """Raise ``PlanError`` with every problem of the plan, or return."""
-    if problems := list(_problems(plan)):
+def check(plan: ExperimentPlan, *, unfinished: bool = False) -> None:
+    """Raise ``PlanError`` with every problem of the plan, or return. ``unfinished`` forgives what is not there yet."""
+    missing = {NO_PRIMARY} if unfinished else set()
+    if problems := [problem for problem in problems_of(plan) if problem not in missing]:
         raise PlanError(problems)
 
 
-def _problems(plan: ExperimentPlan) -> Iterator[Problem]:
+def problems_of(plan: ExperimentPlan) -> Iterator[Problem]:
+    """Yield everything that keeps the plan from being started."""
     if problem := key_problem(plan.key):
         yield Problem("key", problem)
     if not plan.name.strip():
@@ -291,7 +303,7 @@ def _variant_problems(variants: tuple[VariantPlan, ...]) -> Iterator[Problem]:
 
 def _metric_problems(metrics: tuple[MetricPlan, ...], kind: ExperimentKind) -> Iterator[Problem]:
     if kind is not ExperimentKind.INTERLEAVING and not any(use.role is MetricRole.PRIMARY for use in metrics):
-        yield Problem("metrics", "Choose a primary metric: the one that decides.")
+        yield NO_PRIMARY
     for metric, count in Counter(use.metric for use in metrics).items():
         if count > 1:
             yield Problem("metrics", f"{metric.name} is chosen {count} times; give each metric one role.")
@@ -410,4 +422,4 @@ def missing_for_start(experiment: Experiment) -> list[str]:
     rules = FlagRule.objects.filter(experiment=experiment, flag__archived_at__isnull=True).select_related("flag")
     unfit = [problem for rule in rules for problem in misfits(rule.flag, experiment)]
     filed = ["It is archived; restore it first."] if experiment.archived_at is not None else []
-    return [*filed, *(problem.message for problem in _problems(plan_of(experiment))), *unfit]
+    return [*filed, *(problem.message for problem in problems_of(plan_of(experiment))), *unfit]

@@ -143,7 +143,9 @@ def change(call: Call, body: DraftChanges) -> ExperimentAnswer:
         given["design"] = _design(before.kind, {**as_json(before.design), **given["design"]})
     wanted = replace(before, **given)
     if not same(describe(wanted), describe(before)):
-        experiment = revise_experiment(experiment, None, wanted)
+        # A draft that people have begun and not finished may be changed so, and not be made less finished.
+        unfinished = not any(use.role is MetricRole.PRIMARY for use in before.metrics)
+        experiment = revise_experiment(experiment, None, wanted, unfinished=unfinished)
     return experiment_answer(experiment)
 
 

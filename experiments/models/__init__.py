@@ -6,12 +6,15 @@ from experiments.models.audit import AuditEntry
 from experiments.models.conclusion import Conclusion, Standing
 from experiments.models.experiment import Experiment, ExperimentMetric, Variant
 from experiments.models.flag import Flag, FlagEnvironment, FlagRule, Prerequisite
+from experiments.models.invitation import Invitation
 from experiments.models.keys import ApiKey
 from experiments.models.layer import Layer
 from experiments.models.metric import Metric, MetricVersion
 from experiments.models.model_version import ModelVersion, OfflineMetric
 from experiments.models.override import Override
+from experiments.models.screenshot import Screenshot
 from experiments.models.segment import Segment
+from experiments.models.template import ExperimentTemplate
 
 __all__ = [
     "ApiKey",
@@ -19,10 +22,12 @@ __all__ = [
     "Conclusion",
     "Experiment",
     "ExperimentMetric",
+    "ExperimentTemplate",
     "Flag",
     "FlagEnvironment",
     "FlagRule",
     "IdempotentAnswer",
+    "Invitation",
     "Layer",
     "Membership",
     "Metric",
@@ -32,6 +37,7 @@ __all__ = [
     "Override",
     "Prerequisite",
     "Project",
+    "Screenshot",
     "Segment",
     "Standing",
     "User",
