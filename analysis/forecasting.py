@@ -74,11 +74,11 @@ def plan(metric: Metric, source: Source, wish: Wish) -> Plan | NotComputable:
         return found
     if not (found.value > 0 and found.variance > 0):
         return NotComputable("in the control's past it is not above zero, or the same for every unit")
-    baseline, traffic = _baseline(kind, found), history.traffic(source.experiment, wish.share)
+    baseline, traffic = baseline_for(kind, found), history.traffic(source.experiment, wish.share)
     design, looks = wish.design, 1
     if wish.sequential:
         looks = _looks(sample_size(baseline, wish.change, design), traffic)
-        design = replace(design, inflation=_inflation(design, looks))
+        design = replace(design, inflation=looks_inflation(design, looks))
     return Plan(
         metric=metric,
         source=source,
@@ -95,11 +95,13 @@ def _looks(needed: float | NotComputable, traffic: Traffic) -> int:
     return min(_MOST_LOOKS, length.enrolment_days) if isinstance(length, Duration) else _MOST_LOOKS
 
 
-def _baseline(kind: MetricKind, found: Estimate) -> Baseline:
+def baseline_for(kind: MetricKind, found: Estimate) -> Baseline:
+    """Return a metric's baseline from what its control was."""
     return baseline_of(found, share=FORMS[kind] is Form.PROPORTION, growth=_GROWTH.get(kind, 1.0))
 
 
-def _inflation(design: Design, looks: int) -> float:
+def looks_inflation(design: Design, looks: int) -> float:
+    """Return how many more units a number of planned looks costs."""
     spending = SequentialPlan(alpha=design.alpha / design.comparisons, planned_information=1.0, planned_looks=looks)
     return max(1.0, cost(spending, design.test_power).inflation)
 

@@ -18,6 +18,7 @@ from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Experiment, Project, User
+from experiments.pages.kept import typed
 
 
 @login_required
@@ -30,8 +31,8 @@ def digest_list(
     role = Role.ANALYST if request.method == "POST" else Role.VIEWER
     project, experiment, held = _open(user, project_slug, key, role)
     portfolio = None if portfolio_id is None else get_object_or_404(Portfolio, project=project, pk=portfolio_id)
-    form = DigestForm(request.POST if request.method == "POST" else None, initial=_defaults(user, experiment))
-    if form.is_bound and form.is_valid():
+    form = DigestForm(typed(request), initial=_defaults(user, experiment))
+    if request.method == "POST" and form.is_valid():
         email, now = form.cleaned_data["email"], timezone.now()
         digest = digests.subscribe(project, experiment, email, form.rhythm(), user, now, portfolio)
         messages.success(request, f"{digest.email} gets the results {digests.describe(digests.rhythm_of(digest))}.")
@@ -50,7 +51,7 @@ def digest_list(
         "keeps": settings.DEVELOPMENT and not settings.EMAIL_URL,
         "may_edit": may(held, Role.ANALYST),
     }
-    return render(request, "digests/list.html", context, status=400 if form.is_bound else 200)
+    return render(request, "digests/list.html", context, status=400 if request.method == "POST" else 200)
 
 
 @login_required

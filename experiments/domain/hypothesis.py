@@ -55,8 +55,8 @@ raise raises raised rise rises increase increases increased increasing grow grow
 improve improves improved improving better up gain gains longer faster
 """
 _DOWN = """
-reduce reduces reduced reducing decrease decreases decreased drop drops fall falls fewer less lower lowers shorter slower
-cut cuts shrink shrinks down worse save saves
+reduce reduces reduced reducing decrease decreases decreased drop drops fall falls fewer less lower lowers shorter
+slower cut cuts shrink shrinks down worse save saves
 """
 _STEADY = "unchanged same hold holds stay stays"
 _VERBS = """

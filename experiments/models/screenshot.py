@@ -8,7 +8,7 @@ from experiments.models.experiment import Experiment
 
 
 class Screenshot(models.Model):
-    """One picture of one variant, drawn anew by us: ``content`` is WebP. The variant goes by key: drafts remake theirs."""
+    """One picture of one variant, drawn anew as WebP. The variant goes by its key, because drafts remake theirs."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="screenshots")
     variant_key = models.CharField(max_length=60)

@@ -1,7 +1,7 @@
 """For whom, where and when an experiment is: one page, changed in one transaction."""
 
-import hashlib
 from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -18,11 +18,20 @@ from experiments.domain.lifecycle import Status
 from experiments.domain.units import UnitType
 from experiments.forms.audience import AudienceForm
 from experiments.forms.plan import ten_thousandths
-from experiments.models import Experiment, Prerequisite, User
-from experiments.pages.layer_bars import bars
+from experiments.models import Experiment, User
+from experiments.pages import meanwhile
+from experiments.pages.history import Entry
+from experiments.pages.kept import typed
+from experiments.pages.layer_bars import Bar, bars
 from experiments.prerequisites import set_prerequisites
 from experiments.refusals import RefusedError
 from experiments.traffic import set_ramp
+
+AUDIENCE_FIELDS = (
+    "targeting", "environments", "fallback_unit_type", "respects_holdout", "layer", "share", "ranges", "starts_at",
+    "ends_at", "ramp", "prerequisites",
+)  # fmt: skip
+"""What the form edits, by the names that the audit gives it."""
 
 
 @login_required
@@ -33,16 +42,13 @@ def audience(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
     if experiment.status == Status.STOPPED:
         messages.warning(request, f"{experiment.name} has stopped: who took part is settled.")
         return redirect("experiment_detail", project_slug, key)
-    project, posted = experiment.project, request.POST if request.method == "POST" else None
-    needs, found = list(experiment.prerequisites.all()), bars(project)
-    segments = list(project.segments.filter(archived_at__isnull=True))
-    form = AudienceForm(
-        posted, experiment=experiment, segments=segments, layers=[bar.layer for bar in found], needs=needs
-    )
-    seen = seen_audience(experiment, needs)
-    if form.is_bound and form.is_valid():
-        if form.rest.cleaned_data["seen"] not in ("", seen) and not _is_as_wanted(experiment, needs, form):
-            form.refuse(f"{experiment.name} was changed meanwhile. Open this page again, then repeat your change.")
+    project, posted = experiment.project, typed(request)
+    form = audience_form(experiment, posted)
+    changes: list[Entry] = []
+    if request.method == "POST" and form.is_valid():
+        changes = meanwhile.since(experiment, form.rest.cleaned_data["seen"], AUDIENCE_FIELDS)
+        if changes and not is_as_wanted(experiment, form):
+            form.refuse(meanwhile.WORDS)
         elif _changed(experiment, request.user, form):
             messages.success(request, "Saved.")
             return redirect("experiment_detail", project_slug, key)
@@ -50,29 +56,37 @@ def audience(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
         "project": project,
         "experiment": experiment,
         "form": form,
-        "seen": seen,
-        "bars": [bar for bar in found if bar.layer.unit_type == experiment.unit_type],
+        "seen": meanwhile.mark(experiment),
+        "changes": changes,
+        "bars": own_bars(experiment),
         "is_draft": experiment.status == Status.DRAFT,
     }
-    return render(request, "experiments/audience.html", context, status=400 if form.is_bound else 200)
+    return render(request, "experiments/audience.html", context, status=400 if request.method == "POST" else 200)
 
 
-def seen_audience(experiment: Experiment, needs: list[Prerequisite]) -> str:
-    """Return a mark of everything that the page shows, so that a tab older than a change is found out."""
-    shown = (
-        str(experiment.status), experiment.targeting, experiment.environments, experiment.fallback_unit_type,
-        experiment.respects_holdout, experiment.layer_id, experiment.layer_ranges, experiment.starts_at,
-        experiment.ends_at, experiment.ramp, [(need.parent_key, need.value) for need in needs],
-    )  # fmt: skip
-    return hashlib.blake2b(repr(shown).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+def audience_form(experiment: Experiment, posted: Any) -> AudienceForm:
+    """Return the form of an experiment's audience."""
+    segments = list(experiment.project.segments.filter(archived_at__isnull=True))
+    return AudienceForm(
+        posted,
+        experiment=experiment,
+        segments=segments,
+        layers=list(experiment.project.layers.all()),
+        needs=list(experiment.prerequisites.all()),
+    )
 
 
-def _is_as_wanted(experiment: Experiment, needs: list[Prerequisite], form: AudienceForm) -> bool:
+def own_bars(experiment: Experiment) -> list[Bar]:
+    """Return the layers that the experiment could be in."""
+    return [bar for bar in bars(experiment.project) if bar.layer.unit_type == experiment.unit_type]
+
+
+def is_as_wanted(experiment: Experiment, form: AudienceForm) -> bool:
     """Say whether this very change was made already, as after a double click."""
     wanted = form.rest.cleaned_data
     return (
         experiment.targeting == form.targeting.condition
-        and {need.parent_key: need.value for need in needs} == form.wanted_needs
+        and {need.parent_key: need.value for need in experiment.prerequisites.all()} == form.wanted_needs
         and list(experiment.environments) == [one.value for one in wanted["environments"]]
         and experiment.ends_at == wanted["ends_at"]
     )
@@ -81,14 +95,15 @@ def _is_as_wanted(experiment: Experiment, needs: list[Prerequisite], form: Audie
 def _changed(experiment: Experiment, user: User, form: AudienceForm) -> bool:
     try:
         with transaction.atomic():
-            _apply(experiment, user, form)
+            apply_audience(experiment, user, form)
     except RefusedError as error:
         form.refuse(str(error))
         return False
     return True
 
 
-def _apply(experiment: Experiment, user: User, form: AudienceForm) -> None:
+def apply_audience(experiment: Experiment, user: User, form: AudienceForm) -> None:
+    """Make everything so that the form says. Call it in a transaction: what one part refuses, none may keep."""
     wanted = form.rest.cleaned_data
     fallback = wanted["fallback_unit_type"]
     set_audience(

@@ -21,6 +21,7 @@ from experiments.forms.flags import FlagForm, NeedForm, NewFlagForm
 from experiments.forms.values import TYPES
 from experiments.models import Flag, Project
 from experiments.pages.history import history
+from experiments.pages.kept import typed
 from experiments.pages.rules import shown_rules
 from experiments.pages.snippets import snippets
 from experiments.prerequisites import set_prerequisites
@@ -82,8 +83,8 @@ def flag_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
 def flag_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the form, or make the flag and show it."""
     project, _ = get_project(request.user, project_slug, Role.EDITOR)
-    form = NewFlagForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
+    form = NewFlagForm(typed(request))
+    if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data
         plan = FlagPlan(
             key=chosen["key"],
@@ -106,8 +107,8 @@ def flag_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
 def flag_edit(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
     """Show what may change of a flag, or change it. A form that was opened before another change is refused."""
     flag, _ = get_flag(request.user, project_slug, key, Role.EDITOR)
-    form = FlagForm(request.POST if request.method == "POST" else None, flag=flag)
-    if form.is_bound and form.is_valid():
+    form = FlagForm(typed(request), flag=flag)
+    if request.method == "POST" and form.is_valid():
         chosen = form.cleaned_data
         try:
             edit_flag(
@@ -130,7 +131,7 @@ def _form_page(
     request: SignedInRequest, project: Project, form: forms.Form, template: str, **more: object
 ) -> HttpResponse:
     context = {"project": project, "form": form, "errors": summary([form]) if form.is_bound else [], **more}
-    return render(request, template, context, status=400 if form.is_bound else 200)
+    return render(request, template, context, status=400 if request.method == "POST" else 200)
 
 
 @login_required

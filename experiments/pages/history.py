@@ -25,6 +25,16 @@ WORDS = {
     "experiment.ship": "shipped a variant",
     "experiment.withdraw": "took the shipped variant back",
     "experiment.hold-back": "began it as a holdback",
+    "experiment.conclude": "concluded it",
+    "experiment.conclusion-request": "asked for a second person to agree to a decision against the rule",
+    "experiment.conclusion-approve": "agreed to the decision",
+    "experiment.conclusion-decline": "disagreed with the decision",
+    "experiment.conclusion-take-back": "took the request for a decision back",
+    "experiment.owner": "said who answers for it",
+    "experiment.page-address": "changed where it can be seen",
+    "experiment.picture-add": "added a picture of a variant",
+    "experiment.picture-remove": "removed a picture of a variant",
+    "experiment.duplicate": "made it from another experiment",
     "experiment.audience": "changed who takes part",
     "experiment.times": "changed when it starts and stops by itself",
     "experiment.traffic": "let more take part",
@@ -95,10 +105,11 @@ class Entry:
 def history(project: Project, subject: str) -> list[Entry]:
     """Return the newest entries about ``subject``, for example ``flag:checkout``."""
     rows = AuditEntry.objects.filter(project=project, subject=subject).select_related("user").order_by("-at", "-pk")
-    return [_entry(row) for row in rows[:MOST_ENTRIES]]
+    return [entry(row) for row in rows[:MOST_ENTRIES]]
 
 
-def _entry(row: AuditEntry) -> Entry:
+def entry(row: AuditEntry) -> Entry:
+    """Return one audit row as a line."""
     return Entry(
         at=row.at,
         who=_who(row),
@@ -116,9 +127,22 @@ def _who(row: AuditEntry) -> str:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = _flat(before), _flat(after)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
             yield Change(name=name.replace("_", " "), before=_shown(before.get(name)), after=_shown(after.get(name)))
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Spread lists of things with keys, as variants are, over one field each, so that one weight is one change."""
+    spread: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) and "key" in one for one in value):
+            for one in value:
+                spread |= {f"{name}, {one['key']}, {part}": own for part, own in one.items() if part != "key"}
+        else:
+            spread[name] = None if value == [] else value
+    return spread
 
 
 def _shown(value: object) -> str:

@@ -16,6 +16,7 @@ from experiments.domain.units import UnitType
 from experiments.forms.errors import summary
 from experiments.forms.settings import HoldoutForm
 from experiments.models import Experiment, Project
+from experiments.pages.kept import typed
 from experiments.refusals import RefusedError
 
 
@@ -25,7 +26,7 @@ def holdout(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the running holdouts with what they cover, or start one."""
     posts = request.method == "POST"
     project, role = get_project(request.user, project_slug, Role.EDITOR if posts else Role.VIEWER)
-    form = HoldoutForm(request.POST if posts else None, metrics=list(project.metrics.filter(archived_at=None)))
+    form = HoldoutForm(typed(request), metrics=list(project.metrics.filter(archived_at=None)))
     if posts and form.is_valid():
         unit_type = UnitType(form.cleaned_data["unit_type"])
         try:
@@ -43,7 +44,7 @@ def holdout(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "errors": summary([form]) if form.is_bound else [],
         "may_edit": may(role, Role.EDITOR),
     }
-    return render(request, "settings/holdout.html", context, status=400 if form.is_bound else 200)
+    return render(request, "settings/holdout.html", context, status=400 if request.method == "POST" else 200)
 
 
 def _rows(project: Project) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from experiments.forms.keys import DELIVERIES, KeyForm
 from experiments.keys import issue_key, revoke
 from experiments.models import Project
 from experiments.pages import once
+from experiments.pages.kept import typed
 
 _NEW_KEY = "new_key"
 
@@ -28,7 +29,7 @@ def key_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
     user = request.user
     posts = request.method == "POST"
     project, role = get_project(user, project_slug, Role.EDITOR if posts else Role.VIEWER)
-    form = KeyForm(request.POST if posts else None)
+    form = KeyForm(typed(request))
     if posts and form.is_valid():
         if not once.was_sent(request):
             _issue(request, project, form)
@@ -45,7 +46,7 @@ def key_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "may_edit": may_edit,
         "once": once.new_token(),
     }
-    return render(request, "settings/key_list.html", context, status=400 if form.is_bound else 200)
+    return render(request, "settings/key_list.html", context, status=400 if request.method == "POST" else 200)
 
 
 def _issue(request: SignedInRequest, project: Project, form: KeyForm) -> None:

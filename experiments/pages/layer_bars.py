@@ -29,12 +29,16 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One layer: its pieces, its holders and a sentence for those who do not see it."""
+    """One layer: its pieces, its holders and a sentence for those who do not see it.
+
+    ``preview`` is the share that a draft would take, where somebody is choosing one.
+    """
 
     layer: Layer
     pieces: list[Piece]
     holders: list[Holder]
     free: int
+    preview: str = ""
 
     @property
     def free_words(self) -> str:
@@ -45,6 +49,8 @@ class Bar:
     def sentence(self) -> str:
         """Say who holds what."""
         held = ", ".join(f"{one.experiment.name} holds {one.share}" for one in self.holders) or "Nobody holds anything"
+        if self.preview:
+            return f"{held}. With your {self.preview}, {self.free_words} is left."
         return f"{held}; {self.free_words} is free."
 
 

@@ -12,6 +12,7 @@ from experiments.domain.units import UnitType
 from experiments.forms.errors import summary
 from experiments.forms.settings import LayerForm
 from experiments.layers import create_layer
+from experiments.pages.kept import typed
 from experiments.pages.layer_bars import bars
 from experiments.refusals import RefusedError
 
@@ -22,7 +23,7 @@ def layer_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show each layer as a bar of who holds what, and make new ones."""
     posts = request.method == "POST"
     project, role = get_project(request.user, project_slug, Role.EDITOR if posts else Role.VIEWER)
-    form = LayerForm(request.POST if posts else None)
+    form = LayerForm(typed(request))
     if posts and form.is_valid():
         chosen = form.cleaned_data
         unit_type = UnitType(chosen["unit_type"])
@@ -41,4 +42,4 @@ def layer_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "errors": summary([form]) if form.is_bound else [],
         "may_edit": may(role, Role.EDITOR),
     }
-    return render(request, "settings/layer_list.html", context, status=400 if form.is_bound else 200)
+    return render(request, "settings/layer_list.html", context, status=400 if request.method == "POST" else 200)

@@ -17,6 +17,7 @@ from experiments.forms.model_versions import RegistrationForm
 from experiments.model_versions import RegistrationError, register, revise
 from experiments.models import ModelVersion, Project
 from experiments.pages.history import history
+from experiments.pages.kept import typed
 
 NEWEST = 5
 
@@ -70,9 +71,9 @@ def model_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the form, or register the version and go to its model."""
     user = request.user
     project, _ = get_project(user, project_slug, Role.EDITOR)
-    posted = request.POST if request.method == "POST" else None
+    posted = typed(request)
     form = RegistrationForm(posted, name=request.GET.get("model", ""))
-    if posted is not None and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             version = register(project, user, form.to_registration())
         except RegistrationError as error:
@@ -92,9 +93,9 @@ def model_edit(request: SignedInRequest, project_slug: str, version_id: int) -> 
     version = project.model_versions.select_related("project", "parent").filter(pk=version_id).first()
     if version is None:
         raise Http404(f"Project {project.slug} has no model version {version_id}.")
-    posted = request.POST if request.method == "POST" else None
+    posted = typed(request)
     form = RegistrationForm(posted, stored=version)
-    if posted is not None and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             changed = revise(version, user, form.to_registration())
         except RegistrationError as error:
@@ -118,4 +119,4 @@ def _form(
         "suggested": SUGGESTED,
         "history": history(project, f"model:{version}") if version else [],
     }
-    return render(request, "experiments/model_form.html", context, status=400 if form.version.is_bound else 200)
+    return render(request, "experiments/model_form.html", context, status=400 if request.method == "POST" else 200)

@@ -19,6 +19,7 @@ from experiments.forms.errors import summary
 from experiments.forms.flags import RuleForm
 from experiments.models import Flag, FlagRule
 from experiments.pages.formats import as_json, moment
+from experiments.pages.kept import typed
 from experiments.refusals import RefusedError
 from experiments.rules import RulePlan, add_rule, edit_rule, remove_rule, reorder_rules
 
@@ -69,7 +70,7 @@ def rule_new(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
     """Show the form of a rule, or add the rule behind the others."""
     flag, _ = get_flag(request.user, project_slug, key, Role.EDITOR)
     form = _form(request, flag)
-    if form.is_bound and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             add_rule(flag, request.user, _plan(form), revision=form.cleaned_data["revision"])
         except RefusedError as error:
@@ -86,7 +87,7 @@ def rule_edit(request: SignedInRequest, project_slug: str, key: str, rule_id: in
     flag, _ = get_flag(request.user, project_slug, key, Role.EDITOR)
     rule = _rule(flag, rule_id)
     form = _form(request, flag, rule)
-    if form.is_bound and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             if edit_rule(rule, request.user, _plan(form), revision=form.cleaned_data["revision"]):
                 messages.success(request, "The rule is saved.")
@@ -140,7 +141,7 @@ def rule_move(request: SignedInRequest, project_slug: str, key: str, rule_id: in
 
 def _form(request: SignedInRequest, flag: Flag, rule: FlagRule | None = None) -> RuleForm:
     return RuleForm(
-        request.POST if request.method == "POST" else None,
+        typed(request),
         flag=flag,
         experiments=list(flag.project.experiments.filter(kind=ExperimentKind.STANDARD.value).order_by("name")),
         segments=list(flag.project.segments.filter(archived_at__isnull=True)),
@@ -180,4 +181,4 @@ def _page(request: SignedInRequest, flag: Flag, form: RuleForm, rule: FlagRule |
         "form": form,
         "errors": [*summary([form]), *form.targeting.errors] if form.is_bound else [],
     }
-    return render(request, "flags/rule.html", context, status=400 if form.is_bound else 200)
+    return render(request, "flags/rule.html", context, status=400 if request.method == "POST" else 200)

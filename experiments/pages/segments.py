@@ -13,6 +13,7 @@ from experiments.forms.conditions import in_words
 from experiments.forms.settings import SegmentForm
 from experiments.models import Project, Segment
 from experiments.pages.history import history
+from experiments.pages.kept import typed
 from experiments.refusals import RefusedError
 from experiments.segments import SegmentPlan, archive_segment, create_segment, edit_segment, subject_of, uses
 
@@ -46,7 +47,7 @@ def segment_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the form, or make the segment."""
     project, _ = get_project(request.user, project_slug, Role.EDITOR)
     form = _form(request, project)
-    if form.is_bound and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             segment = create_segment(project, request.user, _plan(form, form.cleaned_data["key"]))
         except RefusedError as error:
@@ -64,7 +65,7 @@ def segment_edit(request: SignedInRequest, project_slug: str, key: str) -> HttpR
     project, _ = get_project(request.user, project_slug, Role.EDITOR)
     segment = _segment(project, key)
     form = _form(request, project, segment)
-    if form.is_bound and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         try:
             revision = form.cleaned_data["revision"]
             if edit_segment(segment, request.user, _plan(form, segment.key), revision=revision):
@@ -92,7 +93,7 @@ def segment_archive(request: SignedInRequest, project_slug: str, key: str) -> Ht
 
 
 def _form(request: SignedInRequest, project: Project, segment: Segment | None = None) -> SegmentForm:
-    posted = request.POST if request.method == "POST" else None
+    posted = typed(request)
     segments = list(project.segments.filter(archived_at__isnull=True))
     return SegmentForm(posted, segments=segments, segment=segment)
 
@@ -131,4 +132,4 @@ def _page(
         "uses": list(uses(segment)) if segment else [],
         "history": history(project, subject_of(segment)) if segment else [],
     }
-    return render(request, "settings/segment.html", context, status=400 if form.is_bound else 200)
+    return render(request, "settings/segment.html", context, status=400 if request.method == "POST" else 200)

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from experiments.models import User
-from experiments.pages import throttle, welcome
+from experiments.pages import kept, throttle, welcome
 
 REFUSED = "This e-mail address and password do not match an account. Check both and try again."
 WAIT = f"Too many attempts. Wait {throttle.WAIT_SECONDS // 60} minutes, then try again."
@@ -58,11 +58,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST if request.method == "POST" else None, request=request)
     if form.is_bound and form.is_valid() and form.user is not None:
         login(request, form.user)
+        kept.remember(request, request.POST.get(kept.FIELD, ""))
         return redirect(_wanted(request))
     waits = any(error.code == "wait" for error in form.non_field_errors().as_data()) if form.is_bound else False
     status = 429 if waits else 400 if form.is_bound else 200
     wanted = request.POST.get("next") or request.GET.get("next", "")
-    return render(request, "sign_in.html", {"form": form, "next": wanted}, status=status)
+    context = {"form": form, "next": wanted, kept.FIELD: request.POST.get(kept.FIELD, "")}
+    return render(request, "sign_in.html", context, status=status)
 
 
 @require_POST

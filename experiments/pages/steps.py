@@ -24,6 +24,7 @@ from experiments.forms.steps import GrowForm, PhaseForm, ShipForm, WhyForm
 from experiments.models import AuditEntry, Experiment, User, Variant
 from experiments.pages import consequences
 from experiments.pages.consequences import Situation
+from experiments.pages.kept import typed
 from experiments.pages.situation import situation_of
 from experiments.refusals import RefusedError
 
@@ -216,8 +217,8 @@ def take(request: SignedInRequest, project_slug: str, key: str, name: str) -> Ht
     if step is None:
         raise Http404(f"There is no step {name!r}.")
     variants = list(experiment.variants.all())
-    form = step.form(experiment, variants, request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
+    form = step.form(experiment, variants, typed(request))
+    if request.method == "POST" and form.is_valid():
         if step.is_done(experiment, form):
             return redirect("experiment_detail", project_slug, key)
         if (seen := form.cleaned_data["seen"]) and seen != seen_state(experiment):
@@ -273,4 +274,4 @@ def _page(
         "is_ship": name == "ship",
         "share": percent(experiment.allocation),
     }
-    return render(request, "experiments/step.html", context, status=400 if form.is_bound else 200)
+    return render(request, "experiments/step.html", context, status=400 if request.method == "POST" else 200)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from experiments import layers
 from experiments.domain.lifecycle import Status
 from experiments.models import AuditEntry, Experiment
-from experiments.pages.audience import seen_audience
+from experiments.pages import meanwhile
 from tests import builders
 
 
@@ -61,18 +61,18 @@ def test_audience__everything_at_once__is_kept_and_shown(client_of_alice, draft)
 
 
 def test_audience__sent_twice__is_recorded_once(client_of_alice, draft):
-    sent = form(("and", "plan", "is", "pro"), seen=seen_audience(draft, []))
+    sent = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft)))
     for _ in range(2):
         assert client_of_alice.post(AT, sent).status_code == 302
     assert AuditEntry.objects.filter(action="experiment.audience").count() == 1
 
 
 def test_audience__a_tab_older_than_another_change__is_refused(client_of_alice, draft):
-    stale = form(("and", "plan", "is", "pro"), seen=seen_audience(draft, []))
+    stale = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft)))
     client_of_alice.post(AT, form(("and", "plan", "is", "free")))
     response = client_of_alice.post(AT, stale)
     assert response.status_code == 400
-    assert "was changed meanwhile" in response.content.decode()
+    assert "changed meanwhile by somebody else" in response.content.decode()
     draft.refresh_from_db()
     assert draft.targeting == {"plan": "free"}
 
