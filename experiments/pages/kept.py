@@ -84,7 +84,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _leads_to_sign_in(response: HttpResponse) -> bool:
-    return response.status_code == 302 and urlsplit(response["Location"]).path == resolve_url("sign_in")
+    if response.status_code != 302:
+        return False
+    to = urlsplit(response["Location"])
+    return to.path == resolve_url("sign_in") and "next=" in to.query  # from where somebody has to be signed in
 
 
 def _written(request: HttpRequest) -> str:

@@ -38,7 +38,7 @@ class Uploads:
         return cls(added=tuple(added), removed=form.pictures_to_remove)
 
 
-def _read(file: File[bytes]) -> Picture:
+def _read(file: "File[bytes]") -> Picture:
     return redraw(file.read())
 
 

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page, expect
 from statsmodels.stats.proportion import test_proportions_2indep as compare_proportions
 
@@ -40,7 +41,7 @@ def test_main_path__from_an_empty_installation_to_the_answer_by_mail(watched, st
         "experiments": HOME,
         "results": EXPERIMENT + "results/",
         "set-up": EXPERIMENT,
-        "new-experiment": f"{HOME}experiments/new/",
+        "new-experiment": f"{HOME}experiments/new/?template=ranking-model",
         "metrics": f"{HOME}metrics/",
         "new-metric": f"{HOME}metrics/new/",
         "models": f"{HOME}models/",
@@ -133,28 +134,71 @@ def add_metric(
 def set_up_and_start(page: Page) -> None:
     page.goto(HOME)
     page.get_by_role("link", name="Create experiment").first.click()
+    say_why(page)
+    say_who(page)
+    say_what(page)
+    say_how(page)
+    page.get_by_role("button", name="Start").dblclick()
+    expect(page.get_by_text("Running, day 1 of 14").first).to_be_visible()
+
+
+def say_why(page: Page) -> None:
     page.get_by_label("Name").first.fill("Better ranking")
     expect(page.locator("#id_key")).to_have_value("better-ranking")
-    page.get_by_label("Hypothesis").fill("Ranker v2 shows better products first, so more shoppers buy.")
+    page.get_by_label("Hypothesis").press_sequentially("Ranker v2 shows better products first, so more shoppers buy.")
+    expect(page.locator("#purpose")).to_contain_text("Which metric will show it?")
+    page.get_by_label("Hypothesis").fill(
+        "If we rank by ranker v2, the purchase rate rises, because it knows seasons."
+    )
+    page.get_by_label("Hypothesis").press("End")
+    page.keyboard.type(" ")
+    expect(page.locator("#purpose li.good")).to_have_count(4)
+    page.get_by_role("button", name="Create draft and go on").click()
+    expect(page).to_have_url(at(EXPERIMENT + "set-up/who/"))
+
+
+def say_who(page: Page) -> None:
+    page.get_by_label("Share of traffic").fill("50")
+    expect(page.locator("#reach")).to_contain_text("50 % of all users take part: 25 % Control, 25 % Treatment.")
+    page.get_by_label("Share of traffic").fill("100")
+    page.get_by_role("button", name="Save and go on").click()
+    expect(page).to_have_url(at(EXPERIMENT + "set-up/what/"))
+
+
+def say_what(page: Page) -> None:
     variants = page.locator("#variants [data-row]")
     for row, (name, weight, version) in enumerate([("Control", "50", "ranker v1"), ("Treatment", "49", "ranker v2")]):
         variants.nth(row).get_by_label("Name").fill(name)
         variants.nth(row).get_by_label("Weight").fill(weight)
         variants.nth(row).get_by_label("Model version").select_option(label=version)
+    page.get_by_role("button", name="Save and go on").click()
+    expect(page.locator("[data-error-summary]")).to_contain_text("add up to 99 %")
+    expect(page.locator("[data-error-summary]")).to_be_focused()
+    page.locator("#variants [data-row]").nth(1).get_by_label("Weight").fill("50")
+    page.locator("#variants [data-row]").nth(1).get_by_label("Pictures").set_input_files(
+        {"name": "list.png", "mimeType": "image/png", "buffer": a_picture()}
+    )
+    page.get_by_role("button", name="How we decide").click()  # a step of the bar saves as well
+    expect(page).to_have_url(at(EXPERIMENT + "set-up/how/"))
+
+
+def a_picture() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (640, 400), "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+def say_how(page: Page) -> None:
     page.get_by_label("Primary metric").select_option(label="Purchase rate")
+    expect(page.locator("#forecast")).to_contain_text("no experiment has units for it")
     page.get_by_role("button", name="Add a guardrail").click()
     guardrail = page.locator("#guardrails [data-row]:visible")
     guardrail.locator("select").select_option(label="Page latency")
     guardrail.locator("input[type=number]").fill("5")
-    page.get_by_label("Revenue per shopper").check()
-    page.get_by_role("button", name="Create experiment").click()
-    expect(page.locator("[data-error-summary]")).to_contain_text("add up to 99 %")
-    expect(page.locator("[data-error-summary]")).to_be_focused()
-    page.locator("#variants [data-row]").nth(1).get_by_label("Weight").fill("50")
-    page.get_by_role("button", name="Create experiment").click()
+    page.get_by_text("Secondary metrics, and more that decide").click()
+    page.get_by_role("group", name="Secondary metrics").get_by_label("Revenue per shopper").check()
+    page.get_by_role("button", name="Save and check").click()
     expect(page).to_have_url(at(EXPERIMENT))
-    page.get_by_role("button", name="Start").dblclick()
-    expect(page.get_by_text("Running, day 1 of 14").first).to_be_visible()
 
 
 def refresh(page: Page) -> None:

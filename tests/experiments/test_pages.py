@@ -13,9 +13,9 @@ from experiments.models import ApiKey, AuditEntry, Experiment, ExperimentMetric,
 from tests import builders
 
 READ = ["experiment_detail", "metric_list", "model_list", "key_list"]
-EDIT = ["experiment_new", "experiment_edit", "metric_new", "model_new"]
+EDIT = ["experiment_new", "metric_new", "model_new"]
 WRITE = ["experiment_start", "key_revoke"]
-OF_EXPERIMENT = {"experiment_detail", "experiment_edit", "experiment_start"}
+OF_EXPERIMENT = {"experiment_detail", "experiment_start"}
 
 
 @pytest.fixture

@@ -19,6 +19,26 @@
     form.dataset.sent = "yes";
     for (const button of form.querySelectorAll("button:not([type=button])")) button.setAttribute("aria-disabled", "true");
   });
+  // A form that was changed and not sent asks before the page is left. What it was like at first is its own text.
+  const typed = (form) => new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, value.name ?? value])).toString();
+  const guarded = () => [...document.querySelectorAll("form[data-guard]")].filter((form) => !form.dataset.sent && form.dataset.first !== undefined && typed(form) !== form.dataset.first);
+  for (const form of document.querySelectorAll("form[data-guard]")) {
+    // After the other scripts, which fill keys from names; a form that came back with errors is unsaved from the start.
+    setTimeout(() => { form.dataset.first = document.querySelector("[data-error-summary]") ? "" : typed(form); });
+  }
+  addEventListener("beforeunload", (event) => { if (guarded().length) event.preventDefault(); });
+
+  // A proposal fills its field and says so to whatever listens to the form.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fill]");
+    const field = button && document.getElementById(button.dataset.fill);
+    if (!field) return;
+    field.value = button.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    field.focus();
+  });
+
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     for (const form of document.querySelectorAll("form[data-sent]")) {
