@@ -10,7 +10,8 @@ from analysis.decisions.reading import FORMS
 from analysis.forecasting import baseline_for, looks_inflation
 from analysis.history import Source
 from analysis.stats import confidence_sequence
-from analysis.stats.duration import WEEK, Duration, Traffic, duration, percent
+from analysis.stats.duration import WEEK, Duration, Traffic, duration
+from analysis.stats.duration import percent as spaced_percent
 from analysis.stats.estimates import estimate
 from analysis.stats.planning import Baseline, Design, detectable, guardrail_power, power, sample_size
 from analysis.stats.unavailable import NotComputable
@@ -60,6 +61,15 @@ class Promise:
     margin: float
     chance: float | None
     reason: str = ""
+
+    @property
+    def says(self) -> str:
+        """Say what the plan promises of the guardrail."""
+        if self.chance is None:
+            return f"{self.metric.name}: {self.reason}."
+        held = f"{self.metric.name}: if nothing changes, its margin of {percent(self.margin)} is shown to hold with a"
+        said = f"{held} chance of {chance_words(self.chance)}."
+        return said if self.is_likely else f"{said} Plan longer, or allow more."
 
     @property
     def is_likely(self) -> bool:
@@ -118,7 +128,7 @@ class Outlook:
             least = min(self.least, self.asked.matters) if self.is_enough else self.least
             said.append(f"The planned end sees {percent(least)} or more with {LIKELY:.0%} chance.")
         if self.chance is not None and not self.is_enough:
-            said.append(f"The chance to see the change that matters is {max(0.01, self.chance):.0%}.")
+            said.append(f"The chance to see the change that matters is {chance_words(self.chance)}.")
         if self.floor is not None:
             days, least = self.floor
             said.append(f"In {days} days, today's traffic cannot see less than {percent(least)}.")
@@ -232,6 +242,18 @@ def _promise(metric: Metric, margin: float, units: float, design: Design, pasts:
     # One that may rise by its margin is planned as one that may fall by it: the distance is the same, the noise nearly.
     chance = guardrail_power(found.baseline, min(margin, 0.99), units, design)
     return Promise(metric=metric, margin=margin, chance=chance)
+
+
+def percent(share: float) -> str:
+    """Return a share in words of two digits, as the results write them: 2%, 1.1%."""
+    return spaced_percent(share).replace(" ", "")
+
+
+def chance_words(chance: float) -> str:
+    """Return a chance as people should read it: never none, never certain."""
+    if chance < 0.01:
+        return "less than 1%"
+    return "more than 99%" if chance > 0.99 else f"{chance:.0%}"
 
 
 def _days(days: int) -> str:

@@ -59,7 +59,7 @@ def save_template(
     if not name.strip():
         raise TemplateError("Give the template a name.")
     lock_names(project)
-    content = msgspec.to_builtins(content_of(experiment))
+    content = msgspec.json.decode(msgspec.json.encode(content_of(experiment)))  # as the row will give it back
     found = project.templates.filter(key=key).first()
     if found is not None:
         if (found.name, found.description, found.content) == (name, description, content):

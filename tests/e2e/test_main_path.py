@@ -147,9 +147,7 @@ def say_why(page: Page) -> None:
     expect(page.locator("#id_key")).to_have_value("better-ranking")
     page.get_by_label("Hypothesis").press_sequentially("Ranker v2 shows better products first, so more shoppers buy.")
     expect(page.locator("#purpose")).to_contain_text("Which metric will show it?")
-    page.get_by_label("Hypothesis").fill(
-        "If we rank by ranker v2, the purchase rate rises, because it knows seasons."
-    )
+    page.get_by_label("Hypothesis").fill("If we rank by ranker v2, the purchase rate rises, because it knows seasons.")
     page.get_by_label("Hypothesis").press("End")
     page.keyboard.type(" ")
     expect(page.locator("#purpose li.good")).to_have_count(4)
