@@ -122,7 +122,9 @@ def template_content(project: Project, key: str) -> Content:
 
 
 def _guardrails(project: Project, template: BuiltIn) -> Sequence[UseContent]:
-    lower = project.metrics.filter(direction=Direction.DECREASE.value, display_unit__in=list(template.guardrails))
+    lower = project.metrics.filter(
+        archived_at=None, direction=Direction.DECREASE.value, display_unit__in=list(template.guardrails)
+    )
     margins = {str(unit): margin for unit, margin in template.guardrails.items()}
     return [
         UseContent(metric=metric.key, role=MetricRole.GUARDRAIL, margin=margins[metric.display_unit])
@@ -132,7 +134,7 @@ def _guardrails(project: Project, template: BuiltIn) -> Sequence[UseContent]:
 
 def _plan(project: Project, content: Content) -> ExperimentPlan:
     """Return the plan of a set-up; metrics that the project has not any more are left out."""
-    metrics = {metric.key: metric for metric in project.metrics.all()}
+    metrics = {metric.key: metric for metric in project.metrics.filter(archived_at=None)}
     return ExperimentPlan(
         key="",
         name="",
@@ -201,7 +203,8 @@ def _copy_pictures(source: Experiment, made: Experiment, user: User | None) -> N
 
 def usual_guardrails(project: Project, besides: Sequence[int] = (), most: int = 3) -> list[MetricPlan]:
     """Return the guardrails that the project's experiments name most often, each with its newest margin."""
-    uses = ExperimentMetric.objects.filter(metric__project=project, role=MetricRole.GUARDRAIL.value)
+    in_use = ExperimentMetric.objects.filter(metric__project=project, metric__archived_at=None)
+    uses = in_use.filter(role=MetricRole.GUARDRAIL.value)
     counted: dict[int, list[tuple[int, int]]] = {}
     for metric, margin, experiment in uses.values_list("metric_id", "margin", "experiment_id"):
         if metric not in besides and margin is not None:

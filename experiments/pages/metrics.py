@@ -30,6 +30,7 @@ from experiments.metrics import (
 from experiments.models import ExperimentMetric, Metric, MetricVersion, Project
 from experiments.models.metric import columns_of
 from experiments.pages.history import history
+from experiments.pages.kept import typed
 from experiments.refusals import RefusedError
 
 
@@ -75,8 +76,8 @@ def metric_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show the form, or add the metric and show it."""
     user = request.user
     project, _ = get_project(user, project_slug, Role.EDITOR)
-    form = MetricForm(project, request.POST if request.method == "POST" else None, user=user)
-    if form.is_bound and form.is_valid() and form.definition is not None:
+    form = MetricForm(project, typed(request), user=user)
+    if request.method == "POST" and form.is_valid() and form.definition is not None:
         words = form.words
         made = Metric(
             key=form.key.cleaned_data["key"],
@@ -100,8 +101,8 @@ def metric_edit(request: SignedInRequest, project_slug: str, key: str) -> HttpRe
     """Show the form of a metric, or change its words and, where its definition changed, make a new version."""
     project, _ = get_project(request.user, project_slug, Role.EDITOR)
     metric = _metric(project, key)
-    form = MetricForm(project, request.POST if request.method == "POST" else None, metric)
-    if form.is_bound and form.is_valid():
+    form = MetricForm(project, typed(request), metric)
+    if request.method == "POST" and form.is_valid():
         try:
             return _changed(request, metric, form)
         except DefinitionError as error:

@@ -32,7 +32,7 @@ def purpose(request: SignedInRequest, project_slug: str) -> HttpResponse:
     project, _ = get_project(request.user, project_slug)
     text = request.POST.get("hypothesis", "")[:LONGEST]
     about = f"{request.POST.get('name', '')[:120]} {text}"
-    metrics = list(project.metrics.values_list("name", flat=True))
+    metrics = list(project.metrics.filter(archived_at=None).values_list("name", flat=True))
     context = {
         "project": project,
         "findings": hypothesis.read(text, metrics) if text.strip() else (),

@@ -67,7 +67,7 @@ def _new_page(request: SignedInRequest, project: Project, form: WhyForm, templat
         "template": template,
         "built_in": BUILT_IN,
         "own_templates": project.templates.all(),
-        "has_metrics": project.metrics.exists(),
+        "has_metrics": project.metrics.filter(archived_at=None).exists(),
         "step": STEPS[StepName.WHY],
         "name": StepName.WHY,
     }
@@ -83,7 +83,7 @@ def resume(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
         return _frozen(request, experiment)
     if experiment.kind in DESIGNED:
         return designs_edit.change(request, experiment)
-    metrics = list(experiment.project.metrics.values_list("name", flat=True))
+    metrics = list(experiment.project.metrics.filter(archived_at=None).values_list("name", flat=True))
     steps = bar(plan_of(experiment), metrics, audience_words(experiment))
     return redirect("experiment_set_up", project_slug, key, first_unfinished(steps).value)
 
@@ -140,7 +140,7 @@ def _page(
     request: SignedInRequest, experiment: Experiment, name: StepName, form: AnyForm, changes: Any = ()
 ) -> HttpResponse:
     project = experiment.project
-    metrics = list(project.metrics.values_list("name", flat=True))
+    metrics = list(project.metrics.filter(archived_at=None).values_list("name", flat=True))
     context = {
         "project": project,
         "experiment": experiment,

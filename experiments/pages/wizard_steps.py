@@ -18,7 +18,7 @@ from experiments.forms.audience import AudienceForm
 from experiments.forms.errors import FormError, summary
 from experiments.forms.plan import percent_of, ten_thousandths
 from experiments.forms.set_up import HowForm, ReachForm, WhatForm, WhyForm
-from experiments.models import Experiment, User
+from experiments.models import Experiment, Metric, User
 from experiments.pages.audience import AUDIENCE_FIELDS, apply_audience, audience_form, is_as_wanted
 from experiments.pages.uploads import Uploads, store
 from experiments.pages.wizard_bar import StepName
@@ -113,15 +113,21 @@ def _what_is_saved(experiment: Experiment, form: WhatForm) -> bool:
 
 
 def _how(experiment: Experiment, posted: QueryDict | None) -> HowForm:
-    metrics = list(experiment.project.metrics.all())
-    return HowForm(posted, plan_of(experiment), metrics=metrics)
+    plan = plan_of(experiment)
+    return HowForm(posted, plan, metrics=_choices(experiment, plan))
 
 
 def with_usual_guardrails(experiment: Experiment) -> HowForm:
     """Return step 4 with the guardrails that the project's experiments usually have, to look at before saving."""
     plan = plan_of(experiment)
     suggested = usual_guardrails(experiment.project, besides=[use.metric.pk for use in plan.metrics])
-    return HowForm(None, plan, metrics=list(experiment.project.metrics.all()), suggested=suggested)
+    return HowForm(None, plan, metrics=_choices(experiment, plan), suggested=suggested)
+
+
+def _choices(experiment: Experiment, plan: ExperimentPlan) -> list[Metric]:
+    """Return the metrics that may be chosen: none that is archived, but for those that the plan has already."""
+    own = {use.metric.pk for use in plan.metrics}
+    return [one for one in experiment.project.metrics.all() if one.archived_at is None or one.pk in own]
 
 
 STEPS: dict[StepName, Step] = {
