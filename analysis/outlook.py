@@ -155,6 +155,8 @@ def past(metric: Metric, source: Source) -> Past | NotComputable:
 
 def _read_past(metric: Metric, source: Source) -> tuple[float, Baseline, tuple[float, ...]] | NotComputable:
     kind = MetricKind(metric.kind)
+    if kind not in FORMS:
+        return NotComputable(f"a {kind} is not planned yet")
     found = estimate(FORMS[kind], history.control_moments(source.experiment, metric))
     if isinstance(found, NotComputable):
         return found

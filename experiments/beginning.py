@@ -122,9 +122,8 @@ def template_content(project: Project, key: str) -> Content:
 
 
 def _guardrails(project: Project, template: BuiltIn) -> Sequence[UseContent]:
-    lower = project.metrics.filter(
-        archived_at=None, direction=Direction.DECREASE.value, display_unit__in=list(template.guardrails)
-    )
+    usable = project.metrics.filter(archived_at=None, direction=Direction.DECREASE.value)
+    lower = usable.filter(display_unit__in=list(template.guardrails))
     margins = {str(unit): margin for unit, margin in template.guardrails.items()}
     return [
         UseContent(metric=metric.key, role=MetricRole.GUARDRAIL, margin=margins[metric.display_unit])

@@ -134,7 +134,7 @@ def _form_page(
     request: SignedInRequest, project: Project, form: MetricForm, metric: Metric | None = None
 ) -> HttpResponse:
     context = {"project": project, "metric": metric, "form": form, "errors": form.errors}
-    return render(request, "metrics/form.html", context, status=400 if form.is_bound else 200)
+    return render(request, "metrics/form.html", context, status=400 if request.method == "POST" else 200)
 
 
 @login_required
