@@ -6,7 +6,7 @@ from celery import Task, shared_task
 from django.db.models import F, Q
 from django.utils import timezone
 
-from analysis import refreshing
+from analysis import certifying, refreshing
 from analysis.bandits import moving
 from analysis.designed import readers
 from analysis.models import FoldedExperiment
@@ -14,7 +14,7 @@ from analysis.refreshing import HARD_LIMIT, SOFT_LIMIT, TRANSIENT
 from analysis.rollup import retention
 from analysis.rollup.fold import fold
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment
+from experiments.models import Experiment, Project
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,17 @@ def drop_old_events() -> None:
     """Drop the days of the log that are past their retention and that nothing can need any more."""
     for partition in retention.drop_expired(timezone.now()):
         logger.info("dropped %s: %s events past their retention", partition.name, partition.rows)
+
+
+@shared_task(name="analysis.certify_metrics", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def certify_metrics(project_id: int, metric_ids: list[int]) -> None:
+    """Replay metrics that have no certificate yet; run twice, the second finds them certified."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:
+        return
+    known = certifying.newest(project)
+    wanted = [metric for metric in project.metrics.filter(pk__in=metric_ids) if metric.pk not in known]
+    certifying.certify(project, wanted)
 
 
 def _candidates() -> list[Experiment]:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages import business, compare, decisions, families, forecast, metrics, refreshing, results, styleguide
+from analysis.pages import business, checklist, compare, decisions, families, forecast, metrics, refreshing, results, styleguide
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -15,6 +15,8 @@ urlpatterns: list[URLPattern] = [
     path(PROJECT + "metrics/<slug:key>/trial/", metrics.metric_trial, name="metric_trial"),
     path(EXPERIMENT + "decisions/", decisions.give_file, name="offpolicy_give"),
     path(EXPERIMENT + "business/", business.business_terms, name="experiment_business"),
+    path(EXPERIMENT + "checklist/", checklist.checklist, name="experiment_checklist"),
+    path(EXPERIMENT + "certify/", checklist.certify, name="experiment_certify"),
     path(EXPERIMENT + "forecast/", forecast.forecast, name="experiment_forecast"),
     path(EXPERIMENT + "refresh/", refreshing.refresh, name="experiment_refresh"),
     path(EXPERIMENT + "refresh/<int:run_id>/", refreshing.progress, name="refresh_progress"),

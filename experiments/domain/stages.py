@@ -52,6 +52,18 @@ class Place:
         """Return the stage as a heading."""
         return self.stage.value.capitalize()
 
+    @property
+    def steps(self) -> list[tuple[Stage, str]]:
+        """Return the stages of a life with their titles; wrap-up stands in the review's place where it is one."""
+        left_out = Stage.READY if self.stage is Stage.WRAP_UP else Stage.WRAP_UP
+        return [(one, one.value.capitalize()) for one in Stage if one is not left_out]
+
+    @property
+    def past(self) -> list[Stage]:
+        """Return the stages that lie behind."""
+        names = [one for one, _ in self.steps]
+        return names[: names.index(self.stage)]
+
 
 def place(facts: Facts) -> Place:
     """Return where an experiment is in its life."""

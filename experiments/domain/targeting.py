@@ -73,6 +73,32 @@ def _alternatives(condition: Condition) -> list[Any]:
     return found
 
 
+def cannot_both_hold(left: Condition, right: Condition) -> bool:
+    """Say whether surely no unit passes both: each pair of alternatives allows an attribute different values only.
+
+    False where it is not sure: ranges, patterns and segments are not looked into.
+    """
+    return all(_clash(one, other) for one in _alternatives(left) for other in _alternatives(right))
+
+
+def _clash(left: Any, right: Any) -> bool:
+    if not isinstance(left, dict) or not isinstance(right, dict):
+        return False
+    for attribute in left.keys() & right.keys():
+        allowed = [_values(left[attribute]), _values(right[attribute])]
+        if allowed[0] is not None and allowed[1] is not None and not allowed[0] & allowed[1]:
+            return True
+    return False
+
+
+def _values(wanted: Any) -> set[str] | None:
+    """Return the texts that an attribute may have, or None where these are not a plain list of texts."""
+    if isinstance(wanted, dict):
+        wanted = wanted.get("$in", wanted.get("$eq")) if len(wanted) == 1 else None
+    found = wanted if isinstance(wanted, list) else [wanted]
+    return set(found) if found and all(isinstance(one, str) for one in found) else None
+
+
 def segment_cycle(key: str, conditions: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return how the segment ``key`` leads back to itself through the conditions of segments, or None."""
     return cycle_through(key, {name: segments_in(condition) for name, condition in conditions.items()})

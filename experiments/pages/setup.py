@@ -7,36 +7,54 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from experiments import lifecycle
 from experiments.access import SignedInRequest, get_experiment, may
-from experiments.domain.access import Role, Scope
-from experiments.domain.kinds import DESIGNED
+from experiments.beginning import pictures_of
+from experiments.concluding import decision_log
+from experiments.domain.access import Role
+from experiments.domain.conclusions import ConclusionState
+from experiments.domain.kinds import DESIGNED, ExperimentKind
 from experiments.domain.layers import read_ranges, size
 from experiments.domain.lifecycle import Status, day_of
+from experiments.domain.qa import variant_link
 from experiments.domain.ramps import in_words as ramps_in_words
 from experiments.domain.ramps import read
 from experiments.domain.shares import WHOLE, percent
+from experiments.domain.stages import Place
 from experiments.forms.conditions import in_words
-from experiments.models import Experiment, ExperimentMetric, Override, Prerequisite, Variant
+from experiments.models import (
+    Conclusion,
+    Experiment,
+    ExperimentMetric,
+    Override,
+    Prerequisite,
+    Screenshot,
+    User,
+    Variant,
+)
+from experiments.pages import once
 from experiments.pages.calls import Calls, calls
 from experiments.pages.designs import detail as designs_detail
 from experiments.pages.formats import moment
 from experiments.pages.history import Entry, history
+from experiments.pages.kept import typed
+from experiments.pages.launch import Check, launch_checks
 from experiments.pages.overrides import OverrideForm
 from experiments.pages.steps import Step, possible_steps
-from experiments.setup import MetricPlan, missing_for_start, plan_of
+from experiments.staging import place_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """One line of the list that is checked before the start. ``blocks`` says whether the start waits for it."""
+class Look:
+    """One variant as its card shows it: pictures, and a link that opens the page with it."""
 
-    text: str
-    ok: bool
-    blocks: bool = True
+    variant: Variant
+    pictures: list[Screenshot]
+    link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +65,12 @@ class SetupPage:
     variants: list[Variant]
     plan: list[ExperimentMetric]
     calls: Calls
-    readiness: list[Readiness]
+    place: Place
+    checks: list[Check]
+    looks: list[Look]
+    members: list[User]
+    decisions: list[Conclusion]
+    once: str
     may_edit: bool
     day: int
     audience: str
@@ -69,9 +92,21 @@ class SetupPage:
         return f"{name}{to}{kept}"
 
     @property
+    def awaited(self) -> Conclusion | None:
+        """Return the decision that waits for a second person."""
+        return next((one for one in self.decisions if one.state == ConclusionState.REQUESTED), None)
+
+    @property
+    def may_conclude(self) -> bool:
+        """Say whether there is something to decide now."""
+        decided = any(one.state == ConclusionState.MADE for one in self.decisions)
+        started = self.experiment.status != Status.DRAFT and self.experiment.kind == ExperimentKind.STANDARD
+        return self.may_edit and started and not decided and self.awaited is None
+
+    @property
     def may_start(self) -> bool:
         """Say whether nothing that blocks the start is missing."""
-        return all(line.ok for line in self.readiness if line.blocks)
+        return all(line.ok for line in self.checks if line.blocks)
 
 
 @login_required
@@ -89,7 +124,12 @@ def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
         variants=variants,
         plan=plan,
         calls=calls(settings.BASE_URL, experiment, variants[0].key if variants else "control", plan),
-        readiness=_readiness(experiment) if experiment.status == Status.DRAFT else [],
+        place=place_of(experiment, timezone.now()),
+        checks=launch_checks(experiment) if experiment.status == Status.DRAFT else [],
+        looks=_looks(experiment, variants),
+        members=_members(experiment) if may_edit else [],
+        decisions=decision_log(experiment),
+        once=once.new_token(),
         may_edit=may_edit,
         day=day_of(experiment.counts_from, experiment.stopped_at, timezone.now()),
         audience=in_words(experiment.targeting, dict(experiment.project.segments.values_list("key", "name"))),
@@ -97,7 +137,7 @@ def detail(request: SignedInRequest, project_slug: str, key: str) -> HttpRespons
         ramp=_ramp_words(experiment),
         needs=list(experiment.prerequisites.all()),
         overrides=list(experiment.overrides.select_related("variant", "created_by")),
-        override_form=OverrideForm(experiment=experiment) if may_edit else None,
+        override_form=_override_form(request, experiment) if may_edit else None,
         steps=possible_steps(experiment) if may_edit else {},
         history=history(experiment.project, f"experiment:{experiment.key}"),
     )
@@ -128,16 +168,24 @@ def _ramp_words(experiment: Experiment) -> str:
     return f"{ramps_in_words(ramp)}{where}{held}{following}"
 
 
-def _readiness(experiment: Experiment) -> list[Readiness]:
-    missing = missing_for_start(experiment)
-    plan: list[MetricPlan] = list(plan_of(experiment).metrics)
-    keys = experiment.project.api_keys.filter(revoked_at__isnull=True)
-    usable = keys.filter(scopes__contains=[Scope.EVALUATE.value, Scope.INGEST.value]).exists()
-    lines = [Readiness(text=text, ok=False) for text in missing]
-    if not missing:
-        lines = [
-            Readiness(text="The variants' weights add up to 100 %.", ok=True),
-            Readiness(text=f"{plan[0].metric.name} decides.", ok=True),
-        ]
-    key_text = "An API key that may evaluate and ingest exists." if usable else "Your app has no API key yet."
-    return [*lines, Readiness(text=key_text, ok=usable, blocks=False)]
+def _looks(experiment: Experiment, variants: list[Variant]) -> list[Look]:
+    pictures = pictures_of(experiment)
+    address = experiment.page_address
+    return [
+        Look(
+            variant=one,
+            pictures=pictures.get(one.key, []),
+            link=variant_link(address, experiment.key, one.position) if address else "",
+        )
+        for one in variants
+    ]
+
+
+def _members(experiment: Experiment) -> list[User]:
+    members = User.objects.filter(memberships__project=experiment.project, is_active=True)
+    return list(members.order_by("name", "email"))
+
+
+def _override_form(request: SignedInRequest, experiment: Experiment) -> OverrideForm:
+    action = reverse("override_add", args=[experiment.project.slug, experiment.key])
+    return OverrideForm(typed(request, action), experiment=experiment)

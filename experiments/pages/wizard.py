@@ -77,7 +77,7 @@ def _new_page(request: SignedInRequest, project: Project, form: WhyForm, templat
 @login_required
 @require_http_methods(["GET", "POST"])
 def resume(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
-    """Go on where the draft lacks something; a designed kind has a form of its own. What has started is shown instead."""
+    """Go on where the draft lacks something; a designed kind has a form of its own. What has started is shown."""
     experiment, _ = get_experiment(request.user, project_slug, key, Role.EDITOR)
     if experiment.status != Status.DRAFT:
         return _frozen(request, experiment)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assignment.engine.sdk.conditions import Scope, condition_truth
-from experiments.domain.targeting import TargetingError, check, segment_cycle, segments_in
+from experiments.domain.targeting import TargetingError, cannot_both_hold, check, segment_cycle, segments_in
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -101,3 +101,22 @@ def test_segment_cycle__through_another__is_named():
     conditions = {"a": {"$segment": "b"}, "b": {"$not": {"$segment": "a"}}, "c": {}}
     assert segment_cycle("a", conditions) == ("a", "b", "a")
     assert segment_cycle("c", conditions) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "apart"),
+    [
+        ({"country": "DE"}, {"country": "AT"}, True),
+        ({"country": "DE"}, {"country": {"$in": ["AT", "CH"]}}, True),
+        ({"country": "DE"}, {"country": {"$in": ["AT", "DE"]}}, False),
+        ({"country": "DE"}, {"plan": "pro"}, False),
+        ({}, {"country": "DE"}, False),
+        ({"$or": [{"country": "DE"}, {"plan": "pro"}]}, {"country": "AT"}, False),
+        ({"$or": [{"country": "DE"}, {"country": "CH"}]}, {"country": "AT"}, True),
+        ({"country": {"$ne": "DE"}}, {"country": "DE"}, False),
+        ({"age": 3}, {"age": 4}, False),
+        ({"country": []}, {"country": "DE"}, False),
+    ],
+)
+def test_cannot_both_hold__is_said_only_where_it_is_sure(left, right, apart):
+    assert cannot_both_hold(left, right) is cannot_both_hold(right, left) is apart

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("experiments", "0008_fix_metric_versions"),
+        ("experiments", "0010_north_star"),
     ]
 
     operations = [
