@@ -417,9 +417,9 @@ def _described(use: MetricPlan) -> dict[str, object]:
     return said if use.stands_for is None else {**said, "stands_for": use.stands_for.value}
 
 
-def missing_for_start(experiment: Experiment) -> list[str]:
+def missing_for_start(experiment: Experiment, plan: ExperimentPlan | None = None) -> list[str]:
     """Return what a draft still lacks, in words; empty when it can start."""
     rules = FlagRule.objects.filter(experiment=experiment, flag__archived_at__isnull=True).select_related("flag")
     unfit = [problem for rule in rules for problem in misfits(rule.flag, experiment)]
     filed = ["It is archived; restore it first."] if experiment.archived_at is not None else []
-    return [*filed, *(problem.message for problem in problems_of(plan_of(experiment))), *unfit]
+    return [*filed, *(problem.message for problem in problems_of(plan or plan_of(experiment))), *unfit]

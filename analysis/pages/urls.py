@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from analysis.pages import business, checklist, compare, decisions, families, forecast, metrics, refreshing, results, styleguide
+from analysis.pages import (
+    business,
+    checklist,
+    compare,
+    decisions,
+    families,
+    forecast,
+    metrics,
+    refreshing,
+    results,
+    styleguide,
+)
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"

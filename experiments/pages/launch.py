@@ -64,7 +64,7 @@ def _step(experiment: Experiment, name: StepName, label: str = "Go there") -> Fi
 def _missing(experiment: Experiment, plan: ExperimentPlan) -> Iterator[Check]:
     step_of = {part: name for name, parts in PARTS.items() for part in parts}
     parts = {problem.message: problem.part for problem in problems_of(plan)}
-    missing = missing_for_start(experiment)
+    missing = missing_for_start(experiment, plan)
     for text in missing:
         name = step_of.get(parts.get(text, ""))
         yield Check(text=text, ok=False, blocks=True, fixes=(_step(experiment, name),) if name else ())

@@ -80,7 +80,7 @@ def test_page__more_of_everything__costs_no_more_queries(
         ExperimentMetric.objects.create(experiment=draft, metric=metric, role="secondary", position=i + 1)
         ModelVersion.objects.create(project=shop, name="ranker", version=str(i))
         keys.issue_key(shop, f"key {i}", [Scope.READ], alice)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(25):
         assert client_of_alice.get(address(name, key)).status_code == 200
 
 
