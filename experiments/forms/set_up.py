@@ -1,6 +1,6 @@
 """The forms of the set-up's steps: each shows its part of a plan, and returns the plan with that part as typed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ from django import forms
 from django.forms.formsets import BaseFormSet
 
 from experiments.domain.looking import ReadingPlan
-from experiments.domain.metrics import MetricRole
+from experiments.domain.metrics import MetricRole, StandsFor
 from experiments.domain.units import OFFERED, UnitType
 from experiments.forms.errors import FormError, summary
 from experiments.forms.plan import (
@@ -317,20 +317,22 @@ class HowForm(StepForm):
             reading=ReadingPlan(typed["reading"] or ReadingPlan.FIXED),
             planned_units=typed["planned_units"],
             matters=None if typed["matters"] is None else ten_thousandths(typed["matters"]),
-            metrics=self._uses(),
+            metrics=self._uses({use.metric.pk: use.stands_for for use in plan.metrics}),
         )
 
-    def _uses(self) -> tuple[MetricPlan, ...]:
+    def _uses(self, stands_for: Mapping[int, StandsFor | None]) -> tuple[MetricPlan, ...]:
+        """Return what each metric is for; what it stands for is set elsewhere and stays."""
         chosen = self.metrics.cleaned_data
         rows = [row.cleaned_data for row in self.guardrails.forms if row.has_changed()]
-        return (
-            MetricPlan(metric=chosen["primary"], role=MetricRole.PRIMARY),
-            *(MetricPlan(metric=one, role=MetricRole.PRIMARY) for one in chosen["also"] if one != chosen["primary"]),
-            *(
-                MetricPlan(metric=row["metric"], role=MetricRole.GUARDRAIL, margin=ten_thousandths(row["margin"]))
-                for row in rows
-            ),
-            *(MetricPlan(metric=metric, role=MetricRole.SECONDARY) for metric in chosen["secondary"]),
+        more = [one for one in chosen["also"] if one != chosen["primary"]]
+        uses = [
+            *((metric, MetricRole.PRIMARY, None) for metric in (chosen["primary"], *more)),
+            *((row["metric"], MetricRole.GUARDRAIL, ten_thousandths(row["margin"])) for row in rows),
+            *((metric, MetricRole.SECONDARY, None) for metric in chosen["secondary"]),
+        ]
+        return tuple(
+            MetricPlan(metric=metric, role=role, margin=margin, stands_for=stands_for.get(metric.pk))
+            for metric, role, margin in uses
         )
 
 

@@ -14,7 +14,8 @@ from experiments.domain.metrics import MetricRole
 from experiments.domain.targeting import Condition, cannot_both_hold
 from experiments.models import Experiment
 from experiments.pages.wizard_bar import PARTS, StepName
-from experiments.setup import ExperimentPlan, missing_for_start, plan_of, problems_of
+from experiments.plans import ExperimentPlan, problems_of
+from experiments.setup import missing_for_start, plan_of
 
 MOST_NAMED = 3
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from experiments.domain import hypothesis
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE, percent
-from experiments.setup import ExperimentPlan, MetricPlan, Problem, problems_of
+from experiments.plans import ExperimentPlan, MetricPlan, Problem, problems_of
 
 
 class StepName(StrEnum):

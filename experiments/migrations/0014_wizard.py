@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("experiments", "0010_north_star"),
+        ("experiments", "0013_offline_metrics_alone"),
     ]
 
     operations = [
