@@ -66,7 +66,7 @@ class Operation:
     @property
     def writes(self) -> bool:
         """Say whether it runs as one change: in a transaction, once per Idempotency-Key, recorded with its key."""
-        return self.needs is Scope.WRITE and not self.apart
+        return self.method != "GET" and self.needs in (Scope.WRITE, Scope.MEMBERS) and not self.apart
 
     @property
     def tag(self) -> str:

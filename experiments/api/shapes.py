@@ -76,6 +76,8 @@ class ExperimentAnswer(Struct, frozen=True, kw_only=True):
     key: str
     name: str
     hypothesis: str
+    owner: str | None
+    page_address: str
     kind: ExperimentKind
     status: Status
     unit_type: UnitType
@@ -111,11 +113,13 @@ class ExperimentAnswer(Struct, frozen=True, kw_only=True):
 
 def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
     """Return the experiment as it is in the database now."""
-    row = Experiment.objects.select_related("layer", "parent", "shipped_variant").get(pk=experiment.pk)
+    row = Experiment.objects.select_related("layer", "parent", "shipped_variant", "owner").get(pk=experiment.pk)
     return ExperimentAnswer(
         key=row.key,
         name=row.name,
         hypothesis=row.hypothesis,
+        owner=row.owner.email if row.owner else None,
+        page_address=row.page_address,
         kind=ExperimentKind(row.kind),
         status=Status(row.status),
         unit_type=UnitType(row.unit_type),

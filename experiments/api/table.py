@@ -1,12 +1,15 @@
 """Every operation on what is set up."""
 
 from experiments.api import (
+    beginnings,
     business,
+    conclusions,
     conditions,
     filing,
     flags,
     holdouts,
     layers,
+    members,
     metrics,
     model_versions,
     north_star,
@@ -24,6 +27,8 @@ OPERATIONS = [
     *conditions.OPERATIONS,
     *overrides.OPERATIONS,
     *filing.OPERATIONS,
+    *conclusions.OPERATIONS,
+    *beginnings.OPERATIONS,
     *flags.OPERATIONS,
     *rules.OPERATIONS,
     *segments.OPERATIONS,
@@ -33,5 +38,6 @@ OPERATIONS = [
     *north_star.OPERATIONS,
     *business.OPERATIONS,
     *model_versions.OPERATIONS,
+    *members.OPERATIONS,
     *trail.OPERATIONS,
 ]

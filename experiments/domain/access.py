@@ -27,6 +27,7 @@ class Scope(StrEnum):
     INGEST = "ingest"
     READ = "read"
     WRITE = "write"
+    MEMBERS = "members"
 
 
 class KeyGrant(Struct, frozen=True, kw_only=True):

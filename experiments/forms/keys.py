@@ -13,6 +13,7 @@ SCOPES = {
     Scope.INGEST: "Ingest: send exposures and events",
     Scope.READ: "Read: fetch results and set-ups",
     Scope.WRITE: "Write: create and change experiments, flags and segments",
+    Scope.MEMBERS: "Members: invite, change roles, remove; only admins can make such a key",
 }
 ENVIRONMENTS = {
     Environment.PRODUCTION: "Production: real people; the only one that is analysed",
@@ -50,6 +51,13 @@ class KeyForm(forms.Form):
         required=False,
         help_text="It matters for these SDKs alone; OpenFeature providers always ask the server.",
     )
+
+    def __init__(self, posted: Any = None, *, is_admin: bool = False) -> None:
+        super().__init__(posted)
+        if not is_admin:  # a key must not open what its maker may not do
+            self.fields["scopes"].choices = [  # type: ignore[attr-defined]
+                (scope.value, text) for scope, text in SCOPES.items() if scope is not Scope.MEMBERS
+            ]
 
     def clean(self) -> dict[str, Any]:
         """Fall back to the usual choices where a client leaves them out."""

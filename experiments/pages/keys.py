@@ -29,7 +29,7 @@ def key_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
     user = request.user
     posts = request.method == "POST"
     project, role = get_project(user, project_slug, Role.EDITOR if posts else Role.VIEWER)
-    form = KeyForm(typed(request))
+    form = KeyForm(typed(request), is_admin=may(role, Role.ADMIN))
     if posts and form.is_valid():
         if not once.was_sent(request):
             _issue(request, project, form)

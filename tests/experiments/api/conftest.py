@@ -16,9 +16,9 @@ def home(db) -> Project:
 
 @pytest.fixture
 def api(home: Project) -> Api:
-    """Ask with a key that may read and write."""
+    """Ask with a key that may read, write and manage members."""
     builders.metric(home, "purchase-rate")
-    return Api(issue_key(home, "deploys", [Scope.READ, Scope.WRITE], None)[1])
+    return Api(issue_key(home, "deploys", [Scope.READ, Scope.WRITE, Scope.MEMBERS], None)[1])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from analysis.mail import tasks
 from analysis.models import OutboxMessage, ResultSnapshot
 from analysis.results.schema import to_payload
 from experiments.api.operations import ROOT
-from experiments.models import Experiment
+from experiments.models import Experiment, Membership, Project
 from tests import builders
 from tests.analysis.programme import samples
 from tests.experiments.api.asking import DOCUMENT
@@ -27,10 +27,12 @@ def nothing_leaves(monkeypatch, settings):
     settings.WEBHOOK_PRIVATE = True
 
 
-def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(api):
+def test_every_operation__in_one_life__succeeds_and_answers_what_is_described(api, alice):
     catalogue(api)
     experiments(api)
     results(api)
+    beginnings(api)
+    people(api, alice)
     decisions(api)
     flags(api)
     layers_and_segments(api)
@@ -132,6 +134,39 @@ def experiments(api):
     assert api.ok("PUT", "/experiments/second/tags", {"tags": ["Search", "price"]})["tags"] == ["price", "search"]
     assert api.ok("POST", "/experiments/second/archive")["archived_at"]
     assert api.ok("POST", "/experiments/second/restore")["archived_at"] is None
+
+
+def beginnings(api):
+    one = "/experiments/second"
+    said = {"decision": "iterate", "reason": "Flat", "learned": "Season is weak", "tags": ["Search"]}
+    made = api.ok("POST", f"{one}/conclusions", said)
+    assert (made["state"], made["tags"], made["recommendation"]) == ("made", ["search"], None)
+    assert api.ok("GET", f"{one}/conclusions")["conclusions"] == [made]
+    copy = api.ok("POST", f"{one}/duplicate", {"key": "third-try"})
+    assert (copy["key"], copy["status"], copy["metrics"][0]["metric"]) == ("third-try", "draft", "purchase-rate")
+    kept = api.ok("POST", "/templates", {"experiment": "second", "key": "our-way", "name": "Our way"})
+    assert api.ok("GET", "/templates")["templates"][0] == kept
+    begun = api.ok("POST", "/templates/our-way/experiments", {"key": "fourth", "name": "Fourth"})
+    assert begun["metrics"] == copy["metrics"]
+    assert api.ok("POST", "/templates/pricing/experiments", {"key": "fifth", "name": "Fifth"})["unit_type"] == "account"
+    assert api.ok("DELETE", "/templates/our-way") is None
+    assert api.ok("PUT", "/experiments/fourth/page", {"page_address": "https://shop.example/"})["page_address"]
+
+
+def people(api, alice):
+    Membership.objects.create(project=Project.objects.get(slug="rest-shop"), user=alice, role="admin")
+    made = api.ok("POST", "/invitations", {"email": "new@example.com", "role": "viewer"})
+    listed = api.ok("GET", "/members")
+    assert listed["invitations"] == [made]
+    (admin,) = listed["members"]
+    assert api("PUT", f"/members/{admin['id']}", {"role": "viewer"}).status_code == 409  # the last admin
+    bob = Membership.objects.create(
+        project=Project.objects.get(slug="rest-shop"), user=builders.user("bob@example.com"), role="viewer"
+    )
+    assert api.ok("PUT", f"/members/{bob.pk}", {"role": "editor"})["role"] == "editor"
+    assert api.ok("PUT", "/experiments/fourth/owner", {"email": "Bob@example.com"})["owner"] == "bob@example.com"
+    assert api.ok("DELETE", f"/members/{bob.pk}") is None
+    assert api.ok("DELETE", f"/invitations/{made['id']}") is None
 
 
 def results(api):
