@@ -48,7 +48,7 @@
       let row = all.slice(all.findLastIndex((each) => !each.hidden) + 1)[0];
       if (!row) {
         const holder = document.createElement("div");
-        holder.innerHTML = area.querySelector("template").innerHTML.replaceAll("__prefix__", total.value);
+        holder.innerHTML = area.querySelector("template").innerHTML.replaceAll("__prefix__", total.value).replaceAll("__number__", Number(total.value) + 1);
         row = holder.firstElementChild;
         total.value = Number(total.value) + 1;
         wire(row);
