@@ -84,11 +84,11 @@ def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, t
             ]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wrong.append(f"{path}: is wider than {width} px")
-            _keep(page, path, theme, width)
+            keep(page, path, theme, width)
     assert [line for line in wrong if "status of 400" not in line] == []
 
 
-def _keep(page: Page, path: str, theme: str, width: int) -> None:
+def keep(page: Page, path: str, theme: str, width: int) -> None:
     if SHOTS:
         name = path.strip("/").replace("/", "-")
         page.screenshot(path=Path(SHOTS) / f"{name}-{theme}-{width}.png", full_page=True)
