@@ -106,11 +106,14 @@ def catalogue(page: Page) -> None:
     )
     for version, value in (("v1", "0.412"), ("v2", "0.433")):
         page.goto(f"{HOME}models/new/")
-        page.get_by_label("Model").first.fill("ranker")
-        page.get_by_label("Version").fill(version)
-        page.get_by_label("Offline metric").fill("NDCG@10")
-        page.get_by_label("Its value").fill(value)
-        page.locator("main form button.btn").click()
+        page.get_by_label("Model", exact=True).fill("ranker")
+        page.get_by_label("Version", exact=True).fill(version)
+        page.get_by_role("button", name="Add a metric").click()
+        first = page.locator("#metrics [data-row]:visible")
+        first.get_by_label("Metric").fill("NDCG@10")
+        first.get_by_label("Value").fill(value)
+        page.get_by_role("button", name="Register").click()
+        expect(page.get_by_role("heading", name="ranker").first).to_be_visible()
 
 
 def add_metric(
@@ -134,6 +137,7 @@ def add_metric(
 def set_up_and_start(page: Page) -> None:
     page.goto(HOME)
     page.get_by_role("link", name="Create experiment").first.click()
+    page.locator("main .kinds a").first.click()  # the usual way: an A/B test
     say_why(page)
     say_who(page)
     say_what(page)
