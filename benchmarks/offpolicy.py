@@ -8,6 +8,7 @@ printed, with the values beside their truths.
 """
 
 import argparse
+import multiprocessing
 import os
 import platform
 import resource
@@ -39,7 +40,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = given.file or Path(directory) / "decisions.parquet"
         if not file.exists():
-            make(file, given.rows, given.candidates)
+            # A process of its own: the peak of memory below is of the reading alone.
+            maker = multiprocessing.get_context("spawn").Process(target=make, args=(file, given.rows, given.candidates))
+            maker.start()
+            maker.join()
         measure(file, given.candidates)
 
 
@@ -53,27 +57,27 @@ def policies(candidates: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]
 
 
 def make(file: Path, rows: int, candidates: int) -> None:
+    """Draw contexts, actions and rewards, and write them with the probabilities of all policies."""
     logging, others, rates = policies(candidates)
-    connection = duckdb.connect()
-    cells = {"c": np.repeat(np.arange(CONTEXTS), ACTIONS), "a": np.tile(np.arange(ACTIONS), CONTEXTS),
-             "high": logging.cumsum(axis=1).ravel(), "p": logging.ravel(), "rate": rates.ravel(),
+    random = np.random.default_rng(SEED + 1)
+    context = random.integers(CONTEXTS, size=rows)
+    # One search finds all actions: the cumulative probabilities of context c lie between c and c + 1.
+    ends = (logging.cumsum(axis=1) + np.arange(CONTEXTS)[:, None]).ravel()
+    cell = np.minimum(ends.searchsorted(context + random.random(rows), side="right"), context * ACTIONS + ACTIONS - 1)
+    reward = (random.random(rows) < rates.ravel()[cell]).astype(np.int8)
+    cells = {"cell": np.arange(CONTEXTS * ACTIONS), "p": logging.ravel(),
              **{f"t{k}": other.ravel() for k, other in enumerate(others)}}  # fmt: skip
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     connection.register("cells", cells)
+    connection.register("drawn", {"i": np.arange(rows), "cell": cell, "reward": reward})
     targets = ", ".join(f't{k} AS "target_propensity.c{k}"' for k in range(candidates))
     name = str(file).replace("'", "''")
-    drawn = (
-        f"SELECT i, (hash(i, 'context') % {CONTEXTS})::BIGINT AS context_of, "
-        f"(hash(i, 'draw') % 1000000) / 1000000.0 AS u FROM range({rows}) r(i)"
-    )
-    chosen = (
-        "SELECT d.i, x.*, row_number() OVER (PARTITION BY d.i ORDER BY x.a) AS first "
-        f"FROM ({drawn}) d JOIN cells x ON x.c = d.context_of AND x.high > d.u AND x.high - x.p <= d.u"
-    )
     connection.execute(
-        "COPY (SELECT 'd-' || i AS decision_id, 'u-' || (i // 5) AS unit, 'context ' || c AS context, "
-        "'item ' || a AS action, p AS propensity, "
-        f"(hash(i, 'reward') % 1000000 < rate * 1000000)::INT AS reward, {targets} "
-        f"FROM ({chosen}) WHERE first = 1) TO '{name}' (FORMAT parquet)"
+        f"COPY (SELECT 'd-' || i AS decision_id, 'u-' || (i // 5) AS unit, "
+        f"'context ' || (cell // {ACTIONS}) AS context, 'item ' || (cell % {ACTIONS}) AS action, "
+        f"p AS propensity, reward, {targets} "
+        f"FROM drawn JOIN cells USING (cell)) TO '{name}' (FORMAT parquet)"
     )
 
 

@@ -20,6 +20,10 @@ class Block(Protocol):
     """What a kind's template shows, and whether it draws charts."""
 
     @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what the result rests on, by name."""
+
+    @property
     def template(self) -> str:
         """Return the template's name."""
 

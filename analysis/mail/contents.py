@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from analysis.designed.pages import block_of
 from analysis.mail import wording
 from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.table import Table, intervals, table
@@ -185,6 +186,8 @@ def _course(name: str, points: list[EffectPoint]) -> str:
 
 
 def _facts(results: Results, time_zone: str) -> list[tuple[str, str]]:
+    if (own := block_of(results)) is not None:  # decisions, mixed lists and blocks are not units that were exposed
+        return [("Status", status(results)), *own.facts]
     total = sum(variant.units for variant in results.variants)
     shares = [formats.percent(variant.share, 1).removesuffix("%") for variant in results.variants]
     return [
@@ -201,6 +204,8 @@ def _problem(check: Check, told: str) -> str:
 
 
 def _stale(results: Results, time_zone: str, now: datetime) -> list[str]:
+    if results.off_policy is not None and results.data_up_to is None:
+        return []  # read from a file: nothing is to arrive
     latest = results.data_up_to or results.as_of
     if results.experiment.stopped_at is not None or now - latest < STALE_AFTER:
         return []
@@ -208,6 +213,8 @@ def _stale(results: Results, time_zone: str, now: datetime) -> list[str]:
 
 
 def _split(results: Results) -> list[SplitRow]:
+    if block_of(results) is not None:
+        return []
     total = sum(variant.units for variant in results.variants)
     return [
         SplitRow(name=variant.name, units=f"{variant.units:,}", expected=f"{variant.expected_share * total:,.0f}")
