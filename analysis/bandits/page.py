@@ -182,5 +182,5 @@ def _figure(found: BanditResult, names: list[str], as_of: datetime) -> dict[str,
             hovertemplate="%{y:.1%}",
         )
     figure.update_layout(**layout(legend=True), yaxis_tickformat=".0%", yaxis_range=[0, 1])
-    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%-d %b, %H:%M", nticks=5)
+    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%H:%M\n%-d %b", nticks=5, automargin=True)
     return figure_json(figure)

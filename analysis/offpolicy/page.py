@@ -239,5 +239,5 @@ def _figure(bins: Sequence[WeightBin], rows: int) -> dict[str, Any]:
             x=labels, y=values, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y:.1%}"
         )
     figure.update_layout(**layout(legend=True), barmode="group", bargap=0.25, yaxis_tickformat=".0%")
-    figure.update_xaxes(type="category", tickformat=None, hoverformat=None)
+    figure.update_xaxes(type="category", tickformat=None, hoverformat=None, automargin=True)
     return figure_json(figure)

@@ -125,5 +125,5 @@ def _figure(found: SwitchbackResult, region: str, names: tuple[str, str]) -> dic
             hovertemplate="%{y:,.4~g}",
         )
     figure.update_layout(**layout(legend=True))
-    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%-d %b, %H:%M", nticks=5)
+    figure.update_xaxes(hoverformat="%-d %b, %H:%M", tickformat="%H:%M\n%-d %b", nticks=5, automargin=True)
     return figure_json(figure)

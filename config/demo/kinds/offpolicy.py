@@ -14,6 +14,7 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.domain.metrics import DisplayUnit, MetricKind
 from experiments.domain.units import UnitType
 
+DECISION = "Decision Logged"
 CONTEXTS = ("phone", "tablet", "desktop")
 LOGGING = np.array([[0.4, 0.3, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]])
 RATES = np.array([[0.04, 0.06, 0.08, 0.12], [0.05, 0.05, 0.10, 0.10], [0.12, 0.10, 0.06, 0.04]])
@@ -38,7 +39,7 @@ async def run(client: AppClient, wish: Wish, reporter: Reporter) -> None:
             name="What would the new chooser earn?",
             hypothesis="Choosing by device brings more clicks.",
             variants=(("logged", "Chooser in use"), ("new-model", "New chooser")),
-            design=OffPolicyDesign(window_hours=1),
+            design=OffPolicyDesign(decision_event=DECISION + wish.apart, window_hours=1),
             unit_type=UnitType.USER,
             metric=metric,
         ),
@@ -59,7 +60,7 @@ async def run(client: AppClient, wish: Wish, reporter: Reporter) -> None:
             "target_propensity": {"new-model": float(policy[context, action])},
         }
         name, user = f"{wish.key}-{wish.seed}-{number}", f"shopper-{number // 3}"
-        events.append(event("Decision Logged", at, f"{name}-decision", said, user=user))
+        events.append(event(DECISION + wish.apart, at, f"{name}-decision", said, user=user))
         if random.random() < RATES[context, action]:
             clicked = {"decision_id": said["decision_id"]}
             events.append(event("Item Clicked", at + timedelta(seconds=40), f"{name}-click", clicked, user=user))

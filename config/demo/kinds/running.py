@@ -57,10 +57,12 @@ def wish_of(asked: Asked, project: Project, user: User, now: datetime | None = N
     usual = KINDS[asked.kind]
     days = asked.days or usual.days
     today = (now or datetime.now(UTC)).date()
+    key = asked.experiment or usual.key
     return Wish(
         project=project,
         user=user,
-        key=asked.experiment or usual.key,
+        key=key,
+        apart="" if key == usual.key else f" of {key}",
         size=asked.size or usual.size,
         days=days,
         seed=asked.seed,

@@ -16,7 +16,6 @@ from experiments.domain.units import UnitType
 
 CITIES = ("Berlin", "Hamburg", "München", "Köln")
 SIZES = np.array([1.6, 1.1, 0.8, 0.5])
-DESIGN = SwitchbackDesign(block_minutes=120, burn_in_minutes=15, region_property="city", regions=CITIES)
 
 
 async def run(client: AppClient, wish: Wish, reporter: Reporter) -> None:
@@ -31,12 +30,13 @@ async def run(client: AppClient, wish: Wish, reporter: Reporter) -> None:
             name="Does surge pricing pay?",
             hypothesis="Prices that follow demand bring drivers to where they are needed.",
             variants=(("control", "Fixed price"), ("treatment", "Surge price")),
-            design=DESIGN,
+            design=design_of(wish),
             unit_type=UnitType.BLOCK,
             metric=metric,
         ),
     )
     random = np.random.default_rng(wish.seed)
+    design = design_of(wish)
     blocks = [(city, n) for city in range(len(CITIES)) for n in range(wish.days * 12)]
     rates = _rates(wish, random)
     draws = random.poisson(rates)
@@ -47,17 +47,23 @@ async def run(client: AppClient, wish: Wish, reporter: Reporter) -> None:
     async def one(where: tuple[int, int]) -> None:
         city, n = where
         begins = wish.start + timedelta(hours=2 * n)
-        unit = block_id(CITIES[city], DESIGN.block_at(begins))
+        unit = block_id(design.regions[city], design.block_at(begins))
         answer = await client.evaluate(wish.key, "someone", {"block_id": unit})
         change = int(np.sign(wish.effect)) * int(more[city, n]) if answer.variant == "treatment" else 0
         count = max(0, int(draws[city, n]) + change)
         for k in range(count):
             at = begins + timedelta(minutes=120 * (k + 0.5) / count)
             name = f"{wish.key}-{wish.seed}-{city}-{n}-{k}"
-            events.append(event("Ride Ordered", at, name, {"city": CITIES[city]}, user=f"rider-{k}"))
+            events.append(event("Ride Ordered", at, name, {"city": design.regions[city]}, user=f"rider-{k}"))
 
     await for_each(blocks, client.connections, one)
     await send(client, events, reporter, "rides")
+
+
+def design_of(wish: Wish) -> SwitchbackDesign:
+    """Return blocks of two hours in cities that no other simulation has."""
+    cities = tuple(city + wish.apart for city in CITIES)
+    return SwitchbackDesign(block_minutes=120, burn_in_minutes=15, region_property="city", regions=cities)
 
 
 def _rates(wish: Wish, random: np.random.Generator) -> np.ndarray:

@@ -26,11 +26,16 @@ BEYOND_CHANCE = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the command line asked for."""
+    """What the command line asked for.
+
+    ``apart`` ends the names of events and regions of an experiment with a key of its own: a log of decisions and a
+    market belong to all experiments that read them, and a second simulation would be mixed into the first.
+    """
 
     project: Project
     user: User
     key: str
+    apart: str
     size: int
     days: int
     seed: int
