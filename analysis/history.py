@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from analysis.decisions.reading import FORMS
 from analysis.models import Enrolment
 from analysis.rollup import sql
-from analysis.rollup.statements import NO_SCAN, SCAN
+from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.duration import Traffic, units_by_day
 from analysis.stats.estimates import Form
 from analysis.stats.moments import Array, Moments

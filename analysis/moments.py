@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from analysis.rollup import sql
-from analysis.rollup.statements import NO_SCAN, SCAN
+from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.moments import Moments, mean_moments, pair_moments
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment

@@ -12,7 +12,7 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from analysis.rollup import sql
-from analysis.rollup.statements import NO_SCAN, SCAN
+from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.moments import Array
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment, Metric

@@ -11,7 +11,17 @@ from analysis.models.moments import MomentSet
 from analysis.models.notices import Follow, Notice, Occurrence, Recipient, Watched, Webhook
 from analysis.models.portfolios import Portfolio
 from analysis.models.programme import EffectVector, HoldbackWatch, InteractionScan, ProgrammeReading
-from analysis.models.rollup import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay, Watermark
+from analysis.models.rollup import (
+    Enrolment,
+    FoldedExperiment,
+    FoldedProject,
+    StrayExposure,
+    UnitBefore,
+    UnitDay,
+    UnitFunnel,
+    UnitValue,
+    Watermark,
+)
 from analysis.models.saved_view import SavedView
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
@@ -42,7 +52,10 @@ __all__ = [
     "ResultSnapshot",
     "SavedView",
     "StrayExposure",
+    "UnitBefore",
     "UnitDay",
+    "UnitFunnel",
+    "UnitValue",
     "VersionComparison",
     "Watched",
     "Watermark",

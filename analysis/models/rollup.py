@@ -1,5 +1,6 @@
 """What the workers fold the event log into: who is enrolled, and each unit's totals by day."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from experiments.models import Experiment, Metric, Project, Variant
@@ -53,8 +54,9 @@ class Enrolment(models.Model):
 class UnitDay(models.Model):
     """One unit's raw total for one metric on one UTC day after its exposure.
 
-    ``numerator`` counts events (proportion, count, ratio) or adds a property (sum, average); ``denominator`` counts
-    the denominator events (ratio) or the events that carry the property (average), and is 0 for the other kinds.
+    ``numerator`` counts events or adds a property, refunds subtracted; ``denominator`` counts the denominator events or
+    adds their property (ratio), or counts the events that carry the property (mean, quantile), and is 0 for the other
+    kinds. Of a distinct count it is the values seen for the first time, of a funnel 1 on the day of its last step.
     Exact decimals, so that folding bit by bit and recomputing at once give the same row. ``missing`` counts events
     whose property was absent or not a number: they add nothing, and they are not forgotten.
     """
@@ -74,12 +76,72 @@ class UnitDay(models.Model):
         return f"{self.unit} on {self.day}: {self.numerator}/{self.denominator}"
 
 
+class UnitBefore(models.Model):
+    """One unit's total for one metric in the days before its first exposure: the covariate of adjusted results.
+
+    ``numerator`` and ``denominator`` are as in ``UnitDay``. A unit that sent none of the metric's events has no row.
+    """
+
+    pk = models.CompositePrimaryKey("experiment_id", "metric_id", "unit")
+    experiment = models.ForeignKey(
+        Experiment, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
+    metric = models.ForeignKey(Metric, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+")
+    unit = models.TextField()
+    numerator = models.DecimalField(max_digits=40, decimal_places=10)
+    denominator = models.DecimalField(max_digits=40, decimal_places=10)
+
+    def __str__(self) -> str:
+        return f"{self.unit} before: {self.numerator}/{self.denominator}"
+
+
+class UnitValue(models.Model):
+    """How often one unit had one value on one UTC day: what quantiles and distinct counts follow from.
+
+    A quantile's values are rounded to four significant digits, so that a unit has not a row for each event; a distinct
+    count's are 64-bit hashes of the value's text, so that no row grows with the text.
+    """
+
+    pk = models.CompositePrimaryKey("experiment_id", "metric_id", "unit", "day", "value")
+    experiment = models.ForeignKey(
+        Experiment, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
+    metric = models.ForeignKey(Metric, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+")
+    unit = models.TextField()
+    day = models.DateField()
+    value = models.DecimalField(max_digits=40, decimal_places=10)
+    events = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.unit} on {self.day}: {self.value} × {self.events}"
+
+
+class UnitFunnel(models.Model):
+    """When one unit reached each step of a funnel, in order; ``latest`` is its newest event of any step.
+
+    An event that is not newer than ``latest`` may change earlier steps: then the unit is read from the log again.
+    """
+
+    pk = models.CompositePrimaryKey("experiment_id", "metric_id", "unit")
+    experiment = models.ForeignKey(
+        Experiment, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
+    metric = models.ForeignKey(Metric, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+")
+    unit = models.TextField()
+    reached = ArrayField(models.DateTimeField())
+    latest = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.unit} reached {len(self.reached)} steps"
+
+
 class FoldedExperiment(models.Model):
     """What an experiment's enrolments and unit totals were folded under.
 
     ``started_at``, ``stopped_at`` and ``plan`` (a digest of its metrics and overrides) are as they were at the last
     fold. When they differ from the experiment's own, the fold rebuilds its state from the log. ``changes`` grows with
     every fold that read rows of the experiment; ``shown_changes`` is its value when the newest snapshot was made.
+    ``reads_from`` is the oldest moment of the log that folding it anew needs.
     """
 
     experiment = models.OneToOneField(Experiment, on_delete=models.CASCADE, primary_key=True, related_name="folded")
@@ -89,6 +151,7 @@ class FoldedExperiment(models.Model):
     changes = models.PositiveBigIntegerField(default=0)
     shown_changes = models.PositiveBigIntegerField(null=True)
     rebuilt_at = models.DateTimeField()
+    reads_from = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.experiment_id} after {self.changes} changes"

@@ -1,25 +1,30 @@
 """Recompute the fold from the whole log beside the incremental state, and compare them row by row."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.db import transaction
 
 from analysis import moment_sets
 from analysis.models import MomentSet
-from analysis.rollup import sql, statements, watermark
+from analysis.rollup import sql, terms, watermark
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
 from analysis.unit_values import Source
 from experiments.models import Experiment
 
-FRESH = Tables(enrolment="check_enrolment", unitday="check_unitday")
-
-MAKE = """
-DROP TABLE IF EXISTS check_enrolment, check_unitday;
-CREATE TEMP TABLE check_enrolment (LIKE analysis_enrolment INCLUDING ALL) ON COMMIT DROP;
-CREATE TEMP TABLE check_unitday (LIKE analysis_unitday INCLUDING ALL) ON COMMIT DROP;
-"""
+FRESH = Tables(
+    enrolment="check_enrolment",
+    unitday="check_unitday",
+    unitbefore="check_unitbefore",
+    unitvalue="check_unitvalue",
+    unitfunnel="check_unitfunnel",
+)
+ALL = [(getattr(STATE, one.name), getattr(FRESH, one.name)) for one in fields(Tables)]
+MAKE = "".join(
+    f"DROP TABLE IF EXISTS {fresh}; CREATE TEMP TABLE {fresh} (LIKE {state} INCLUDING ALL) ON COMMIT DROP;"
+    for state, fresh in ALL
+)
 
 # What was folded under another plan is rebuilt by the next fold: it is behind, not wrong.
 CHOOSE = """
@@ -71,14 +76,14 @@ def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
     prepare()
     behind = sql.number(BEHIND, {"experiments": chosen})
     sql.run(CHOOSE, {"experiments": chosen})
-    sql.run(statements.LEAVE_OUT_THEIR_TERMS)
+    sql.run(terms.LEAVE_OUT_THEIR_TERMS)
     sql.run(MARK)
     sql.run(MAKE)
     compute_stale(Bounds(lo=mark.xid, hi=mark.xid), FRESH)
     moments = _moment_differences()
     return Checked(
         experiments=sql.number("SELECT count(*) FROM fold_experiment"),
-        rows=sum(sql.number(f"SELECT count(*) FROM {table}") for table in (FRESH.enrolment, FRESH.unitday)),  # noqa: S608
+        rows=sum(sql.number(f"SELECT count(*) FROM {fresh}") for _, fresh in ALL),  # noqa: S608
         behind=behind,
         differences=[*_differences(limit), *moments][:limit],
     )
@@ -108,15 +113,29 @@ def _of_moments(experiment: str, by: str, said: str) -> Difference:
     return Difference(experiment=experiment, unit="all", what=f"moments by {by}", incremental=said, recomputed=None)
 
 
+PARTS = {
+    "enrolment": ("'enrolment'", ""),
+    "unitday": (
+        "'metric ' || coalesce(a.metric_id, b.metric_id) || ' on ' || coalesce(a.day, b.day)",
+        "AND b.metric_id = a.metric_id AND b.day = a.day",
+    ),
+    "unitbefore": ("'metric ' || coalesce(a.metric_id, b.metric_id) || ' before'", "AND b.metric_id = a.metric_id"),
+    "unitvalue": (
+        "'metric ' || coalesce(a.metric_id, b.metric_id) || ' value ' || coalesce(a.value, b.value) || ' on '"
+        " || coalesce(a.day, b.day)",
+        "AND b.metric_id = a.metric_id AND b.day = a.day AND b.value = a.value",
+    ),
+    "unitfunnel": ("'metric ' || coalesce(a.metric_id, b.metric_id) || ' steps'", "AND b.metric_id = a.metric_id"),
+}
+"""What a row of each table is called in a difference, and which of its columns beside the unit are its key."""
+
+
 def _differences(limit: int) -> list[Difference]:
-    enrolment = DIFFERENCES.format(where="'enrolment'", state=STATE.enrolment, fresh=FRESH.enrolment, also="")
-    unitday = DIFFERENCES.format(
-        where="'metric ' || coalesce(a.metric_id, b.metric_id) || ' on ' || coalesce(a.day, b.day)",
-        state=STATE.unitday,
-        fresh=FRESH.unitday,
-        also="AND b.metric_id = a.metric_id AND b.day = a.day",
+    parts = " UNION ALL ".join(
+        "(" + DIFFERENCES.format(where=where, state=getattr(STATE, name), fresh=getattr(FRESH, name), also=also) + ")"
+        for name, (where, also) in PARTS.items()
     )
-    found = sql.rows(f"({enrolment}) UNION ALL ({unitday}) ORDER BY 1, 2, 3 LIMIT %(limit)s", {"limit": limit})
+    found = sql.rows(f"{parts} ORDER BY 1, 2, 3 LIMIT %(limit)s", {"limit": limit})
     return [
         Difference(experiment=key, unit=unit, what=what, incremental=incremental, recomputed=recomputed)
         for key, unit, what, incremental, recomputed in found

@@ -1,12 +1,12 @@
 """Fold new rows of the event log into enrolments and unit totals, chunk by chunk, exactly once."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
-from analysis.rollup import sql, statements, watermark
+from analysis.rollup import funnels, sql, statements, terms, totals, values, watermark
 from analysis.rollup.watermark import Bounds
 from experiments.domain.units import UnitType
 from experiments.models import Experiment
@@ -27,6 +27,18 @@ class Tables:
 
     enrolment: str = "analysis_enrolment"
     unitday: str = "analysis_unitday"
+    unitbefore: str = "analysis_unitbefore"
+    unitvalue: str = "analysis_unitvalue"
+    unitfunnel: str = "analysis_unitfunnel"
+
+    @property
+    def of_units(self) -> tuple[str, ...]:
+        """Return the tables that hold what units did."""
+        return (self.unitday, self.unitbefore, self.unitvalue, self.unitfunnel)
+
+    def names(self) -> dict[str, str]:
+        """Return the tables as the statements name them."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +96,15 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     prepare()
     sql.run(statements.FILL_EVENTS, bounds.as_parameters())
     sql.run(statements.LEAVE_OUT_THE_PAST)
-    sql.run(statements.LEAVE_OUT_THEIR_TERMS)
+    sql.run(terms.LEAVE_OUT_THEIR_TERMS)
     sql.run("ANALYZE fold_event, fold_term, fold_experiment")
     return _fold_prepared(bounds)
 
 
 def prepare() -> None:
     """Take the picture of started experiments and plans that the whole chunk is folded under."""
-    sql.run(statements.SCRATCH)
-    sql.run(statements.FILL_TERMS)
+    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH)
+    sql.run(terms.FILL_TERMS)
     sql.run(statements.FILL_OVERRIDES)
     sql.run(statements.FILL_EXPERIMENTS)
 
@@ -102,16 +114,18 @@ def compute_stale(bounds: Bounds, tables: Tables) -> None:
     sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
     sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
-    _add_moved(bounds, tables)
+    adding = _Adding(bounds=bounds, tables=tables)
+    adding.moved_units()
+    adding.count_days()
 
 
 def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
     rebuilt = sql.number("SELECT count(*) FROM fold_experiment WHERE stale")
     if rebuilt:
-        for table in (STATE.enrolment, STATE.unitday):
+        for table in (STATE.enrolment, *STATE.of_units):
             sql.run(statements.FORGET_STALE.format(table=table))
         compute_stale(bounds, STATE)
-        sql.run("TRUNCATE fold_unit")
+        sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
     events = sql.number("SELECT count(*) FROM fold_event")
     if events:
         _fold_new(bounds)
@@ -124,31 +138,85 @@ def _fold_new(bounds: Bounds) -> None:
     sql.run(_units("fold_event", statements.NEW_EXPOSURES, STATE))
     sql.run("ANALYZE fold_unit")
     sql.run(statements.ENROL.format(enrolment=STATE.enrolment), bounds.as_parameters())
-    sql.run(statements.FORGET_MOVED.format(unitday=STATE.unitday))
-    for unit_type in _unit_types("NOT x.stale"):
-        new_events = statements.NEW_EVENTS.format(
-            unit_type=unit_type.value, unit=statements.unit_of(unit_type), enrolment=STATE.enrolment
-        )
-        sql.run(statements.ADD_TOTALS.format(unitday=STATE.unitday, source=new_events))
-    _add_moved(bounds, STATE)
+    for table in STATE.of_units:
+        sql.run(statements.FORGET_MOVED.format(table=table))
+    adding = _Adding(bounds=bounds, tables=STATE)
+    adding.new_events()
+    adding.moved_units()
+    adding.count_days()
     sql.run(statements.COUNT_STRAYS.format(unit=statements.ANY_UNIT))
     sql.run(statements.REMEMBER_PROJECTS)
 
 
-def _add_moved(bounds: Bounds, tables: Tables) -> None:
-    """Total the units in ``fold_unit`` that moved from the whole log, one statement a unit type that occurs."""
-    moved = sql.number("SELECT count(*) FROM fold_unit WHERE moved")
-    if not moved:
-        return
-    scan = moved * ROWS_A_LOOK_UP > sql.number(statements.LOG_ROWS)
-    sql.run(statements.SCAN if scan else statements.NO_SCAN)
-    events = statements.MOVED_BY_SCAN if scan else statements.MOVED_BY_INDEX
-    for unit_type in _unit_types("true"):
-        source = events.format(
-            unit_type=unit_type.value, unit=statements.unit_of(unit_type), indexed=statements.indexed(unit_type)
-        )
-        sql.run(statements.ADD_TOTALS.format(unitday=tables.unitday, source=source), bounds.as_parameters())
-    sql.run(statements.NO_SCAN)
+class _Adding:
+    """Add events to units: to their totals, and where a metric asks for it to their values and their funnels."""
+
+    def __init__(self, *, bounds: Bounds, tables: Tables) -> None:
+        used = sql.rows(terms.USED)
+        keeps = {kept for kept, _ in used}
+        self.bounds, self.tables = bounds, tables
+        self.reaches_back = any(back for _, back in used)
+        self.has_values, self.has_steps = bool(keeps & {"value", "distinct"}), "step" in keeps
+
+    def new_events(self) -> None:
+        """Add the chunk's own rows to units whose first exposure stands, one statement a unit type that occurs."""
+        for unit_type in _unit_types("NOT x.stale"):
+            self._add(
+                totals.NEW_EVENTS.format(
+                    unit_type=unit_type.value,
+                    unit=statements.unit_of(unit_type),
+                    enrolment=self.tables.enrolment,
+                    counts=terms.COUNTS,
+                )
+            )
+        if self.has_steps:
+            sql.run(funnels.FIND_BEHIND.format(**self.tables.names()))
+            for statement in funnels.FORGET_BEHIND:
+                sql.run(statement.format(**self.tables.names()))
+            for source in self._from_log("fold_behind"):
+                sql.run(funnels.FILL_STEPS.format(source=source), self.bounds.as_parameters())
+
+    def moved_units(self) -> None:
+        """Total the units in ``fold_unit`` that moved from the whole log."""
+        for source in self._from_log("fold_unit"):
+            self._add(source)
+
+    def count_days(self) -> None:
+        """Bring the totals by day of distinct counts and funnels up to what is kept of their units."""
+        names = self.tables.names()
+        if self.has_values:
+            sql.run(values.FORGET_DAYS.format(**names))
+            sql.run(values.COUNT_DAYS.format(**names))
+        if self.has_steps:
+            for statement in (funnels.REACH, funnels.FORGET_DAYS, funnels.COUNT_DAYS):
+                sql.run(statement.format(**names))
+
+    def _add(self, source: str) -> None:
+        names, parameters = {**self.tables.names(), "source": source}, self.bounds.as_parameters()
+        add = totals.ADD_TOTALS_AND_BEFORE if self.reaches_back else totals.ADD_TOTALS
+        sql.run(add.format(**names), parameters)
+        if self.has_values:
+            sql.run(values.ADD_VALUES.format(**names), parameters)
+        if self.has_steps:
+            sql.run(funnels.FILL_STEPS.format(**names), parameters)
+
+    def _from_log(self, units: str) -> Iterator[str]:
+        """Yield a source of all events of the units in a table, by index or by one pass, for each unit type."""
+        moved = sql.number(f"SELECT count(*) FROM {units} WHERE moved")  # noqa: S608
+        if not moved:
+            return
+        scan = moved * ROWS_A_LOOK_UP > sql.number(totals.LOG_ROWS)
+        sql.run(totals.SCAN if scan else totals.NO_SCAN)
+        events = totals.BY_SCAN if scan else totals.BY_INDEX
+        for unit_type in _unit_types("true"):
+            yield events.format(
+                units=units,
+                unit_type=unit_type.value,
+                unit=statements.unit_of(unit_type),
+                indexed=statements.indexed(unit_type),
+                counts=terms.COUNTS,
+            )
+        sql.run(totals.NO_SCAN)
 
 
 def _unit_types(condition: str) -> list[UnitType]:

@@ -1,20 +1,17 @@
-"""The SQL of the fold. Every statement works on all experiments of a chunk at once.
+"""The SQL of the fold: experiments, their units, what is remembered. All experiments of a chunk at once.
 
-``lo`` and ``hi`` bound the transaction ids of a chunk, half open. ``{enrolment}`` and ``{unitday}`` name the tables
-that are written, so that the exact recompute runs the very same statements on tables of its own.
+``lo`` and ``hi`` bound the transaction ids of a chunk, half open. ``{enrolment}`` and the like name the tables that are
+written, so that the exact recompute runs the very same statements on tables of its own.
 """
 
 from experiments.domain.units import UnitType
 
 # One fold keeps one picture of experiments and their plans, however they change while it works.
 SCRATCH = """
-CREATE TEMP TABLE IF NOT EXISTS fold_term (
-    experiment_id bigint NOT NULL, project_id bigint NOT NULL, metric_id bigint NOT NULL, name text NOT NULL,
-    counts boolean NOT NULL, adds_property boolean NOT NULL, property text NOT NULL, divides text NOT NULL
-) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_experiment (
     experiment_id bigint PRIMARY KEY, project_id bigint NOT NULL, key text NOT NULL, unit_type text NOT NULL,
-    started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL
+    started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL,
+    before interval NOT NULL, reads_from timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_override (
     experiment_id bigint NOT NULL, unit text NOT NULL, PRIMARY KEY (experiment_id, unit)
@@ -29,7 +26,7 @@ CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     known boolean NOT NULL, moved boolean NOT NULL,
     PRIMARY KEY (experiment_id, unit)
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_term, fold_experiment, fold_override, fold_event, fold_unit;
+TRUNCATE fold_experiment, fold_override, fold_event, fold_unit;
 """
 
 # A unit that is given a variant by hand is nobody's evidence, whatever it was exposed to before or after.
@@ -37,26 +34,6 @@ FILL_OVERRIDES = """
 INSERT INTO fold_override
 SELECT o.experiment_id, o.unit_id FROM experiments_override o
 JOIN experiments_experiment x ON x.id = o.experiment_id WHERE x.started_at IS NOT NULL
-"""
-
-# A term is one event name that one metric listens to. It counts towards the numerator (1 an event, or the property),
-# and it divides: by 'event' (each one), by 'value' (each that carries a number), or not at all ('').
-FILL_TERMS = """
-INSERT INTO fold_term
-SELECT x.id, x.project_id, m.metric_id, n.name, n.name = m.event,
-       m.kind IN ('sum', 'mean') OR (m.kind = 'ratio' AND m.property <> ''), m.property,
-       CASE WHEN m.kind = 'ratio' AND n.name = m.denominator_event THEN 'event'
-            WHEN m.kind = 'mean' THEN 'value' ELSE '' END
-FROM experiments_experiment x
-JOIN (
-    SELECT p.experiment_id, p.metric_id, d.kind, d.event, d.property, d.denominator_event
-    FROM experiments_experimentmetric p JOIN experiments_metric d ON d.id = p.metric_id WHERE p.version_id IS NULL
-    UNION ALL
-    SELECT p.experiment_id, p.metric_id, d.kind, d.event, d.property, d.denominator_event
-    FROM experiments_experimentmetric p JOIN experiments_metricversion d ON d.id = p.version_id
-) m ON m.experiment_id = x.id
-CROSS JOIN LATERAL (SELECT m.event AS name UNION SELECT m.denominator_event WHERE m.denominator_event <> '') n
-WHERE x.started_at IS NOT NULL AND x.design = '{}'  -- kinds with a design add up their metrics by themselves
 """
 
 # Only the current phase counts: at its beginning every unit was dealt anew.
@@ -68,12 +45,16 @@ INSERT INTO fold_experiment
 SELECT x.id, x.project_id, x.key, x.unit_type, phase.started_at, x.stopped_at, plan.digest,
        f.experiment_id IS NULL OR f.started_at <> phase.started_at OR f.plan <> plan.digest
        OR (f.stopped_at IS DISTINCT FROM x.stopped_at
-           AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false)))
+           AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false))),
+       coalesce(terms.before, '0'), greatest(phase.started_at - coalesce(terms.before, '0'), horizon.at)
 FROM experiments_experiment x
+CROSS JOIN (
+    SELECT coalesce(max(data_up_to), '-infinity') AS at FROM analysis_watermark WHERE name = 'retention'
+) horizon
 LEFT JOIN analysis_foldedproject p ON p.project_id = x.project_id
 LEFT JOIN analysis_foldedexperiment f ON f.experiment_id = x.id
 LEFT JOIN (
-    SELECT t.experiment_id, md5(string_agg(t::text, '|' ORDER BY t.metric_id, t.name)) AS digest
+    SELECT t.experiment_id, md5(string_agg(t::text, '|' ORDER BY t::text)) AS digest, max(t.before) AS before
     FROM fold_term t GROUP BY t.experiment_id
 ) terms ON terms.experiment_id = x.id
 LEFT JOIN (
@@ -86,7 +67,8 @@ CROSS JOIN LATERAL (
 ) plan
 CROSS JOIN LATERAL (SELECT coalesce(x.phase_started_at, x.started_at) AS started_at) phase
 WHERE x.started_at IS NOT NULL
-  AND phase.started_at >= coalesce((SELECT data_up_to FROM analysis_watermark WHERE name = 'retention'), '-infinity')
+  AND CASE WHEN f.started_at = phase.started_at THEN coalesce(f.reads_from, phase.started_at)
+           ELSE phase.started_at END >= horizon.at
 """
 
 # The chunk is read once, out of many partitions, and then known to the planner by its own statistics. Properties that
@@ -106,9 +88,6 @@ WITH happened AS (SELECT project_id, min(at) AS oldest FROM fold_event GROUP BY 
 DELETE FROM fold_experiment x USING analysis_foldedexperiment f
 WHERE f.experiment_id = x.experiment_id AND NOT x.stale AND x.stopped_at = f.stopped_at
   AND NOT EXISTS (SELECT FROM happened h WHERE h.project_id = x.project_id AND h.oldest <= x.stopped_at)
-"""
-LEAVE_OUT_THEIR_TERMS = """
-DELETE FROM fold_term t WHERE NOT EXISTS (SELECT FROM fold_experiment x WHERE x.experiment_id = t.experiment_id)
 """
 
 FORGET_STALE = """
@@ -158,69 +137,9 @@ WHERE (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
 """
 
 FORGET_MOVED = """
-DELETE FROM {unitday} d USING fold_unit m
+DELETE FROM {table} d USING fold_unit m
 WHERE m.known AND m.moved AND d.experiment_id = m.experiment_id AND d.unit = m.unit
 """
-
-# OFFSET 0 keeps the planner from reading the property once for each aggregate.
-ADD_TOTALS = """
-INSERT INTO {unitday} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing)
-SELECT experiment_id, metric_id, unit, day,
-       coalesce(sum(CASE WHEN adds_property THEN value ELSE 1 END) FILTER (WHERE counts), 0),
-       count(*) FILTER (WHERE divides = 'event' OR (divides = 'value' AND value IS NOT NULL)),
-       count(*) FILTER (WHERE counts AND adds_property AND value IS NULL)
-FROM (
-    SELECT t.experiment_id, t.metric_id, e.unit, (l.at AT TIME ZONE 'UTC')::date AS day, t.counts, t.adds_property,
-           t.divides, CASE WHEN t.adds_property THEN analysis_number(l.props -> t.property) END AS value
-    {source}
-    OFFSET 0
-) c
-GROUP BY experiment_id, metric_id, unit, day
-ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
-    numerator = d.numerator + excluded.numerator,
-    denominator = d.denominator + excluded.denominator,
-    missing = d.missing + excluded.missing
-"""
-
-# Units whose first exposure stands: their new events add.
-NEW_EVENTS = """
-    FROM fold_event l
-    JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
-    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND x.unit_type = '{unit_type}'
-    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = {unit}
-    WHERE l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
-      AND NOT EXISTS (
-          SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
-"""
-
-# Units that are new, or whose first exposure moved: all their events, from the whole log. Few units are looked up by
-# their index, in a subquery that the planner may not turn round: today's partition has no statistics in the morning,
-# and without them it would read the whole log for every unit. Many units are cheaper met in one pass (``SCAN``).
-MOVED_BY_INDEX = """
-    FROM (
-        SELECT * FROM fold_unit u
-        WHERE EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = u.experiment_id) OFFSET 0
-    ) e
-    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
-    CROSS JOIN LATERAL (
-        SELECT l.name, l.at, l.props FROM events_log l
-        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at
-          AND l.xid < %(hi)s::xid8 AND l.environment = 0
-        OFFSET 0
-    ) l
-    JOIN fold_term t ON t.experiment_id = e.experiment_id AND t.name = l.name
-    WHERE e.moved AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
-"""
-MOVED_BY_SCAN = """
-    FROM fold_unit e
-    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
-    JOIN fold_term t ON t.experiment_id = e.experiment_id
-    JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed}
-    WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0
-      AND l.at >= e.first_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
-"""
-SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
-LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_partition_tree('events_log') WHERE isleaf"
 
 NEW_EXPOSURES = "NOT x.stale"
 # The length is what lets the index on exposures be used (no experiment's key is longer).
@@ -246,18 +165,22 @@ WITH seen AS (
 ), changed AS (
     SELECT x.experiment_id
     FROM fold_experiment x
-    JOIN seen s ON s.project_id = x.project_id AND s.newest >= x.started_at
+    JOIN seen s ON s.project_id = x.project_id AND s.newest >= x.started_at - x.before
         AND (x.stopped_at IS NULL OR s.oldest <= x.stopped_at)
     WHERE s.experiment = x.key
        OR EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = x.experiment_id AND t.name = s.name)
 )
-INSERT INTO analysis_foldedexperiment AS f (experiment_id, started_at, stopped_at, plan, changes, rebuilt_at)
-SELECT x.experiment_id, x.started_at, x.stopped_at, x.plan, 1, now()
+INSERT INTO analysis_foldedexperiment AS f (
+    experiment_id, started_at, stopped_at, plan, changes, rebuilt_at, reads_from
+)
+SELECT x.experiment_id, x.started_at, x.stopped_at, x.plan, 1, now(), x.reads_from
 FROM fold_experiment x
 LEFT JOIN analysis_foldedexperiment k ON k.experiment_id = x.experiment_id
 WHERE x.stale OR k.stopped_at IS DISTINCT FROM x.stopped_at OR x.experiment_id IN (SELECT experiment_id FROM changed)
 ON CONFLICT (experiment_id) DO UPDATE SET
     started_at = excluded.started_at, stopped_at = excluded.stopped_at, plan = excluded.plan, changes = f.changes + 1,
+    reads_from = CASE WHEN f.started_at = excluded.started_at AND f.plan = excluded.plan
+                      THEN coalesce(f.reads_from, excluded.reads_from) ELSE excluded.reads_from END,
     rebuilt_at = CASE WHEN f.experiment_id IN (SELECT experiment_id FROM fold_experiment WHERE stale)
                       THEN excluded.rebuilt_at ELSE f.rebuilt_at END
 """

@@ -1,0 +1,93 @@
+"""The SQL that adds events to units: their totals by day, and what they did before their exposure.
+
+``{source}`` is one of the sources below: rows of events ``l`` with the enrolled unit ``e`` and the term ``t``.
+"""
+
+# OFFSET 0 keeps the planner from reading the property once for each aggregate.
+_ROWS = """
+    SELECT t.experiment_id, t.metric_id, e.unit, (l.at AT TIME ZONE 'UTC')::date AS day, t.counts, t.adds_property,
+           t.sign, t.divides, t.keeps, l.at < e.first_at AS is_before,
+           CASE WHEN t.adds_property THEN analysis_number(l.props -> t.property) END AS value
+    {source}
+    OFFSET 0
+"""
+_TOP = "coalesce(sum(sign * CASE WHEN adds_property THEN value ELSE 1 END) FILTER (WHERE counts), 0)"
+_BELOW = """
+    coalesce(sum(CASE divides WHEN 'value' THEN value ELSE 1 END)
+             FILTER (WHERE divides IN ('event', 'value') OR (divides = 'carrying' AND value IS NOT NULL)), 0)
+"""
+_ADD = """
+INSERT INTO {{unitday}} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing)
+SELECT experiment_id, metric_id, unit, day, {top}, {below},
+       count(*) FILTER (WHERE adds_property AND value IS NULL)
+FROM {rows}
+GROUP BY experiment_id, metric_id, unit, day
+ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
+    numerator = d.numerator + excluded.numerator,
+    denominator = d.denominator + excluded.denominator,
+    missing = d.missing + excluded.missing
+"""
+
+ADD_TOTALS = _ADD.format(top=_TOP, below=_BELOW, rows=f"({_ROWS}) c WHERE keeps IN ('total', 'value')")
+"""Where no metric reaches back before an exposure: no row is of before."""
+
+# The events are read once for both. A distinct count's and a funnel's covariate is how many of its events there were.
+_BOTH = """
+WITH c AS MATERIALIZED ({rows}), before AS (
+    INSERT INTO {{unitbefore}} AS d (experiment_id, metric_id, unit, numerator, denominator)
+    SELECT experiment_id, metric_id, unit, {top}, {below} FROM c WHERE is_before
+    GROUP BY experiment_id, metric_id, unit
+    ON CONFLICT (experiment_id, metric_id, unit) DO UPDATE SET
+        numerator = d.numerator + excluded.numerator, denominator = d.denominator + excluded.denominator
+)
+{add}
+"""
+ADD_TOTALS_AND_BEFORE = _BOTH.format(
+    rows=_ROWS,
+    top=_TOP,
+    below=_BELOW,
+    add=_ADD.format(top=_TOP, below=_BELOW, rows="c WHERE NOT is_before AND keeps IN ('total', 'value')"),
+)
+
+# Units whose first exposure stands: their new events add.
+NEW_EVENTS = """
+    FROM fold_event l
+    JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
+    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND x.unit_type = '{unit_type}'
+    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = {unit}
+    WHERE (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+      AND NOT EXISTS (
+          SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
+    {counts}
+"""
+
+# Units that are new, or whose first exposure moved: all their events, from the whole log. Few units are looked up by
+# their index, in a subquery that the planner may not turn round: today's partition has no statistics in the morning,
+# and without them it would read the whole log for every unit. Many units are cheaper met in one pass (``SCAN``).
+# ``{units}`` is where the units ``e`` are, with their first exposure.
+BY_INDEX = """
+    FROM (
+        SELECT * FROM {units} u
+        WHERE EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = u.experiment_id) OFFSET 0
+    ) e
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
+    CROSS JOIN LATERAL (
+        SELECT l.name, l.at, l.props FROM events_log l
+        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at - x.before
+          AND l.xid < %(hi)s::xid8 AND l.environment = 0
+        OFFSET 0
+    ) l
+    JOIN fold_term t ON t.experiment_id = e.experiment_id AND t.name = l.name
+    WHERE e.moved AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+    {counts}
+"""
+BY_SCAN = """
+    FROM {units} e
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
+    JOIN fold_term t ON t.experiment_id = e.experiment_id
+    JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed}
+    WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
+    {counts}
+"""
+SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
+LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_partition_tree('events_log') WHERE isleaf"
