@@ -1,7 +1,7 @@
 """The effect as it stood at the end of each day, with the band that the experiment's plan gives it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -16,18 +16,22 @@ from experiments.domain.metrics import MetricKind
 from experiments.models import ExperimentMetric, Variant
 
 Arms = tuple[Moments, Moments]
+Days = list[tuple[date, Moments]]
 
 
 def effect_series(
     use: ExperimentMetric, variants: list[Variant], course: Course, result: MetricResult
 ) -> list[EffectSeries]:
     """Return a metric's effect at the end of each day, one series a treatment, at the level of its table row."""
-    kind = MetricKind(use.metric.kind)
+    kind = MetricKind(use.counted.kind)
+    if kind is MetricKind.QUANTILE:
+        return []  # it would take each day's values of all units again
     by_day = {variant.pk: list(course.sums.by_day(use.metric_id, kind, variant.pk)) for variant in variants}
     control = next(variant for variant in variants if variant.is_control)
     found = {comparison.variant: comparison for comparison in result.comparisons}
+    reached = course.sums.reached(use.metric_id)
     return [
-        _series(use.metric.key, kind, by_day[control.pk], by_day[variant.pk], found[variant.key], course)
+        _series(use.metric.key, kind, (by_day[control.pk], by_day[variant.pk]), found[variant.key], course, reached)
         for variant in variants
         if not variant.is_control
     ]
@@ -36,26 +40,29 @@ def effect_series(
 def _series(
     key: str,
     kind: MetricKind,
-    before: list[tuple[date, Moments]],
-    after: list[tuple[date, Moments]],
+    both: tuple[Days, Days],
     comparison: Comparison,
     course: Course,
+    reached: Sequence[int],
 ) -> EffectSeries:
+    before, after = both
     days = [day for day, _ in before]
     arms = [(old, new) for (_, old), (_, new) in zip(before, after, strict=True)]
-    widths = multipliers(kind, arms, comparison, course)
+    widths = multipliers(kind, arms, comparison, course, reached)
     return EffectSeries(
         metric=key,
         variant=comparison.variant,
         alpha=comparison.alpha,
         points=[
-            effect_point(day, kind, *both, comparison.alpha, width)
-            for day, both, width in zip(days, arms, widths, strict=True)
+            effect_point(day, kind, *arm, comparison.alpha, width)
+            for day, arm, width in zip(days, arms, widths, strict=True)
         ],
     )
 
 
-def multipliers(kind: MetricKind, arms: list[Arms], comparison: Comparison, course: Course) -> list[float | None]:
+def multipliers(
+    kind: MetricKind, arms: list[Arms], comparison: Comparison, course: Course, reached: Sequence[int]
+) -> list[float | None]:
     """Return how many standard errors the band is wide at each day's end; None for the interval of one look.
 
     A group-sequential plan's band is that of a look at every day's end. The last day is the row of the table.
@@ -67,7 +74,7 @@ def multipliers(kind: MetricKind, arms: list[Arms], comparison: Comparison, cour
     if isinstance(looking, AnyLooks):
         found = [_any_time(kind, both, comparison.alpha, looking.tuned_for) for both in arms]
     else:
-        found = list(_planned(looking, comparison.alpha, course.sums.reached()))
+        found = list(_planned(looking, comparison.alpha, reached))
     return [*found[:-1], found[-1] if comparison.boundary is None else comparison.boundary]
 
 

@@ -8,7 +8,8 @@ from analysis.models import StrayExposure
 from analysis.results.schema import Check, Comparison, MetricResult
 from analysis.rollup import sql, statements
 from experiments.domain.units import UnitType
-from experiments.models import Experiment, Metric
+from experiments.models import Experiment
+from experiments.models.metric import Defined
 
 RECENT = timedelta(days=1)
 """A mistake that was put right is not held against the experiment for longer than this."""
@@ -46,7 +47,7 @@ def overridden_units(experiment: Experiment) -> int:
     return sql.number(OVERRIDDEN.format(unit=unit, indexed=indexed), {"experiment": experiment.pk})
 
 
-def with_missing_values(result: MetricResult, metric: Metric, missing: int) -> MetricResult:
+def with_missing_values(result: MetricResult, metric: Defined, missing: int) -> MetricResult:
     """Return a metric's result with a warning about the events whose property was no number."""
     if not missing:
         return result

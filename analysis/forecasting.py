@@ -12,10 +12,11 @@ from analysis.stats.group_sequential import SequentialPlan
 from analysis.stats.planning import Baseline, Design, baseline_of, sample_size
 from analysis.stats.sequential_planning import cost
 from analysis.stats.unavailable import NotComputable
+from experiments.domain.definitions import RATIOS
 from experiments.domain.metrics import MetricKind
 from experiments.models import Metric
 
-_GROWTH = {MetricKind.COUNT: 1.0, MetricKind.SUM: 2.0}
+_GROWTH = {MetricKind.COUNT: 1.0, MetricKind.DISTINCT: 1.0, MetricKind.SUM: 2.0}
 """How a unit's variance follows a change of its mean: counts as the mean, amounts as its square."""
 _MOST_LOOKS = 28
 
@@ -111,7 +112,7 @@ def in_words(found: Plan, change: float) -> list[str]:
     metric, experiment, design = found.metric, found.source.experiment, found.design
     is_share = FORMS[MetricKind(metric.kind)] is Form.PROPORTION
     value = wording.percent(found.value) if is_share else f"{found.value:,.4g} a unit"
-    if metric.kind in (MetricKind.RATIO, MetricKind.AVERAGE):
+    if MetricKind(metric.kind) in RATIOS:
         value = f"{found.value:,.4g}"
     said = [
         f"{metric.name} is {value} in the control of {experiment.name}, whose {found.source.units:,} units "

@@ -7,13 +7,14 @@ from datetime import timedelta
 import numpy as np
 from django.db import transaction
 from django.db.models import Count, Q
+from django.utils import timezone
 
-from analysis.decisions.reading import FORMS
+from analysis.counted import data_up_to, in_experiment
 from analysis.models import Enrolment
+from analysis.moments import NEVER, with_caps
 from analysis.rollup import sql
 from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.duration import Traffic, units_by_day
-from analysis.stats.estimates import Form
 from analysis.stats.moments import Array, Moments
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment, Metric, Project
@@ -29,6 +30,7 @@ LEFT JOIN analysis_unitday u
   ON u.experiment_id = e.experiment_id AND u.unit = e.unit AND u.metric_id = %(metric)s
 WHERE e.experiment_id = %(experiment)s AND NOT e.quarantined
   AND (%(variant)s = 0 OR e.variant_id = %(variant)s)
+  AND (%(hours)s = 0 OR e.first_at + make_interval(hours => %(hours)s) <= %(horizon)s::timestamptz)
 GROUP BY e.unit ORDER BY e.unit
 """
 _FIRST_DAYS = """
@@ -51,7 +53,10 @@ def metrics(project: Project) -> list[Metric]:
 
 
 def sources(project: Project, chosen: Sequence[Metric]) -> dict[int, Source]:
-    """Return for each metric, by its id, the folded experiment with the most units; none has no entry."""
+    """Return for each metric, by its id, the folded experiment with the most units; none has no entry.
+
+    Nor has a quantile, which is over events: no total a unit gives it.
+    """
     experiments = {
         one.pk: one
         for one in Experiment.objects.filter(project=project, folded__isnull=False).prefetch_related("plan", "variants")
@@ -63,23 +68,30 @@ def sources(project: Project, chosen: Sequence[Metric]) -> dict[int, Source]:
         experiment = experiments[row["experiment"]]
         for use in experiment.plan.all():
             found.setdefault(use.metric_id, Source(experiment=experiment, units=row["units"]))
-    return {metric.pk: found[metric.pk] for metric in chosen if metric.pk in found and found[metric.pk].units}
+    usable = [metric for metric in chosen if metric.kind != MetricKind.QUANTILE and metric.pk in found]
+    return {metric.pk: found[metric.pk] for metric in usable if found[metric.pk].units}
 
 
 def totals(experiment: Experiment, metric: Metric, *, control_only: bool = False) -> Array:
     """Return each unit's own numbers, in the order of the units' ids: shape (n, 1), for a ratio (n, 2)."""
     control = next((one.pk for one in experiment.variants.all() if one.is_control), 0)
-    parameters = {"experiment": experiment.pk, "metric": metric.pk, "variant": control if control_only else 0}
+    horizon = data_up_to(experiment, timezone.now()) or NEVER
+    counted = next((one for one in with_caps(experiment, horizon) if one.metric == metric.pk), None)
+    if counted is None:
+        counted = in_experiment(experiment, metric)
+    parameters: dict[str, sql.Parameter] = {
+        "experiment": experiment.pk, "metric": metric.pk, "variant": control if control_only else 0,
+        "hours": counted.matures, "horizon": horizon.isoformat(),
+    }  # fmt: skip
     with transaction.atomic():
         sql.run(SCAN)
         rows = sql.rows(_TOTALS, parameters)
         sql.run(NO_SCAN)
     table = np.array(rows, dtype=np.float64).reshape(-1, 2)
-    kind = MetricKind(metric.kind)
-    if FORMS[kind] is Form.RATIO:
+    if counted.definition.is_ratio:
         return table
     own = table[:, :1]
-    return np.minimum(own, 1.0) if kind is MetricKind.PROPORTION else own
+    return own if counted.limit is None else np.minimum(own, counted.limit)
 
 
 def control_moments(experiment: Experiment, metric: Metric) -> Moments:

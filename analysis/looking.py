@@ -76,6 +76,21 @@ def growing(units: Iterable[int], now: int) -> tuple[float, ...]:
     return (*kept, float(max(1, now)))
 
 
+def information_of(experiment: Experiment, course_: Course, metric: int) -> tuple[float, ...] | None:
+    """Return how many units counted for a metric at each look so far and now, where not all count at once.
+
+    Of earlier looks as at the end of their day; None where nothing is looked at by a plan of looks.
+    """
+    if not isinstance(course_.looking, PlannedLooks):
+        return None
+    sums = course_.sums
+    reached = dict(zip(sums.days(), sums.reached(metric), strict=True))
+    last = course_.facts.until or course_.day
+    looks = Look.objects.filter(experiment=experiment, phase=experiment.phase, day__lt=last).order_by("day")
+    units = [max((n for day, n in reached.items() if day <= look.day), default=0) for look in looks]
+    return growing(units, max(reached.values(), default=0))
+
+
 def _planned(experiment: Experiment, sums: ExperimentSums, day: date, as_of: datetime) -> Course:
     looks = list(Look.objects.filter(experiment=experiment, phase=experiment.phase))
     last = next((look for look in looks if look.is_last), None)

@@ -7,29 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from django.forms.models import model_to_dict
+from django.utils import timezone
 from numpy.typing import NDArray
 
+from analysis.counted import Counted, data_up_to
 from analysis.models import MomentSet
+from analysis.moments import NEVER
 from analysis.stats.moment_matrix import MomentMatrix
 from analysis.stats.moments import Moments
 from analysis.unit_values import BUCKETS, STATE, Source, Units, chunks, columns
-from experiments.models import Experiment, Metric
+from experiments.models import Experiment
+from experiments.models.metric import columns_of
 
 Labels = NDArray[np.int64]
 By = MomentSet.By
 MANY_UNITS, GOOD_FOR = 200_000, timedelta(hours=1)
-WORDS_ONLY = {
-    "id",
-    "project",
-    "name",
-    "description",
-    "direction",
-    "display_unit",
-    "stands_for",
-    "created_by",
-    "created_at",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,11 +59,14 @@ class Cells:
 Sets = dict[MomentSet.By, Cells]
 
 
-def collect(experiment: Experiment, metrics: Sequence[Metric], source: Source = STATE) -> Sets:
-    """Read all units once and add them up in each kind of cell."""
+def collect(
+    experiment: Experiment, metrics: Sequence[Counted], horizon: datetime | None = None, source: Source = STATE
+) -> Sets:
+    """Read all units once and add them up in each kind of cell, as they stood at ``horizon`` (now, without one)."""
+    until = horizon or data_up_to(experiment, timezone.now()) or NEVER
     parts: dict[MomentSet.By, list[Cells]] = {by: [] for by in By}
     names = columns(metrics)
-    for units in chunks(experiment, metrics, source):
+    for units in chunks(experiment, metrics, until, source):
         said = units.trigger >= 0
         for by, labels, chosen in (
             (By.BUCKET, units.bucket, None),
@@ -82,20 +77,31 @@ def collect(experiment: Experiment, metrics: Sequence[Metric], source: Source = 
     return {by: _joined(names, found) for by, found in parts.items()}
 
 
-def current(experiment: Experiment, metrics: Sequence[Metric], changes: int | None, as_of: datetime) -> Sets:
+def current(
+    experiment: Experiment,
+    metrics: Sequence[Counted],
+    changes: int | None,
+    as_of: datetime,
+    horizon: datetime | None = None,
+) -> Sets:
     """Return the experiment's moments: those kept, where nothing was folded since, else fresh ones, which are kept.
 
     Of many units those of the last hour are good enough: checks and covariances move with the day, not the minute.
     """
     own = definition(metrics)
-    kept = {one.by: one for one in _kept(experiment, own) if _is_fresh(one, experiment, changes, as_of)}
+    waits = any(one.matures for one in metrics)
+    kept = {
+        one.by: one
+        for one in _kept(experiment, own)
+        if _is_fresh(one, experiment, changes, as_of) and (not waits or one.horizon == horizon)
+    }
     if len(kept) == len(By):
         return {by: unpacked(kept[by]) for by in By}
-    fresh = collect(experiment, metrics)
+    fresh = collect(experiment, metrics, horizon)
     for by, cells in fresh.items():
         MomentSet.objects.update_or_create(
             experiment=experiment, phase=experiment.phase, by=by, definition=own,
-            defaults={"as_of": as_of, "changes": changes, **_packed(cells)},
+            defaults={"as_of": as_of, "changes": changes, "horizon": horizon, **_packed(cells)},
         )  # fmt: skip
     return fresh
 
@@ -117,9 +123,9 @@ def unpacked(kept: MomentSet) -> Cells:
     return Cells(names=list(kept.columns), keys=keys, matrix=matrix)
 
 
-def definition(metrics: Sequence[Metric]) -> str:
+def definition(metrics: Sequence[Counted]) -> str:
     """Return a digest of what the metrics count: another one begins a new set, and the old one stays."""
-    meant = [{k: v for k, v in model_to_dict(metric).items() if k not in WORDS_ONLY} for metric in metrics]
+    meant = [(one.key, one.adjusted, columns_of(one.definition)) for one in metrics]
     return hashlib.md5(json.dumps(meant, default=str, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,54 +1,78 @@
 """From enrolments and unit totals to moments: one pass in the database, exact sums, floats at the very end."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import transaction
+from django.utils import timezone
 
+from analysis.counted import Counted, data_up_to, of_plan
 from analysis.rollup import sql
 from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.moments import Moments, mean_moments, pair_moments
+from experiments.domain.definitions import RATIOS
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment
 
-RATIOS = (MetricKind.RATIO, MetricKind.AVERAGE)
+NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before all events: nothing has matured."""
 
 # A unit's total c grows day by day; what a day adds to the sum of squares is c² − (c before)². So the sums up to any
 # day are running sums of what the days add, and no unit is squared before its total is formed. All of it is
 # ``numeric``: exact. One statement, so that units and totals are of one moment though a fold works beside it.
+#
+# A metric with a window (``hours``) counts a unit from the day on which its window is over, and with it all that it did
+# in it. ``slot`` is the metric, or minus the metric where the same is added up without its cap.
 STATEMENT = """
-WITH total AS (
-    SELECT e.variant_id, u.metric_id, u.day, coalesce(v.kind, m.kind) AS kind, u.missing, u.numerator, u.denominator,
+WITH rule AS (
+    SELECT * FROM unnest(%(slots)s::bigint[], %(metrics)s::bigint[], %(divided)s::boolean[], %(hours)s::int[],
+                         %(limits)s::numeric[]) AS r(slot, metric_id, divided, hours, most)
+), counted AS MATERIALIZED (
+    SELECT unit, variant_id, first_at FROM analysis_enrolment WHERE experiment_id = %(experiment)s AND NOT quarantined
+), total AS (
+    SELECT e.variant_id, r.slot, r.divided, r.most, u.missing, u.numerator, u.denominator,
+           CASE WHEN r.hours = 0 THEN u.day ELSE
+               greatest(u.day, ((e.first_at + make_interval(hours => r.hours)) AT TIME ZONE 'UTC')::date) END AS day,
            sum(u.numerator) OVER w AS y, sum(u.denominator) OVER w AS x
     FROM analysis_unitday u
-    JOIN analysis_enrolment e ON e.experiment_id = u.experiment_id AND e.unit = u.unit
-    JOIN experiments_metric m ON m.id = u.metric_id
-    LEFT JOIN experiments_experimentmetric p ON p.experiment_id = u.experiment_id AND p.metric_id = u.metric_id
-    LEFT JOIN experiments_metricversion v ON v.id = p.version_id
-    WHERE u.experiment_id = %(experiment)s AND NOT e.quarantined
-    WINDOW w AS (PARTITION BY u.metric_id, u.unit ORDER BY u.day ROWS UNBOUNDED PRECEDING)
+    JOIN counted e ON e.unit = u.unit
+    JOIN rule r ON r.metric_id = u.metric_id
+    WHERE u.experiment_id = %(experiment)s
+      AND (r.hours = 0 OR e.first_at + make_interval(hours => r.hours) <= %(horizon)s::timestamptz)
+    WINDOW w AS (PARTITION BY r.slot, u.unit ORDER BY u.day ROWS UNBOUNDED PRECEDING)
 ), step AS (
-    SELECT variant_id, metric_id, day, missing, kind IN ('ratio', 'mean') AS divided, x, x - denominator AS x0,
-           CASE WHEN kind = 'proportion' THEN least(1, y) ELSE y END AS y,
-           CASE WHEN kind = 'proportion' THEN least(1, y - numerator) ELSE y - numerator END AS y0
+    SELECT variant_id, slot, day, missing, divided, x, x - denominator AS x0,
+           least(most, y) AS y, least(most, y - numerator) AS y0
     FROM total
 )
-SELECT metric_id, variant_id, day, sum(missing), sum(y - y0), sum(y * y - y0 * y0),
+SELECT 'total', slot, variant_id, day, sum(missing), sum(y - y0), sum(y * y - y0 * y0),
        coalesce(sum(y * y * y - y0 * y0 * y0) FILTER (WHERE NOT divided), 0),
        coalesce(sum(x - x0) FILTER (WHERE divided), 0), coalesce(sum(x * x - x0 * x0) FILTER (WHERE divided), 0),
        coalesce(sum(x * y - x0 * y0) FILTER (WHERE divided), 0)
-FROM step GROUP BY metric_id, variant_id, day
+FROM step GROUP BY slot, variant_id, day
 UNION ALL
-SELECT NULL, CASE WHEN NOT quarantined THEN variant_id END, (first_at AT TIME ZONE 'UTC')::date, count(*),
+SELECT 'units', 0, CASE WHEN NOT quarantined THEN variant_id END, (first_at AT TIME ZONE 'UTC')::date, count(*),
        0, 0, 0, 0, 0, 0
 FROM analysis_enrolment WHERE experiment_id = %(experiment)s
-GROUP BY 2, 3
+GROUP BY 3, 4
 """
+MATURED = """
+UNION ALL
+SELECT 'matured', r.slot, e.variant_id, ((e.first_at + make_interval(hours => r.hours)) AT TIME ZONE 'UTC')::date,
+       count(*), 0, 0, 0, 0, 0, 0
+FROM rule r JOIN counted e ON e.first_at + make_interval(hours => r.hours) <= %(horizon)s::timestamptz
+WHERE r.hours > 0
+GROUP BY 2, 3, 4
+"""
+
+
+PAIRS = (*RATIOS, MetricKind.QUANTILE)
+"""Two numbers a unit. Of a quantile these are the total and the count of its values: what its mean would be."""
 
 
 class Sums(NamedTuple):
@@ -70,7 +94,7 @@ class Sums(NamedTuple):
 
     def moments(self, kind: MetricKind, n: int) -> Moments:
         """Return the moments over ``n`` units, of which those without events are zeros."""
-        if kind in RATIOS:
+        if kind in PAIRS:
             return pair_moments(n, self.y, self.x, self.yy, self.xy, self.xx)
         return mean_moments(n, self.y, self.yy, self.yyy)
 
@@ -81,84 +105,178 @@ class ExperimentSums:
 
     Attributes:
         units: variant -> UTC day -> units that enrolled on it.
-        sums: (metric, variant) -> UTC day -> what the day added.
+        sums: (metric, variant) -> UTC day -> what the day added; minus the metric for totals without its cap.
         missing: metric -> events whose property was no number.
         quarantined: units seen in two variants.
+        matured: (metric, variant) -> UTC day -> units whose window was over on it, for metrics that wait for that.
+        windowed: the metrics that do.
+        caps: metric -> the most that one unit's total counts, for metrics with a cap; None where it could not be found.
     """
 
     units: Mapping[int, Mapping[date, int]]
     sums: Mapping[tuple[int, int], Mapping[date, Sums]]
     missing: Mapping[int, int]
     quarantined: int
+    matured: Mapping[tuple[int, int], Mapping[date, int]] = field(default_factory=dict)
+    windowed: frozenset[int] = frozenset()
+    caps: Mapping[int, float | None] = field(default_factory=dict)
     _nothing: Mapping[date, Sums] = field(default_factory=dict)
 
     def days(self) -> list[date]:
         """Return every day on which a unit enrolled or a total grew, in order."""
         enrolled = {day for per_day in self.units.values() for day in per_day}
-        return sorted(enrolled.union(*(per_day.keys() for per_day in self.sums.values())))
+        grown = (per_day.keys() for per_day in [*self.sums.values(), *self.matured.values()])
+        return sorted(enrolled.union(*grown))
 
     @property
     def total(self) -> int:
         """Return how many units all variants have."""
         return sum(map(self.count, self.units))
 
-    def reached(self) -> list[int]:
-        """Return how many units all variants had by the end of each of ``days``."""
-        return list(accumulate(sum(per.get(day, 0) for per in self.units.values()) for day in self.days()))
+    def reached(self, metric: int | None = None) -> list[int]:
+        """Return how many units all variants had by the end of each of ``days``, or how many of a metric's counted."""
+        per_variant = [self.entered(metric, variant) for variant in self.units]
+        return list(accumulate(sum(per.get(day, 0) for per in per_variant) for day in self.days()))
 
     def until(self, day: date) -> "ExperimentSums":
         """Return the sums as they stood at the end of ``day``."""
         return replace(
             self,
-            units={key: {on: n for on, n in per_day.items() if on <= day} for key, per_day in self.units.items()},
-            sums={key: {on: added for on, added in per.items() if on <= day} for key, per in self.sums.items()},
+            units={key: _until(day, per_day) for key, per_day in self.units.items()},
+            sums={key: _until(day, per_day) for key, per_day in self.sums.items()},
+            matured={key: _until(day, per_day) for key, per_day in self.matured.items()},
         )
 
-    def count(self, variant: int) -> int:
-        """Return how many units the variant has."""
-        return sum(self.units.get(variant, {}).values())
+    def entered(self, metric: int | None, variant: int) -> Mapping[date, int]:
+        """Return how many units began to count for a metric on each day: those that enrolled, or were watched to the
+        end of its window."""
+        if metric is not None and abs(metric) in self.windowed:
+            return self.matured.get((abs(metric), variant), {})
+        return self.units.get(variant, {})
+
+    def count(self, variant: int, metric: int | None = None) -> int:
+        """Return how many units the variant has, or how many of them count for a metric."""
+        return sum(self.entered(metric, variant).values())
 
     def final(self, metric: int, kind: MetricKind, variant: int) -> Moments:
         """Return the moments of all days together."""
         whole = Sums()
         for added in self.sums.get((metric, variant), self._nothing).values():
             whole = whole.plus(added)
-        return whole.moments(kind, self.count(variant))
+        return whole.moments(kind, self.count(variant, metric))
 
     def by_day(self, metric: int, kind: MetricKind, variant: int) -> Iterator[tuple[date, Moments]]:
-        """Yield, for each of ``days``, the moments of the units enrolled by its end and of their events by its end."""
-        days, enrolled = self.days(), self.units.get(variant, {})
+        """Yield, for each of ``days``, the moments of the units that counted by its end and of their events by then."""
+        days, entered = self.days(), self.entered(metric, variant)
         added = self.sums.get((metric, variant), self._nothing)
-        counts = accumulate(enrolled.get(day, 0) for day in days)
+        counts = accumulate(entered.get(day, 0) for day in days)
         sums = accumulate((added.get(day, Sums()) for day in days), Sums.plus)
         for day, n, reached in zip(days, counts, sums, strict=True):
             yield day, reached.moments(kind, n)
 
 
-def collect(experiment: Experiment) -> ExperimentSums:
-    """Read the sums of one experiment in one statement."""
+T = TypeVar("T")
+
+
+def _until(last: date, per_day: Mapping[date, T]) -> dict[date, T]:
+    return {day: value for day, value in per_day.items() if day <= last}
+
+
+def collect(experiment: Experiment, horizon: datetime | None = None) -> ExperimentSums:
+    """Read the sums of one experiment in one statement.
+
+    ``horizon`` is how far its events are folded: a unit whose window ends later does not count yet for a metric that
+    has one. Without it, as far as they are now.
+    """
+    until = horizon or data_up_to(experiment, timezone.now()) or NEVER
+    metrics = of_plan(experiment)
+    caps = {one.metric: _cap(experiment, one, until) for one in metrics if one.definition.is_capped}
     units: dict[int, dict[date, int]] = defaultdict(dict)
     sums: dict[tuple[int, int], dict[date, Sums]] = defaultdict(dict)
+    matured: dict[tuple[int, int], dict[date, int]] = defaultdict(dict)
     missing: dict[int, int] = defaultdict(int)
     quarantined = 0
-    for metric, variant, day, count, *powers in _rows(experiment):
-        if metric is not None:
-            sums[metric, variant][day] = Sums(*map(Fraction, powers))
-            missing[metric] += count
+    windowed = frozenset(one.metric for one in metrics if one.matures)
+    statement = STATEMENT + MATURED if windowed else STATEMENT
+    for what, slot, variant, day, count, *powers in _rows(statement, experiment, _rules(metrics, caps), until):
+        if what == "total":
+            sums[slot, variant][day] = Sums(*map(Fraction, powers))
+            missing[slot] += count
+        elif what == "matured":
+            matured[slot, variant][day] = count
         elif variant is not None:
             units[variant][day] = count
         else:
             quarantined += count
-    return ExperimentSums(units=dict(units), sums=dict(sums), missing=dict(missing), quarantined=quarantined)
+    return ExperimentSums(
+        units=dict(units),
+        sums=dict(sums),
+        missing={metric: count for metric, count in missing.items() if metric > 0},
+        quarantined=quarantined,
+        matured=dict(matured),
+        windowed=windowed,
+        caps=caps,
+    )
+
+
+def with_caps(experiment: Experiment, horizon: datetime | None = None) -> list[Counted]:
+    """Return the metrics of the plan with their caps as they stand."""
+    until = horizon or data_up_to(experiment, timezone.now()) or NEVER
+    return [
+        replace(one, cap=_cap(experiment, one, until)) if one.definition.is_capped else one
+        for one in of_plan(experiment)
+    ]
+
+
+def _rules(metrics: Sequence[Counted], caps: Mapping[int, float | None]) -> dict[str, sql.Parameter]:
+    """Return how each metric is added up, and each one with a cap once more without it."""
+    rules = [(one.metric, one, caps.get(one.metric, one.limit)) for one in metrics]
+    rules += [(-one.metric, one, None) for one in metrics if caps.get(one.metric) is not None]
+    return {
+        "slots": [slot for slot, _, _ in rules],
+        "metrics": [one.metric for _, one, _ in rules],
+        "divided": [one.definition.kind in PAIRS for _, one, _ in rules],
+        "hours": [one.matures for _, one, _ in rules],
+        "limits": [limit for _, _, limit in rules],
+    }
+
+
+# The total at a percentile of all units that count, counted from the top: those without events are zeros.
+PERCENTILE = """
+WITH counted AS (
+    SELECT unit FROM analysis_enrolment
+    WHERE experiment_id = %(experiment)s AND NOT quarantined
+      AND (%(hours)s = 0 OR first_at + make_interval(hours => %(hours)s) <= %(horizon)s::timestamptz)
+)
+SELECT sum(u.numerator)::float8 AS total
+FROM analysis_unitday u JOIN counted e ON e.unit = u.unit
+WHERE u.experiment_id = %(experiment)s AND u.metric_id = %(metric)s
+GROUP BY u.unit ORDER BY total DESC
+OFFSET (SELECT count(*) - ceil(count(*) * %(share)s::numeric / 10000) FROM counted) LIMIT 1
+"""
+
+
+def _cap(experiment: Experiment, one: Counted, until: datetime) -> float | None:
+    """Return the most that one unit counts, the same in every variant; None where the percentile is no amount."""
+    if one.definition.cap_share is None:
+        return one.limit
+    parameters: dict[str, sql.Parameter] = {
+        "experiment": experiment.pk, "metric": one.metric, "hours": one.matures, "horizon": until.isoformat(),
+        "share": one.definition.cap_share,
+    }  # fmt: skip
+    found = sql.rows(PERCENTILE, parameters)
+    return found[0][0] if found and found[0][0] > 0 else None
 
 
 @transaction.atomic
-def _rows(experiment: Experiment) -> list[tuple[Any, ...]]:
+def _rows(
+    statement: str, experiment: Experiment, rules: dict[str, sql.Parameter], until: datetime
+) -> list[tuple[Any, ...]]:
     # Enough to sort a million totals in memory: a third faster than with PostgreSQL's 4 MB.
     sql.run("SET LOCAL work_mem = '64MB'")
     # Just after a large fold the tables' statistics do not know the experiment: expecting one row, PostgreSQL would
     # look every unit up for every other (30 s instead of 0.3 s at 8,000 units).
     sql.run(SCAN)
-    found = sql.rows(STATEMENT, {"experiment": experiment.pk})
+    found = sql.rows(statement, {"experiment": experiment.pk, "horizon": until.isoformat(), **rules})
     sql.run(NO_SCAN)
     return found

@@ -1,6 +1,7 @@
 """From the log to an immutable result: fold, moments, statistics, decision, snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -10,11 +11,14 @@ from django.utils import timezone
 
 from analysis import data_quality, moment_sets, moments, self_check
 from analysis.chaining import Setting, chains
+from analysis.counted import data_up_to as data_up_to
+from analysis.counted import of_plan
 from analysis.curves import effect_series
-from analysis.decisions.inputs import MetricInput, MetricPlan, OfflineFact, Situation, VariantCount
+from analysis.decisions.inputs import OfflineFact, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
 from analysis.looking import Course, course, record
-from analysis.models import FoldedExperiment, FoldedProject, MomentSet, ResultSnapshot
+from analysis.metric_inputs import extra, metric_input
+from analysis.models import FoldedExperiment, MomentSet, ResultSnapshot
 from analysis.moment_sets import Sets
 from analysis.moments import ExperimentSums
 from analysis.programme import vectors
@@ -31,9 +35,8 @@ from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
 from analysis.triggering import triggered_share
 from experiments.domain.lifecycle import Status
-from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole, StandsFor
+from experiments.domain.metrics import Direction, MetricRole
 from experiments.models import Experiment, ExperimentMetric, OfflineMetric, Variant
-from experiments.models.experiment import WHOLE
 
 Progress = Callable[[int, str], None]
 FOLDED_PERCENT, SUMMED_PERCENT, DECIDED_PERCENT = 60, 80, 95
@@ -95,13 +98,16 @@ def analyse(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_
 
 def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: datetime | None, sets: Sets) -> Results:
     variants = list(experiment.variants.select_related("model_version").prefetch_related("model_version__offline"))
-    plan = list(experiment.plan.select_related("metric"))
+    plan = list(experiment.plan.select_related("metric", "version"))
+    for use in plan:
+        use.experiment = experiment
+    more = extra(experiment, plan, variants, at, data_up_to or moments.NEVER)
     sums = at.sums
     counts = [variant_count(variant, sums) for variant in variants]
     readout = read_out(
         situation(experiment, sums, as_of, data_up_to),
         counts,
-        [metric_input(use, variants, sums) for use in plan],
+        [metric_input(use, variants, at, more) for use in plan],
         DEFAULTS.alpha,
         looking=at.looking,
     )
@@ -127,7 +133,7 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
         ),
         verdict=readout.verdict,
         metrics=[
-            data_quality.with_missing_values(result, use.metric, sums.missing.get(use.metric_id, 0))
+            data_quality.with_missing_values(result, use.counted, sums.missing.get(use.metric_id, 0))
             for use, result in zip(plan, metrics, strict=True)
         ],
         effect_over_time=[
@@ -201,40 +207,6 @@ def split_per_day(experiment: Experiment, sums: ExperimentSums) -> dict[date, di
     return {day: {key: sums.units.get(pk, {}).get(day, 0) for pk, key in keys.items()} for day in sums.days()}
 
 
-def metric_input(use: ExperimentMetric, variants: list[Variant], sums: ExperimentSums) -> MetricInput:
-    """Return a metric of the plan with each variant's moments."""
-    metric, kind = use.metric, MetricKind(use.metric.kind)
-    return MetricInput(
-        plan=metric_plan(use, use.stands_for),
-        moments={variant.key: sums.final(metric.pk, kind, variant.pk) for variant in variants},
-    )
-
-
-def metric_plan(use: ExperimentMetric, stands_for: str) -> MetricPlan:
-    """Return a metric as the decision sees it; without ``stands_for`` its words say what it stands for."""
-    metric = use.metric
-    return MetricPlan(
-        key=metric.key,
-        name=metric.name,
-        kind=MetricKind(metric.kind),
-        role=MetricRole(use.role),
-        direction=Direction(metric.direction),
-        display_unit=DisplayUnit(metric.display_unit),
-        margin=None if use.margin is None else use.margin / WHOLE,
-        description=metric.description,
-        event=metric.event,
-        matters=_matters(use),
-        stands_for=StandsFor(stands_for) if stands_for else None,
-        declared_late=bool(stands_for) and use.declared_at is not None,
-    )
-
-
-def _matters(use: ExperimentMetric) -> float | None:
-    """Return the smallest change of a primary metric that is worth acting on, where the plan names one."""
-    smallest = use.experiment.matters
-    return None if smallest is None or use.role != MetricRole.PRIMARY else smallest / WHOLE
-
-
 def variant_count(variant: Variant, sums: ExperimentSums) -> VariantCount:
     """Return a variant with its number of units."""
     model = variant.model_version
@@ -276,14 +248,6 @@ def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
     )
 
 
-def data_up_to(experiment: Experiment, as_of: datetime) -> datetime | None:
-    """Return how far the experiment's events are folded: never after its stop, never in the future."""
-    folded = FoldedProject.objects.filter(project=experiment.project_id).first()
-    if folded is None:
-        return None
-    return min(time for time in (folded.data_up_to, experiment.stopped_at, as_of) if time is not None)
-
-
 def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None, Course]:
     if experiment.started_at is None:
         raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
@@ -292,10 +256,10 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     changes = changes_of(experiment)
     newest = data_up_to(experiment, as_of)
     say(FOLDED_PERCENT, "Adding up units")
-    sums = moments.collect(experiment)
+    sums = moments.collect(experiment, newest)
     say(SUMMED_PERCENT, "Comparing the variants")
-    metrics = [use.metric for use in experiment.plan.select_related("metric")]
-    sets = moment_sets.current(experiment, metrics, changes, as_of)
+    metrics = [replace(one, cap=sums.caps.get(one.metric)) for one in of_plan(experiment)]
+    sets = moment_sets.current(experiment, metrics, changes, as_of, newest)
     at = course(experiment, sums, as_of)
     return _analyse(experiment, at, as_of, newest, sets), changes, at
 

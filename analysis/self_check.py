@@ -8,6 +8,7 @@ from analysis.decisions import wording
 from analysis.decisions.reading import FORMS
 from analysis.moment_sets import Cells
 from analysis.results.schema import Check, Comparison, MetricResult
+from analysis.stats.estimates import Form
 from analysis.stats.jackknife import SelfCheck, self_check
 from experiments.domain.metrics import MetricKind
 from experiments.models import Variant
@@ -58,7 +59,9 @@ def _checked(result: MetricResult, by_key: dict[str, int], cells: Cells) -> list
         ratio = None
         if place and min(one.n, one.control_n) >= FEWEST_UNITS:
             arms = [cells.buckets(by_key[key]).select(place) for key in (one.control, one.variant)]
-            found = self_check(FORMS[MetricKind(result.kind)], *arms)
+            # Of a metric that waits for a window, the denominator says which units count.
+            form = Form.RATIO if len(place) == 2 else FORMS[MetricKind(result.kind)]
+            found = self_check(form, *arms)
             ratio = found.ratio if isinstance(found, SelfCheck) and found.formula > 0 else None
         checked.append(msgspec.structs.replace(one, jackknife_ratio=ratio))
     return checked

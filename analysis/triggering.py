@@ -36,13 +36,19 @@ def triggered_share(
     effects = [
         _effect(use, control, variant, cells, arms, at, alphas[use.metric.key])
         for use in plan
-        if FORMS[MetricKind(use.metric.kind)] is not Form.RATIO
+        if dilutes(use)
         for variant in variants
         if not variant.is_control
     ]
     units = sum(differ.n for differ, _ in arms.values())
     total = units + sum(same.n for _, same in arms.values())
     return TriggeredShare(units=units, total=total, effects=effects)
+
+
+def dilutes(use: ExperimentMetric) -> bool:
+    """Say whether a metric's effect carries over by the share of units: not a ratio's, nor where units count late."""
+    kind, definition = MetricKind(use.counted.kind), use.counted.definition()
+    return FORMS[kind] is not Form.RATIO and kind is not MetricKind.QUANTILE and not definition.matures_hours
 
 
 def _effect(
@@ -59,7 +65,7 @@ def _effect(
         (arms[variant.pk][0].select(place), arms[variant.pk][1].select(place)) for variant in (control, treatment)
     )
     weights = {"control": float(control.weight), "treatment": float(treatment.weight)}
-    found = triggered(FORMS[MetricKind(use.metric.kind)], before, after, weights, alpha)
+    found = triggered(FORMS[MetricKind(use.counted.kind)], before, after, weights, alpha)
     return _told(use, treatment, found, at, alpha)
 
 

@@ -39,6 +39,7 @@ def content_of(experiment: Experiment) -> Content:
         reading=plan.reading,
         planned_units=plan.planned_units,
         matters=plan.matters,
+        adjusted=plan.adjusted,
         variants=tuple(VariantContent(key=v.key, name=v.name, weight=v.weight, value=v.value) for v in plan.variants),
         metrics=tuple(UseContent(metric=use.metric.key, role=use.role, margin=use.margin) for use in plan.metrics),
         targeting=experiment.targeting,
@@ -143,6 +144,7 @@ def _plan(project: Project, content: Content) -> ExperimentPlan:
         reading=content.reading if content.planned_units else ReadingPlan.FIXED,
         planned_units=content.planned_units,
         matters=content.matters,
+        adjusted=content.adjusted,
         variants=tuple(VariantPlan(key=v.key, name=v.name, weight=v.weight, value=v.value) for v in content.variants),
         metrics=tuple(
             MetricPlan(metric=metrics[use.metric], role=use.role, margin=use.margin)

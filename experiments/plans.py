@@ -49,7 +49,7 @@ class ExperimentPlan:
 
     ``planned_units`` (all variants together) is needed where ``reading`` allows for looking early. ``matters`` is the
     smallest change of a primary metric worth acting on, in ten-thousandths of the control's value. ``design`` is what
-    the kind needs beyond that.
+    the kind needs beyond that. ``adjusted``: results are read adjusted for what units did before their exposure.
     """
 
     key: str
@@ -63,6 +63,7 @@ class ExperimentPlan:
     reading: ReadingPlan = ReadingPlan.FIXED
     planned_units: int | None = None
     matters: int | None = None
+    adjusted: bool = True
     kind: ExperimentKind = ExperimentKind.STANDARD
     design: Design | None = None
 

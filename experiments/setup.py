@@ -161,6 +161,7 @@ def _columns(plan: ExperimentPlan) -> dict[str, object]:
         "reading": plan.reading.value,
         "planned_units": plan.planned_units,
         "matters": plan.matters,
+        "adjusted": plan.adjusted,
         "kind": plan.kind.value,
         "design": as_json(plan.design),
     }
@@ -204,6 +205,7 @@ def plan_of(experiment: Experiment) -> ExperimentPlan:
         reading=ReadingPlan(experiment.reading),
         planned_units=experiment.planned_units,
         matters=experiment.matters,
+        adjusted=experiment.adjusted,
         kind=ExperimentKind(experiment.kind),
         design=read(ExperimentKind(experiment.kind), experiment.design),
         variants=tuple(

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from analysis.stats.estimates import Estimate
 from analysis.stats.moments import Moments
+from analysis.stats.unavailable import NotComputable
 from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole, StandsFor
 
 
@@ -16,7 +18,8 @@ class MetricPlan:
     metric counts. ``stands_for`` says whether the metric only stands in for the business (a click for a purchase) or is
     the business; None leaves that to the words in the metric's name and event. ``declared_late``: said after the start.
     ``matters`` is the smallest change, as a fraction of the control's value, that is worth acting on; None where nobody
-    named one.
+    named one. ``definition`` is what it counts in one sentence, by its ``version``; ``notes`` is what a reader must
+    know of how it was counted.
     """
 
     key: str
@@ -31,18 +34,34 @@ class MetricPlan:
     stands_for: StandsFor | None = None
     declared_late: bool = False
     matters: float | None = None
+    definition: str = ""
+    version: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricInput:
     """A metric with its moments a variant key, over all units that are not quarantined.
 
-    k = 1 for proportion (each unit's value capped at 1), count and sum; k = 2 (numerator, denominator) for ratio and
-    average. Units without any event are in as zeros. A variant that is missing has no unit.
+    k = 1 where a unit has one value (of a share each unit's value is at most 1); k = 2 (numerator, denominator) for
+    ratio and mean. Units without any event are in as zeros. A variant that is missing has no unit.
+
+    Attributes:
+        plan: the metric.
+        moments: a variant key; with the cap, where there is one.
+        covariates: moments of (value, covariates) a variant key, where the plan adjusts; the first covariate of a ratio
+            is a pair.
+        uncapped: as ``moments`` without the cap, where there is one.
+        estimates: a variant key, of a quantile; its moments decide nothing.
+        looked: units that counted for it at each look of a plan, and now, where not all units count yet.
     """
 
     plan: MetricPlan
     moments: Mapping[str, Moments]
+    covariates: Mapping[str, Moments] = field(default_factory=dict)
+    uncapped: Mapping[str, Moments] = field(default_factory=dict)
+    estimates: Mapping[str, Estimate | NotComputable] = field(default_factory=dict)
+    looked: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,9 +21,14 @@ FORMS: dict[MetricKind, Form] = {
     MetricKind.PROPORTION: Form.PROPORTION,
     MetricKind.COUNT: Form.MEAN,
     MetricKind.SUM: Form.MEAN,
+    MetricKind.MEAN: Form.RATIO,
     MetricKind.RATIO: Form.RATIO,
-    MetricKind.AVERAGE: Form.RATIO,
+    MetricKind.RETENTION: Form.PROPORTION,
+    MetricKind.DISTINCT: Form.MEAN,
+    MetricKind.FUNNEL: Form.PROPORTION,
+    MetricKind.QUANTILE: Form.MEAN,
 }
+"""How a metric's value is formed over units. A quantile is formed over events, by itself: its estimates are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

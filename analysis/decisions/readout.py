@@ -1,7 +1,7 @@
 """The one door: moments and circumstances in, the schema's parts out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -9,14 +9,23 @@ from msgspec import structs
 
 from analysis.decisions import reading as readings
 from analysis.decisions.alarm import ALARM_RISK, alarm_p_value, alarm_share
+from analysis.decisions.comparing import (
+    adjusted_input,
+    bounded,
+    compare_input,
+    compare_metric,
+    looking_at,
+    other_way,
+    units_of,
+)
 from analysis.decisions.evidence import Evidence, Judged, subject
 from analysis.decisions.health import health as check_health
 from analysis.decisions.horizon import Horizon, horizon
 from analysis.decisions.inputs import MetricInput, MetricPlan, Situation, VariantCount
 from analysis.decisions.rules import DEFAULTS, Rules
 from analysis.decisions.verdict import decide
-from analysis.results.schema import Comparison, EffectPoint, Health, MetricResult, Reading, VariantFact, Verdict
-from analysis.stats.compare import ComparisonNumbers, Difference, compare
+from analysis.results.schema import Beside, Comparison, EffectPoint, Health, MetricResult, Reading, VariantFact, Verdict
+from analysis.stats.compare import ComparisonNumbers, Difference
 from analysis.stats.estimates import Estimate
 from analysis.stats.group_sequential import boundaries
 from analysis.stats.looks import Looking, PlannedLooks, at_look, widened
@@ -26,7 +35,7 @@ from analysis.stats.sequential_estimates import AfterStopping, after_stopping
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from experiments.domain.metrics import MetricKind, MetricRole
 
-ENGINE_VERSION = "1.1.0"
+ENGINE_VERSION = "1.2.0"
 """Goes into every snapshot; raise it whenever the same moments would give other numbers, readings or verdicts."""
 
 
@@ -122,14 +131,30 @@ class _Judge:
         """Compare one treatment with the control and read the result."""
         plan = metric.plan
         own = self.primary_alpha if plan.role is MetricRole.PRIMARY else self.alpha
-        once = compare_metric(plan.kind, metric_moments(metric, self.control), metric_moments(metric, treatment), own)
-        numbers = self.at_this_look(plan, once)
-        comparison = self.comparison(metric, treatment, numbers)
+        here = self if metric.looked is None else replace(self, looking=looking_at(self.looking, metric.looked))
+        plain = compare_input(metric, self.control, treatment, own)
+        once = adjusted_input(plain, metric, self.control, treatment)
+        numbers = here.at_this_look(plan, once)
+        comparison = structs.replace(
+            here.comparison(metric, treatment, numbers),
+            variance_reduction=numbers.variance_reduction,
+            beside=list(here.other_ways(metric, treatment, plain, numbers)),
+        )
         return Judged(
             plan=plan,
-            comparison=comparison if self.looking is None else beside(comparison, once),
+            comparison=comparison if here.looking is None else beside(comparison, once),
             denominator_moved=numbers.denominator_moved,
         )
+
+    def other_ways(
+        self, metric: MetricInput, treatment: str, plain: ComparisonNumbers, shown: ComparisonNumbers
+    ) -> Iterator[Beside]:
+        """Yield the comparison without the adjustment and without the cap, where there is one."""
+        if shown.unadjusted is not None:
+            yield other_way("unadjusted", self.at_this_look(metric.plan, plain))
+        if metric.uncapped:
+            whole = compare_input(replace(metric, moments=metric.uncapped), self.control, treatment, plain.alpha)
+            yield other_way("uncapped", self.at_this_look(metric.plan, whole))
 
     def at_this_look(self, plan: MetricPlan, numbers: ComparisonNumbers) -> ComparisonNumbers:
         """Return the numbers that hold although the experiment was looked at before; unchanged for one look.
@@ -166,12 +191,12 @@ class _Judge:
         return Comparison(
             variant=treatment,
             control=self.control,
-            n=metric_moments(metric, treatment).n,
-            control_n=metric_moments(metric, self.control).n,
+            n=units_of(metric, treatment),
+            control_n=units_of(metric, self.control),
             value=numbers.treatment.value if isinstance(numbers.treatment, Estimate) else None,
             control_value=numbers.control.value if isinstance(numbers.control, Estimate) else None,
             difference=found.value if found else None,
-            difference_interval=_bounded(found.interval) if found else None,
+            difference_interval=bounded(found.interval) if found else None,
             lift=numbers.lift,
             lift_interval=numbers.lift_interval,
             p_value=found.p_value if found else None,
@@ -231,12 +256,6 @@ def beside(comparison: Comparison, once: ComparisonNumbers) -> Comparison:
     )
 
 
-def _bounded(interval: tuple[float, float]) -> tuple[float | None, float | None]:
-    """Write an interval without bounds as the schema does."""
-    low, high = interval
-    return (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
-
-
 def variant_facts(variants: Sequence[VariantCount]) -> list[VariantFact]:
     """Add each variant's share of the exposed units, expected and seen."""
     weight = sum(variant.weight for variant in variants)
@@ -270,6 +289,9 @@ def metric_result(plan: MetricPlan, comparisons: list[Comparison]) -> MetricResu
         display_unit=plan.display_unit.value,
         margin=plan.margin,
         comparisons=comparisons,
+        definition=plan.definition,
+        version=plan.version,
+        notes=list(plan.notes),
     )
 
 
@@ -277,11 +299,6 @@ def primary_alpha(alpha: float, plans: Sequence[MetricPlan], treatments: int) ->
     """Return each primary comparison's share of alpha: alpha / (primary metrics x treatments), Bonferroni."""
     primaries = sum(plan.role is MetricRole.PRIMARY for plan in plans)
     return alpha / max(1, primaries * treatments)
-
-
-def compare_metric(kind: MetricKind, control: Moments, treatment: Moments, alpha: float) -> ComparisonNumbers:
-    """Compare one treatment with the control on a metric of this kind."""
-    return compare(readings.FORMS[kind], control, treatment, alpha)
 
 
 def effect_point(
@@ -310,9 +327,3 @@ def effect_point(
         difference=found.value if found else None,
         difference_interval=found.interval if found else None,
     )
-
-
-def metric_moments(metric: MetricInput, key: str) -> Moments:
-    """Return a variant's moments, those of no unit where it has none."""
-    k = 2 if metric.plan.kind in (MetricKind.RATIO, MetricKind.AVERAGE) else 1
-    return metric.moments.get(key, Moments.empty(k))

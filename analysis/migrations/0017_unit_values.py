@@ -56,7 +56,7 @@ CREATE AGGREGATE analysis_steps(timestamptz, bigint) (sfunc = analysis_step, sty
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0011_alerts'),
+        ('analysis', '0016_scans_and_watches'),
         ('experiments', '0008_fix_metric_versions'),
     ]
 
@@ -105,5 +105,10 @@ class Migration(migrations.Migration):
                 ('experiment', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='experiments.experiment')),
                 ('metric', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='experiments.metric')),
             ],
+        ),
+        migrations.AddField(
+            model_name="momentset",
+            name="horizon",
+            field=models.DateTimeField(null=True),
         ),
     ]

@@ -12,7 +12,8 @@ class MomentSet(models.Model):
     One row for each way to make cells, phase and definition of the metrics. It is replaced as data arrives; another
     definition of a metric begins a new row, and the old one stays.
 
-    ``columns`` names a unit's numbers: a metric's key for its numerator, the key and "/" for its denominator. ``cells``
+    ``columns`` names a unit's numbers (``analysis.unit_values.columns``). ``horizon`` is how far events were folded: a
+    unit whose window ended later is not counted for a metric that has one. ``cells``
     holds (variant id, label) one after the other; the label is the hash bucket, the exposure day (as in
     ``date.toordinal``), or whether the app found the outputs to differ (1) or not (0). ``values`` holds the cells'
     packed rows one after the other. ``changes`` is ``FoldedExperiment.changes`` of what was read.
@@ -29,6 +30,7 @@ class MomentSet(models.Model):
     definition = models.CharField(max_length=32)
     as_of = models.DateTimeField()
     changes = models.PositiveBigIntegerField(null=True)
+    horizon = models.DateTimeField(null=True)
     columns = ArrayField(models.CharField(max_length=80))
     cells = ArrayField(models.BigIntegerField())
     values = ArrayField(models.FloatField())

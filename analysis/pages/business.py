@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from analysis.decisions.story import is_business, is_proxy
-from analysis.pipeline import metric_plan
+from analysis.metric_inputs import metric_plan
 from analysis.refreshing import request_refresh
 from experiments import business
 from experiments.access import SignedInRequest, get_experiment

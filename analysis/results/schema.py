@@ -43,6 +43,20 @@ class VariantFact(Struct, frozen=True, kw_only=True):
     offline_value: float | None = None
 
 
+class Beside(Struct, frozen=True, kw_only=True):
+    """The same comparison made another way, at the same look: ``way`` is "unadjusted" or "uncapped"."""
+
+    way: str
+    value: float | None
+    control_value: float | None
+    difference: float | None
+    difference_interval: Interval | None
+    lift: float | None
+    lift_interval: Interval | None
+    p_value: float | None
+    standard_error: float | None
+
+
 class Comparison(Struct, frozen=True, kw_only=True):
     """One treatment against the control, treatment minus control; lift is T/C - 1.
 
@@ -55,6 +69,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     ``watch_p_value`` is of a guardrail's alarm, which holds however often it is looked at: below ``watch_alpha``, its
     share of the alarms' own risk, the limit is crossed.
     ``jackknife_ratio`` is the standard error over hash buckets left out one by one, over the formula's: about 1.
+    ``variance_reduction`` is the share of the difference's variance that the adjustment for the days before the
+    exposure took away, None where nothing was adjusted; ``beside`` has the same unadjusted or uncapped.
     """
 
     variant: str
@@ -84,10 +100,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     jackknife_ratio: float | None = None
     watch_p_value: float | None = None
     watch_alpha: float | None = None
+    variance_reduction: float | None = None
+    beside: list[Beside] = []
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
-    """A metric with one comparison a treatment. ``margin`` is the guardrail's, as a fraction of the control's value."""
+    """A metric with one comparison a treatment. ``margin`` is the guardrail's, as a fraction of the control's value.
+
+    ``definition`` says in one sentence what it counts, by its ``version``; ``notes`` what to know of how it was done.
+    """
 
     key: str
     name: str
@@ -98,6 +119,9 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     display_unit: str
     margin: float | None
     comparisons: list[Comparison]
+    definition: str = ""
+    version: int = 1
+    notes: list[str] = []
 
 
 class Check(Struct, frozen=True, kw_only=True):

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from datetime import datetime
 
 from django.db import transaction
 
 from analysis import moment_sets
+from analysis.counted import of_plan
 from analysis.models import MomentSet
+from analysis.moments import with_caps
 from analysis.rollup import sql, terms, watermark
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
@@ -91,22 +94,27 @@ def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
 
 def _moment_differences() -> list[Difference]:
     """Compare the moments kept with those of the recomputed units; those made before the newest fold are behind."""
-    source = Source(enrolment=FRESH.enrolment, unitday=FRESH.unitday)
+    source = Source(enrolment=FRESH.enrolment, unitday=FRESH.unitday, unitbefore=FRESH.unitbefore)
     found = []
     chosen = [pk for (pk,) in sql.rows("SELECT experiment_id FROM fold_experiment")]
     for experiment in Experiment.objects.filter(pk__in=chosen, folded__isnull=False).select_related("folded"):
-        metrics = [use.metric for use in experiment.plan.select_related("metric")]
-        kept = MomentSet.objects.filter(
+        metrics = of_plan(experiment)
+        found_sets = MomentSet.objects.filter(
             experiment=experiment,
             phase=experiment.phase,
             definition=moment_sets.definition(metrics),
             changes=experiment.folded.changes,
         )
-        fresh = moment_sets.collect(experiment, metrics, source) if kept else {}
+        kept = list(found_sets)
+        fresh = _collected(experiment, kept[0].horizon, source) if kept else {}
         for one in kept:
             if said := moment_sets.differences(one, fresh[MomentSet.By(one.by)]):
                 found.append(_of_moments(experiment.key, one.by, said))
     return found
+
+
+def _collected(experiment: Experiment, horizon: datetime | None, source: Source) -> moment_sets.Sets:
+    return moment_sets.collect(experiment, with_caps(experiment, horizon), horizon, source)
 
 
 def _of_moments(experiment: str, by: str, said: str) -> Difference:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-Parameter = str | int | list[int]
+Parameter = str | int | float | list[int] | list[bool] | list[float | None]
 
 
 def run(statement: str, parameters: Mapping[str, Parameter] | None = None) -> None:

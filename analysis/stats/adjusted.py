@@ -36,27 +36,54 @@ def compare_adjusted(
     plain = compare(form, control.select(own), treatment.select(own), alpha, settings)
     if control.mean.shape[0] == len(own) or not isinstance(plain.difference, Difference):
         return plain
+    full, adjusted = adjusted_from(
+        plain, control, treatment, method=method, ratio_covariates=ratio_covariates, settings=settings
+    )
+    if adjusted is None:
+        return full
+    said = _gain(1 - adjusted.variance_ratio, plain.difference, settings)
+    return replace(full, notes=(*full.notes, said, *imbalance_notes(adjusted, settings)))
+
+
+def adjusted_from(
+    plain: ComparisonNumbers,
+    control: Moments,
+    treatment: Moments,
+    *,
+    method: Method = Method.LIN,
+    ratio_covariates: int = 0,
+    settings: Settings = DEFAULTS,
+) -> tuple[ComparisonNumbers, Adjusted | None]:
+    """Adjust a comparison that was made already, and return it with how; as it was, with a note, where that fails.
+
+    Args:
+        plain: the comparison without covariates.
+        control, treatment, method, ratio_covariates, settings: see ``adjustment.adjust``.
+    """
+    if not isinstance(plain.difference, Difference):
+        return plain, None
+    form = plain.form
     adjusted = adjust(form, control, treatment, method=method, ratio_covariates=ratio_covariates, settings=settings)
     if isinstance(adjusted, NotComputable):
-        return replace(plain, notes=(*plain.notes, f"Not adjusted: {adjusted.reason}."))
-    found = compare_estimates(form, adjusted.control, adjusted.treatment, alpha, adjusted.covariance)
+        return replace(plain, notes=(*plain.notes, f"Not adjusted: {adjusted.reason}.")), None
+    found = compare_estimates(form, adjusted.control, adjusted.treatment, plain.alpha, adjusted.covariance)
     if not isinstance(found.difference, Difference):
-        return replace(plain, notes=(*plain.notes, "Not adjusted: the covariates explain every unit's value."))
-    full = with_adjusted(plain, found)
-    return replace(full, notes=(*full.notes, *_notes(adjusted, plain.difference, settings)))
+        return replace(plain, notes=(*plain.notes, "Not adjusted: the covariates explain every unit's value.")), None
+    return with_adjusted(plain, found), adjusted
 
 
-def _notes(adjusted: Adjusted, plain: Difference, settings: Settings) -> tuple[str, ...]:
-    gain = 1 - adjusted.variance_ratio
+def _gain(gain: float, plain: Difference, settings: Settings) -> str:
     before = f"{plain.value:+.4g}".replace("-", "−") + f" with p = {plain.p_value:.2g}"
     if gain < settings.gain_worth_saying:
-        said = f"The covariates gain almost nothing: {max(0.0, gain):.1%} less variance. Without them: {before}."
-    else:
-        said = f"Adjusted for covariates: {gain:.0%} less variance. Without them: {before}."
+        return f"The covariates gain almost nothing: {max(0.0, gain):.1%} less variance. Without them: {before}."
+    return f"Adjusted for covariates: {gain:.0%} less variance. Without them: {before}."
+
+
+def imbalance_notes(adjusted: Adjusted, settings: Settings = DEFAULTS) -> tuple[str, ...]:
+    """Return a warning where a covariate cannot have been measured before the exposure; nothing where it can."""
     if adjusted.imbalance < settings.covariate_imbalance:
-        return (said,)
+        return ()
     return (
-        said,
         f"A covariate differs between the variants (|z| = {adjusted.imbalance:.1f}): it was not measured before the "
         "exposure, or the split is broken. Do not adjust for what the treatment may have changed.",
     )

@@ -80,6 +80,7 @@ class NewExperiment(Taken, frozen=True, kw_only=True):
     reading: ReadingPlan = ReadingPlan.FIXED
     planned_units: Units | None = None
     matters: Share | None = None
+    adjusted: bool = True
     kind: ExperimentKind = ExperimentKind.STANDARD
     design: DesignFields = {}
 
@@ -98,6 +99,7 @@ class DraftChanges(Taken, frozen=True, kw_only=True):
     reading: ReadingPlan | UnsetType = UNSET
     planned_units: Units | UnsetType | None = UNSET
     matters: Share | UnsetType | None = UNSET
+    adjusted: bool | UnsetType = UNSET
     design: DesignFields | UnsetType = UNSET
 
 
@@ -115,6 +117,7 @@ def create(call: Call, body: NewExperiment) -> ExperimentAnswer:
         reading=body.reading,
         planned_units=body.planned_units,
         matters=body.matters,
+        adjusted=body.adjusted,
         kind=body.kind,
         design=_design(body.kind, body.design),
     )

@@ -87,6 +87,7 @@ class ExperimentAnswer(Struct, frozen=True, kw_only=True):
     reading: ReadingPlan
     planned_units: int | None
     matters: int | None
+    adjusted: bool
     design: dict[str, Any]
     variants: list[VariantAnswer]
     metrics: list[UseAnswer]
@@ -129,6 +130,7 @@ def experiment_answer(experiment: Experiment) -> ExperimentAnswer:
         reading=ReadingPlan(row.reading),
         planned_units=row.planned_units,
         matters=row.matters,
+        adjusted=row.adjusted,
         design=row.design,
         variants=[_variant(variant) for variant in row.variants.select_related("model_version")],
         metrics=[

@@ -45,6 +45,7 @@ class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reading: ReadingPlan = ReadingPlan.FIXED
     planned_units: int | None = None
     matters: int | None = None
+    adjusted: bool = True
     variants: tuple[VariantContent, ...] = EVEN
     metrics: tuple[UseContent, ...] = ()
     targeting: dict[str, Any] = {}

@@ -127,6 +127,15 @@ class ReadingForm(forms.Form):
         required=False,
         help_text="Of the primary metric. A smaller change is called so, however certain it is.",
     )
+    adjusted = forms.ChoiceField(
+        label="Adjust for what units did before?",
+        choices=[("yes", "Yes: the same answer from fewer units"), ("no", "No: compare plain averages")],
+        initial="yes",
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="What each unit did in the days before its exposure explains part of what it does after. It cannot "
+        "favour a variant, because nobody had seen one yet. The plain result stands beside it. Frozen with the start.",
+    )
 
 
 class MetricsForm(forms.Form):
@@ -317,6 +326,7 @@ class HowForm(StepForm):
             reading=ReadingPlan(typed["reading"] or ReadingPlan.FIXED),
             planned_units=typed["planned_units"],
             matters=None if typed["matters"] is None else ten_thousandths(typed["matters"]),
+            adjusted=typed["adjusted"] == "yes" if typed["adjusted"] else plan.adjusted,
             metrics=self._uses({use.metric.pk: use.stands_for for use in plan.metrics}),
         )
 
@@ -346,6 +356,7 @@ def _shown(plan: ExperimentPlan, suggested: Sequence[MetricPlan]) -> dict[str, A
             "reading": plan.reading.value,
             "planned_units": plan.planned_units,
             "matters": None if plan.matters is None else percent_of(plan.matters),
+            "adjusted": "yes" if plan.adjusted else "no",
         },
         "metrics": {
             "primary": next(iter(primaries), None),

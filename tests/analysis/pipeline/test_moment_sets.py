@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from analysis import moment_sets, pipeline, unit_values
+from analysis.counted import of_plan
 from analysis.effect_covariance import effect_covariance
 from analysis.models import Enrolment, MomentSet, UnitDay
 from analysis.stats.compare import compare
@@ -43,6 +44,10 @@ def experiment():
 
 def metrics(experiment):
     return [use.metric for use in experiment.plan.select_related("metric")]
+
+
+def collected(experiment):
+    return moment_sets.collect(experiment, of_plan(experiment))
 
 
 def table(experiment, variant):
@@ -97,9 +102,9 @@ def test_sets__by_trigger__hold_only_units_whose_app_has_said(experiment):
 
 def test_sets__read_in_several_chunks__are_the_same(experiment, monkeypatch):
     pipeline.refresh(experiment)
-    whole = moment_sets.collect(experiment, metrics(experiment))
+    whole = collected(experiment)
     monkeypatch.setattr(unit_values, "CHUNK_UNITS", 17)
-    parts = moment_sets.collect(experiment, metrics(experiment))
+    parts = collected(experiment)
     for by in By:
         assert (parts[by].keys == whole[by].keys).all()
         assert parts[by].matrix.packed() == pytest.approx(whole[by].matrix.packed(), abs=1e-9)
