@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from analysis.models import Enrolment, FoldedExperiment, UnitDay, Watermark
+from analysis.models import Enrolment, FoldedExperiment, UnitBefore, UnitDay, UnitFunnel, UnitValue, Watermark
 from analysis.rollup import watermark
 from analysis.rollup.retention import HORIZON
 from events import forgetting as events
@@ -78,6 +78,7 @@ def erase(project: Project, unit: Unit) -> Erasure:
             return found
         events.forget(project, unit)
         _totals(project, unit).delete()
+        _forget_details(project, unit)
         _enrolments(project, unit).delete()
         experiments.forget(project, unit)
         _mark(project, found.rebuilt)
@@ -107,6 +108,12 @@ def _totals(project: Project, unit: Unit) -> QuerySet[UnitDay]:
     return UnitDay.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id)
 
 
+def _forget_details(project: Project, unit: Unit) -> None:
+    """Delete what is kept of the unit beside its totals: before its exposure, its values, its steps."""
+    for table in (UnitBefore, UnitValue, UnitFunnel):
+        table.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id).delete()
+
+
 def _of_type(project: Project, unit: Unit) -> list[int]:
     return list(Experiment.objects.filter(project=project, unit_type=unit.type.value).values_list("pk", flat=True))
 
@@ -120,7 +127,7 @@ def _touched(project: Project, unit: Unit, named: Named) -> tuple[str, ...]:
     started = Experiment.objects.filter(project=project, folded__isnull=False)
     horizon = Watermark.objects.filter(name=HORIZON, data_up_to__isnull=False).first()
     if horizon is not None:
-        phase = Coalesce("phase_started_at", "started_at")
+        phase = Coalesce("folded__reads_from", "phase_started_at", "started_at")
         started = started.annotate(began=phase).filter(began__gte=horizon.data_up_to)
     keys: set[str] = set()
     for kind, ids in units.items():

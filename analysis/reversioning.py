@@ -1,8 +1,7 @@
 """Count another version of a metric in a started experiment: everything is counted anew, and said so."""
 
-from analysis.models import Watermark
 from analysis.refreshing import request_refresh
-from analysis.rollup.retention import HORIZON
+from analysis.rollup.retention import is_closed
 from experiments.metric_versions import MetricError, use_version
 from experiments.models import Experiment, ExperimentMetric, MetricVersion, User
 
@@ -25,8 +24,6 @@ def choose_version(use: ExperimentMetric, user: User | None, version: MetricVers
 
 def why_not(experiment: Experiment) -> str:
     """Say why nothing of the experiment can be counted anew; empty where it can."""
-    horizon = Watermark.objects.filter(name=HORIZON, data_up_to__isnull=False).first()
-    began = experiment.counts_from
-    if horizon is None or began is None or horizon.data_up_to is None or began >= horizon.data_up_to:
+    if not is_closed(experiment):
         return ""
     return f"Events of {experiment.name} are no longer in the log, so nothing of it can be counted anew."

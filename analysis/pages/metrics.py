@@ -1,5 +1,7 @@
 """What results know of a metric: its A/A certificate, and another version of it in a started experiment."""
 
+from collections.abc import Mapping
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -46,7 +48,14 @@ def metric_trial(request: SignedInRequest, project_slug: str, key: str) -> HttpR
     if metric is None:
         raise Http404(f"Project {project_slug!r} has no metric {key!r}.")
     context = {"project": project, "metric": metric, "certificate": certifying.newest(project).get(metric.pk)}
-    return render(request, "metrics/trial.html", context)
+    return part_of_page(request, "metrics/trial.html", context, "A/A certificate")
+
+
+def part_of_page(request: SignedInRequest, part: str, context: Mapping[str, object], title: str) -> HttpResponse:
+    """Return a part of a metric's page as htmx fetches it, and as a page of its own where there is no script."""
+    if request.headers.get("HX-Request"):
+        return render(request, part, context)
+    return render(request, "metrics/part.html", {**context, "part": part, "title": title})
 
 
 @login_required

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from analysis.designed.pages import block_of, takes_file, template_of
 from analysis.models import RefreshRun, ResultSnapshot
 from analysis.pages.chain import ChainStrip, strips
+from analysis.pages.counting import Line, lines
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
 from analysis.pages.refreshing import run_to_show
 from analysis.pages.spreadsheet import as_csv
@@ -36,6 +37,7 @@ class ResultsPage:
     effect: EffectChart | None
     exposures: ExposuresChart | None
     triggered: TriggeredBlock | None
+    counting: list[Line]
     is_exact: bool
 
     @property
@@ -120,6 +122,7 @@ def _page(snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPa
         effect=effect_chart(results, metric),
         exposures=exposures_chart(results),
         triggered=triggered_block(results),
+        counting=lines(results),
         is_exact=is_exact,
     )
 

@@ -103,10 +103,15 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
 
 def prepare() -> None:
     """Take the picture of started experiments and plans that the whole chunk is folded under."""
-    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH)
+    scratch()
     sql.run(terms.FILL_TERMS)
     sql.run(statements.FILL_OVERRIDES)
     sql.run(statements.FILL_EXPERIMENTS)
+
+
+def scratch() -> None:
+    """Have the tables that a fold works on, empty."""
+    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH)
 
 
 def compute_stale(bounds: Bounds, tables: Tables) -> None:
@@ -114,7 +119,7 @@ def compute_stale(bounds: Bounds, tables: Tables) -> None:
     sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
     sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
-    adding = _Adding(bounds=bounds, tables=tables)
+    adding = Adding(bounds=bounds, tables=tables)
     adding.moved_units()
     adding.count_days()
 
@@ -140,7 +145,7 @@ def _fold_new(bounds: Bounds) -> None:
     sql.run(statements.ENROL.format(enrolment=STATE.enrolment), bounds.as_parameters())
     for table in STATE.of_units:
         sql.run(statements.FORGET_MOVED.format(table=table))
-    adding = _Adding(bounds=bounds, tables=STATE)
+    adding = Adding(bounds=bounds, tables=STATE)
     adding.new_events()
     adding.moved_units()
     adding.count_days()
@@ -148,11 +153,12 @@ def _fold_new(bounds: Bounds) -> None:
     sql.run(statements.REMEMBER_PROJECTS)
 
 
-class _Adding:
+class Adding:
     """Add events to units: to their totals, and where a metric asks for it to their values and their funnels."""
 
-    def __init__(self, *, bounds: Bounds, tables: Tables) -> None:
+    def __init__(self, *, bounds: Bounds, tables: Tables, only: str = "") -> None:
         used = sql.rows(terms.USED)
+        self.only = only
         keeps = {kept for kept, _ in used}
         self.bounds, self.tables = bounds, tables
         self.reaches_back = any(back for _, back in used)
@@ -215,6 +221,7 @@ class _Adding:
                 unit=statements.unit_of(unit_type),
                 indexed=statements.indexed(unit_type),
                 counts=terms.COUNTS,
+                only=self.only,
             )
         sql.run(totals.NO_SCAN)
 

@@ -1,9 +1,10 @@
 """Drop days of the log past their retention, once nothing can need them any more.
 
-A day goes when every row in it is folded and catalogued, and no live experiment began before its end: its units may
-still have to be recomputed. Experiments that stopped before keep the results they have: from the moment that a day of
-theirs is dropped they are closed, which means that no fold, check or rebuild touches them, because a recompute from
-half a log would be wrong. That moment is kept as the watermark ``retention``.
+A day goes when every row in it is folded and catalogued, and no live experiment reads from before its end (its start,
+or the days that it adjusts for): its units may still have to be recomputed. Experiments that stopped before keep the
+results they have: from the moment that a day of theirs is dropped they are closed, which means that no fold, check or
+rebuild touches them, because a recompute from half a log would be wrong. That moment is kept as the watermark
+``retention``.
 """
 
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
+from django.db.models.functions import Coalesce, Least
 
-from analysis.models import Watermark
+from analysis.models import FoldedExperiment, Watermark
 from analysis.rollup import watermark
 from events import retention
 from events.retention import OldPartition
@@ -20,6 +22,7 @@ from experiments.domain.lifecycle import LIVE
 from experiments.models import Experiment
 
 HORIZON = "retention"
+MAX = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +82,9 @@ def _reason(partition: OldPartition, cutoff: date, below: int, oldest: Experimen
         return "not everything in it is folded yet"
     if partition.newest_at is not None and partition.newest_at >= _start_of(cutoff):
         return "a client's clock was wrong: it holds newer events than its name says"
-    if oldest is not None and oldest.started_at is not None and oldest.started_at < _end_of(partition.day):
-        return f"experiment {oldest.key!r} began before its end and still runs"
+    # The days of earlier phases stay as well, for whoever looks at them.
+    if oldest is not None and min(oldest.started_at or MAX, needs_from(oldest)) < _end_of(partition.day):
+        return f"experiment {oldest.key!r} reads events from before its end and still runs"
     return ""
 
 
@@ -111,7 +115,30 @@ def _read_below() -> int:
 
 def _oldest_live() -> Experiment | None:
     live = Experiment.objects.filter(status__in=[status.value for status in LIVE], started_at__isnull=False)
-    return live.order_by("started_at").first()
+    needed = Least("started_at", Coalesce("folded__reads_from", "started_at"))
+    return live.annotate(needed=needed).select_related("folded").order_by("needed").first()
+
+
+def needs_from(experiment: Experiment) -> datetime:
+    """Return the oldest moment of the log that folding an experiment anew needs: its start, or what it adjusts for.
+
+    Raises:
+        ValueError: the experiment is a draft.
+    """
+    began = experiment.counts_from
+    if began is None:
+        raise ValueError(f"{experiment.key} has not started, so it needs nothing of the log yet")
+    folded = FoldedExperiment.objects.filter(experiment=experiment, started_at=began).first()
+    known = folded.reads_from if folded is not None else None
+    return known or began
+
+
+def is_closed(experiment: Experiment) -> bool:
+    """Say whether the log lacks days that folding the experiment anew would need."""
+    horizon = Watermark.objects.filter(name=HORIZON, data_up_to__isnull=False).first()
+    if horizon is None or horizon.data_up_to is None or experiment.counts_from is None:
+        return False
+    return needs_from(experiment) < horizon.data_up_to
 
 
 def _start_of(day: date) -> datetime:

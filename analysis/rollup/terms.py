@@ -23,20 +23,14 @@ d.refund_event, d.refund_property, d.steps, d.delay_hours, d.window_hours, d.cov
 # What a started experiment's metric counts is the version that was fixed, or the metric's own where none was.
 _FILL = """
 INSERT INTO fold_term
-WITH counted AS (
-    SELECT p.experiment_id, p.metric_id, {columns}
-    FROM experiments_experimentmetric p JOIN experiments_metric d ON d.id = p.metric_id WHERE p.version_id IS NULL
-    UNION ALL
-    SELECT p.experiment_id, p.metric_id, {columns}
-    FROM experiments_experimentmetric p JOIN experiments_metricversion d ON d.id = p.version_id
-)
+WITH counted AS ({counted})
 SELECT x.id, x.project_id, m.metric_id, t.name, t.step, t.counts, t.adds_property, t.sign, t.property, t.divides,
        t.keeps, CASE WHEN m.delay_hours > 0 THEN make_interval(hours => m.delay_hours) END,
        make_interval(hours => m.delay_hours + m.window_hours),
        CASE WHEN x.adjusted AND m.covariate_days > 0 AND t.is_before
             THEN make_interval(hours => 24 * m.covariate_days) END,
        CASE WHEN t.filters <> '[]' THEN analysis_path(t.filters) END
-FROM experiments_experiment x
+FROM {experiments} x
 JOIN counted m ON m.experiment_id = x.id
 CROSS JOIN LATERAL (
     SELECT m.event AS name, 0 AS step, true AS counts,
@@ -58,7 +52,26 @@ CROSS JOIN LATERAL (
 ) t
 WHERE x.started_at IS NOT NULL AND x.design = '{{}}'  -- kinds with a design add up their metrics by themselves
 """
-FILL_TERMS = _FILL.format(columns=_COLUMNS)
+_COUNTED = """
+    SELECT p.experiment_id, p.metric_id, {columns}
+    FROM experiments_experimentmetric p JOIN experiments_metric d ON d.id = p.metric_id WHERE p.version_id IS NULL
+    UNION ALL
+    SELECT p.experiment_id, p.metric_id, {columns}
+    FROM experiments_experimentmetric p JOIN experiments_metricversion d ON d.id = p.version_id
+"""
+FILL_TERMS = _FILL.format(counted=_COUNTED.format(columns=_COLUMNS), experiments="experiments_experiment")
+
+# A definition that no metric has yet, given as parameters, for the one experiment in ``fold_experiment``.
+_GIVEN = """
+    SELECT 0::bigint AS experiment_id, 0::bigint AS metric_id, %(kind)s::text AS kind, %(event)s::text AS event,
+           %(property)s::text AS property, %(filters)s::jsonb AS filters,
+           %(denominator_event)s::text AS denominator_event, %(denominator_property)s::text AS denominator_property,
+           %(denominator_filters)s::jsonb AS denominator_filters, %(refund_event)s::text AS refund_event,
+           %(refund_property)s::text AS refund_property, %(steps)s::jsonb AS steps, %(delay_hours)s::int AS delay_hours,
+           %(window_hours)s::int AS window_hours, 0 AS covariate_days
+"""
+_PRETENDED = "(SELECT experiment_id AS id, project_id, false AS adjusted, started_at FROM fold_experiment)"
+FILL_ONE_TERM = _FILL.format(counted=_GIVEN, experiments=_PRETENDED)
 
 LEAVE_OUT_THEIR_TERMS = """
 DELETE FROM fold_term t WHERE NOT EXISTS (SELECT FROM fold_experiment x WHERE x.experiment_id = t.experiment_id)

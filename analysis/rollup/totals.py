@@ -64,7 +64,7 @@ NEW_EVENTS = """
 # Units that are new, or whose first exposure moved: all their events, from the whole log. Few units are looked up by
 # their index, in a subquery that the planner may not turn round: today's partition has no statistics in the morning,
 # and without them it would read the whole log for every unit. Many units are cheaper met in one pass (``SCAN``).
-# ``{units}`` is where the units ``e`` are, with their first exposure.
+# ``{units}`` is where the units ``e`` are, with their first exposure; ``{only}`` may keep to a part of the log.
 BY_INDEX = """
     FROM (
         SELECT * FROM {units} u
@@ -73,7 +73,7 @@ BY_INDEX = """
     JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
     CROSS JOIN LATERAL (
         SELECT l.name, l.at, l.props FROM events_log l
-        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at - x.before
+        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at - x.before {only}
           AND l.xid < %(hi)s::xid8 AND l.environment = 0
         OFFSET 0
     ) l
@@ -85,7 +85,7 @@ BY_SCAN = """
     FROM {units} e
     JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
     JOIN fold_term t ON t.experiment_id = e.experiment_id
-    JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed}
+    JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed} {only}
     WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
     {counts}
 """

@@ -136,11 +136,9 @@ class MetricPage(SearchPage, frozen=True, kw_only=True):
     archived: bool = False
 
 
-class NewMetric(Taken, frozen=True, kw_only=True):
-    """A metric. What a kind needs and what it may have says docs/metrics.md."""
+class DefinitionBody(Taken, frozen=True, kw_only=True):
+    """What a metric counts. What a kind needs and what it may have says docs/metrics.md."""
 
-    key: MetricKey
-    name: Name
     kind: MetricKind
     event: OtherName = ""
     property: OtherName = ""
@@ -158,6 +156,13 @@ class NewMetric(Taken, frozen=True, kw_only=True):
     cap_value: Amount | None = None
     cap_share: Level | None = None
     covariate_days: Days = COVARIATE_DAYS
+
+
+class NewMetric(DefinitionBody, frozen=True, kw_only=True):
+    """A metric with what it counts, whose first version this is."""
+
+    key: MetricKey
+    name: Name
     direction: Direction = Direction.INCREASE
     display_unit: DisplayUnit = DisplayUnit.NUMBER
     description: Description = ""
@@ -265,11 +270,7 @@ def metric(call: Call) -> MetricAnswer:
 
 def new_metric(call: Call, body: NewMetric) -> MetricAnswer:
     """Add a metric."""
-    wanted = _wanted(Definition(kind=body.kind, event=body.event), {name: getattr(body, name) for name in PARTS})
-    if wanted.kind is MetricKind.FUNNEL and wanted.steps:
-        wanted = replace(wanted, event=wanted.steps[-1].event, filters=wanted.steps[-1].filters)
-    for flaw in flaws(wanted):
-        raise bad_value(flaw.message, flaw.field)
+    wanted = given_definition(body)
     if body.key in RESERVED_KEYS:
         raise bad_value(f"The key {body.key!r} is an address of its own; choose another.", "key")
     if Metric.objects.filter(project=call.project, key=body.key).exists():
@@ -285,6 +286,22 @@ def new_metric(call: Call, body: NewMetric) -> MetricAnswer:
         **columns_of(wanted),
     )
     return _metric(add_metric(call.project, None, made, body.note))
+
+
+def given_definition(body: DefinitionBody) -> Definition:
+    """Return what a client wants counted.
+
+    Raises
+    ------
+    ApiError
+        When it cannot be counted, or names what its kind does not use.
+    """
+    wanted = _wanted(Definition(kind=body.kind, event=body.event), {name: getattr(body, name) for name in PARTS})
+    if wanted.kind is MetricKind.FUNNEL and wanted.steps:
+        wanted = replace(wanted, event=wanted.steps[-1].event, filters=wanted.steps[-1].filters)
+    for flaw in flaws(wanted):
+        raise bad_value(flaw.message, flaw.field)
+    return wanted
 
 
 def change(call: Call, body: MetricChanges) -> MetricAnswer:

@@ -91,6 +91,9 @@ def metrics(api):
     steps = [{"event": "A"}, {"event": "B", "filters": [{"property": "x", "operator": "exists"}]}]
     funnel = api.ok("POST", "/metrics", {"key": "checkout", "name": "Checkout", "kind": "funnel", "steps": steps})
     assert (funnel["event"], funnel["steps"][1]["filters"][0]["operator"]) == ("B", "exists")
+    assert api.ok("GET", "/metrics/checkout/preview")["reason"]
+    tried = api.ok("POST", "/metric-previews", {"kind": "count", "event": "Order Completed"})
+    assert tried["sentence"] == "Number of Order Completed per user."
     old = {"key": "latency", "name": "Latency", "kind": "average", "event": "Search", "property": "ms"}
     assert api.ok("POST", "/metrics", old)["kind"] == "mean"
 
