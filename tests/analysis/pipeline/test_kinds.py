@@ -9,7 +9,9 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis import pipeline
+from analysis.models import UnitBefore
 from analysis.results.latest import results_of
+from analysis.rollup.check import check
 from analysis.stats.quantiles import quantile
 from experiments.domain.metrics import MetricKind as K
 from experiments.domain.metrics import MetricRole
@@ -225,5 +227,35 @@ def test_adjusted__for_the_days_before__is_the_treatments_coefficient_of_regress
     assert one.variance_reduction == pytest.approx(1 - (one.standard_error / plain(results[name]).standard_error) ** 2)
 
 
-def test_adjusted__where_habits_persist__is_narrower(results):
-    assert results["countries"].comparisons[0].variance_reduction > 0.05
+@pytest.mark.parametrize("adjusted", [True, False])
+def test_adjusted__where_habits_persist__is_much_narrower_and_only_where_the_plan_says_so(adjusted):
+    home = builders.project()
+    made = builders.experiment(home, primary=builders.metric(home, kind=K.COUNT, event="Order"), adjusted=adjusted)
+    for number in range(60):
+        unit, habit = f"u{number}", number % 6
+        builders.expose(made, unit, ("control", "treatment")[number // 6 % 2], at=T0)
+        for hour in [*(-hour - 1 for hour in range(habit)), *range(habit + number % 2)]:
+            builders.log(home, "Order", unit, at=T0 + hour * HOUR)
+    one = results_of(pipeline.refresh(made)).metrics[0].comparisons[0]
+    if adjusted:
+        assert one.variance_reduction > 0.8
+        assert [way.way for way in one.beside] == ["unadjusted"]
+        assert one.difference == pytest.approx(one.value - one.control_value)
+    else:
+        assert (one.variance_reduction, one.beside) == (None, [])
+
+
+def test_adjusted__an_exposure_that_moves_and_a_late_event_from_before__move_the_covariate():
+    home = builders.project()
+    made = builders.experiment(home, primary=builders.metric(home, kind=K.COUNT, event="Order"), adjusted=True)
+    for hour in (-30, -20, 10):
+        builders.log(home, "Order", "u1", at=T0 + hour * HOUR)
+    builders.expose(made, "u1", "control", at=T0 + 20 * HOUR)
+    pipeline.fold()
+    assert UnitBefore.objects.get().numerator == 3
+    builders.expose(made, "u1", "control", at=T0)
+    builders.log(home, "Order", "u1", at=T0 - 13 * DAY)
+    builders.log(home, "Order", "u1", at=T0 - 15 * DAY)
+    pipeline.fold()
+    assert UnitBefore.objects.get().numerator == 3
+    assert check([made]).differences == []

@@ -125,6 +125,7 @@ def experiments(api):
     pinned = api.ok("PUT", f"{one}/metrics/purchase-rate/version", {"version": 2, "why": "the first was wrong"})
     use = {"metric": "purchase-rate", "role": "primary", "margin": None, "version": 2, "stands_for": "business"}
     assert pinned["metrics"] == [use]
+    api.ok("PATCH", "/metrics/purchase-rate", {"window_hours": None, "note": "no window after all"})
     assert api.ok("POST", f"{one}/traffic", {"traffic": 2000})["traffic"] == 2000
     assert api.ok("POST", f"{one}/phases", {**WHY, "weights": {"control": 5000, "v7": 5000}})["phase"] == 2
     shipped = api.ok("POST", f"{one}/ship", {**WHY, "variant": "v7", "holdback": 500})
