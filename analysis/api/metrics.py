@@ -102,7 +102,7 @@ NUMBERS = ("days", "units", "value", "zeros", "deviation", "top", "cap", "capped
 OPERATIONS = [
     Operation(
         method="POST", path="/metric-previews", summary="Try what is no metric yet on the last days", handle=try_out,
-        takes=DefinitionBody, answers=PreviewAnswer, scope=Scope.READ,
+        takes=DefinitionBody, answers=PreviewAnswer, scope=Scope.READ, apart=True,
     ),
     Operation(
         method="GET", path="/metrics/{key}/preview", summary="Try a metric on the last days", handle=try_metric,

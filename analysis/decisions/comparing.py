@@ -34,10 +34,16 @@ def compare_input(metric: MetricInput, control: str, treatment: str, alpha: floa
 def adjusted_input(plain: ComparisonNumbers, metric: MetricInput, control: str, treatment: str) -> ComparisonNumbers:
     """Return the comparison adjusted for the days before the exposure, where the plan says so and it can be."""
     before, after = metric.covariates.get(control), metric.covariates.get(treatment)
-    if before is None or after is None:
+    if before is None or after is None or not (_differ(before, plain.form) or _differ(after, plain.form)):
         return plain
     numbers, how = adjusted_from(plain, before, after, ratio_covariates=1 if plain.form is Form.RATIO else 0)
     return numbers if how is None else replace(numbers, notes=(*numbers.notes, *imbalance_notes(how)))
+
+
+def _differ(found: Moments, form: Form) -> bool:
+    """Say whether units differ in any covariate: where nobody did anything before, there is nothing to adjust for."""
+    own = 2 if form is Form.RATIO else 1
+    return bool((found.comoment.diagonal()[own:] > 0).any())
 
 
 def metric_moments(metric: MetricInput, key: str) -> Moments:

@@ -70,7 +70,9 @@ _GIVEN = """
            %(refund_property)s::text AS refund_property, %(steps)s::jsonb AS steps, %(delay_hours)s::int AS delay_hours,
            %(window_hours)s::int AS window_hours, 0 AS covariate_days
 """
-_PRETENDED = "(SELECT experiment_id AS id, project_id, false AS adjusted, started_at FROM fold_experiment)"
+_PRETENDED = """
+(SELECT experiment_id AS id, project_id, false AS adjusted, started_at, '{}'::jsonb AS design FROM fold_experiment)
+"""
 FILL_ONE_TERM = _FILL.format(counted=_GIVEN, experiments=_PRETENDED)
 
 LEAVE_OUT_THEIR_TERMS = """

@@ -173,7 +173,7 @@ BEHIND = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules, duplicated=st.booleans(), chunk=st.integers(1, 5))
 @example(schedule=BEHIND, duplicated=False, chunk=1)
 def test_fold__every_kind_under_any_schedule__equals_the_oracle_and_the_recompute(schedule, duplicated, chunk):
