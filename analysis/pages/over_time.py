@@ -51,10 +51,19 @@ def effect_chart(results: Results, wanted: str) -> EffectChart | None:
         sentences=[
             _effect_sentence(name, names.get(s.variant, s.variant), s.points[-1], s.alpha, results.experiment.unit_type)
             for s in series
-        ],
+        ]
+        + unlike_the_table(results, chosen),
         rows=[(names.get(s.variant, s.variant), p, p.n + p.control_n) for s in series for p in s.points],
         level=level(series[0].alpha),
     )
+
+
+def unlike_the_table(results: Results, metric: str) -> list[str]:
+    """Say where the table adjusts and the curve does not: their last numbers then differ."""
+    own = (one for found in results.metrics if found.key == metric for one in found.comparisons)
+    if all(one.variance_reduction is None for one in own):
+        return []
+    return ["The table is adjusted for the days before the exposure, this curve is not."]
 
 
 def _effect_sentence(metric: str, treatment: str, last: EffectPoint, alpha: float, unit_type: str) -> str:
