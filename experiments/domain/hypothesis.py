@@ -95,11 +95,13 @@ _DIRECTIONS = tuple(_any_of(words) for words in (_UP, _DOWN, _STEADY))
 _SHORTEST_WORD = 4
 _COMMON = {"rate", "per", "user", "users", "average", "number", "share", "total", "time", "value", "count"}
 LONGEST_QUOTE = 60
+GAP = "…"
+"""What templates leave for people to fill."""
 
 
 def read(text: str, metrics: Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what a hypothesis names, in the order of ``Part``; ``metrics`` are the names that the project knows."""
-    plain = " ".join(text.split())
+    plain = " ".join(text.split()).replace("...", GAP)
     return (
         Finding(part=Part.CHANGE, words=_first(_CHANGES, plain)),
         Finding(part=Part.METRIC, words=_metric(plain, metrics)),
@@ -114,8 +116,9 @@ def is_complete(text: str, metrics: Iterable[str] = ()) -> bool:
 
 
 def _first(patterns: Iterable[str], text: str) -> str | None:
-    found = (re.search(pattern, text, re.IGNORECASE) for pattern in patterns)
-    words = next((match[0].strip() for match in found if match), None)
+    """Return what one of the patterns finds; words around a gap that nobody has filled are none."""
+    found = (match[0].strip() for pattern in patterns for match in re.finditer(pattern, text, re.IGNORECASE))
+    words = next((words for words in found if GAP not in words), None)
     return None if words is None else _cut(words)
 
 

@@ -173,7 +173,7 @@ def _running(facts: Facts) -> Place:
         return Place(
             stage=Stage.RUNNING,
             why=f"It runs: day {facts.day} of {facts.planned_days}.",
-            next="Wait for the planned end. A result that is read before it is not one.",
+            next="Wait for the planned end; what the numbers say earlier decides nothing.",
         )
     return Place(
         stage=Stage.RUNNING,

@@ -201,6 +201,9 @@ def say_how(page: Page) -> None:
     page.get_by_role("group", name="Secondary metrics").get_by_label("Revenue per shopper").check()
     page.get_by_role("button", name="Save and check").click()
     expect(page).to_have_url(at(EXPERIMENT))
+    picture = page.get_by_alt_text("How Treatment looks, picture 1")
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("naturalWidth", 640)
 
 
 def refresh(page: Page) -> None:

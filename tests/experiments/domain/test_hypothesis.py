@@ -79,3 +79,17 @@ def test_similar__scores__are_shares_in_falling_order(others, text):
 def test_similar__the_same_text__is_found(text):
     found = similar(text, {1: text, 2: "zzzz qqqq"})
     assert not found or found[0].key == 1
+
+
+@pytest.mark.parametrize("gap", ["…", "..."])
+def test_read__a_gap_that_a_template_left__is_no_answer(gap: str):
+    text = f"If we {gap}, then the purchase rate rises, because it {gap}."
+    found = {one.part: one.words for one in read(text, ["Purchase rate"])}
+    assert found == {"change": None, "metric": "Purchase rate", "direction": "rises", "reason": None}
+
+
+def test_read__a_gap_before_the_answer__does_not_hide_it():
+    found = {
+        one.part: one.words for one in read("If we … it, by showing prices early, because … since people compare.")
+    }
+    assert found["change"] == "by showing prices early"
