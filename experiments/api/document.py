@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import fields
 
 from experiments.api.answers import ErrorAnswer
 from experiments.api.operations import NUMBERS, ROOT, Operation
@@ -123,6 +124,7 @@ def _responses(one: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
 
 def _refusals(one: Operation) -> dict[HTTPStatus, str]:
     left_out = set()
-    if "{" not in one.path:
+    named = {field.name for shape in (one.takes, one.query) if shape for field in fields(shape)}
+    if "{" not in one.path and not named & {"experiment", "experiments", "portfolio"}:
         left_out.add(HTTPStatus.NOT_FOUND)
     return {status: text for status, text in REFUSALS.items() if status not in left_out}

@@ -183,12 +183,14 @@ def test_write__two_workers_at_once__write_one_mail():
     reader(shop)
     for key in ("a", "b", "c"):
         happened(ranker, OccurrenceKind.ENDED, key)
-    start, wrote = threading.Barrier(3), []
+    together = threading.Barrier(3)
 
     def work() -> None:
-        start.wait()
+        together.wait()
         address_new(T0)
-        wrote.append(write_messages(SOON))
+        # What is addressed only after a mail was written waits for the next: here all is, as after the gathering time.
+        together.wait()
+        write_messages(SOON)
         connections.close_all()
 
     workers = [threading.Thread(target=work) for _ in range(3)]
