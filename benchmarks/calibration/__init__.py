@@ -12,10 +12,24 @@ from benchmarks.calibration import (
     looking,
     planned,
     programme,
+    quality,
 )
 from benchmarks.calibration.figures import Scenario, registered
 
-MODULES = (comparing, estimating, planned, looking, deciding, alarms, deeper, evidence, experience, chain, programme)
+MODULES = (
+    comparing,
+    estimating,
+    planned,
+    looking,
+    deciding,
+    alarms,
+    deeper,
+    evidence,
+    experience,
+    chain,
+    programme,
+    quality,
+)
 SCENARIOS: dict[str, Scenario] = {
     one.__name__: one for module in MODULES for one in registered() if one.__module__ == module.__name__
 }

@@ -1,0 +1,82 @@
+"""Alarms about the volume of events: how often they ring falsely, and how soon where they should."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.stats.unavailable import NotComputable
+from analysis.stats.volume import WEEK, Departure, volume
+from benchmarks.calibration.figures import Figure, scenario, seeded
+
+SERIES = 40
+JUDGED = 4 * WEEK
+LEARNED = 5 * WEEK
+LEVEL = 600.0
+"""Events an hour, so that a weekend's night has some 150: fewer than a hundred are not judged."""
+
+
+def _shop(random: np.random.Generator) -> list[int]:
+    """Nine weeks of hours: days and weekends, 2 % growth a week, days of their own, and hours that hang together."""
+    hours = np.arange(LEARNED + JUDGED)
+    usual = LEVEL * (1.15 + 0.8 * np.sin(hours * 2 * math.pi / 24)) * np.where(hours // 24 % 7 >= 5, 0.7, 1.0)
+    usual *= 1.02 ** (hours / WEEK)
+    days = np.repeat(random.normal(0, 0.05, len(hours) // 24), 24)
+    own, shocks = np.zeros(len(hours)), random.standard_t(5, len(hours)) * 0.06
+    for hour in hours[1:]:
+        own[hour] = 0.6 * own[hour - 1] + shocks[hour]
+    return list(random.poisson(usual * np.exp(days + own)))
+
+
+def _departures(counts: list[int], slots: range) -> list[Departure]:
+    known = dict(enumerate(counts))
+    found = [volume(known, slot) for slot in slots]
+    return [Departure.NONE if isinstance(one, NotComputable) else one.departure for one in found]
+
+
+def _rings(departures: list[Departure]) -> list[int]:
+    """Return where an alarm begins: the second hour in a row of one departure."""
+    pairs = list(zip([Departure.NONE, *departures], departures, strict=False))
+    held = [one is other is not Departure.NONE for one, other in pairs]
+    return [place for place, one in enumerate(held) if one and not (place and held[place - 1])]
+
+
+@scenario
+def volumes_that_are_usual() -> Iterator[Figure]:
+    """No departure: hours that hang together, heavy tails, growth. The naive rule takes 30 % off last week's hour."""
+    random = seeded("usual volumes")
+    alarms = naive = 0
+    for _ in range(SERIES):
+        counts = _shop(random)
+        alarms += len(_rings(_departures(counts, range(LEARNED, LEARNED + JUDGED))))
+        naive += sum(
+            abs(counts[slot] / max(counts[slot - WEEK], 1) - 1) > 0.3 for slot in range(LEARNED, LEARNED + JUDGED)
+        )
+    method, what = "volume", "false alarms an event name and four weeks"
+    yield Figure(
+        method=method, scenario="usual weeks, two hours in a row", what=what, measured=alarms / SERIES, high=0.2,
+        runs=SERIES,
+    )  # fmt: skip
+    yield Figure(
+        method="30 % off the same hour of last week", scenario="usual weeks", what=what, measured=naive / SERIES, low=5,
+        runs=SERIES, control=True,
+    )  # fmt: skip
+
+
+@scenario
+def volumes_that_halve() -> Iterator[Figure]:
+    """Half of the events are lost from a random hour of the last week on."""
+    random = seeded("halved volumes")
+    within = {3: 0, 6: 0}
+    for _ in range(4 * SERIES):
+        counts = _shop(random)
+        begins = int(random.integers(LEARNED, LEARNED + WEEK))
+        halved = [*counts[:begins], *random.binomial(counts[begins:], 0.5).tolist()]
+        rings = _rings(_departures(halved, range(begins, begins + 6)))
+        for hours in within:
+            within[hours] += any(place < hours for place in rings)
+    for hours, least in ((3, 0.75), (6, 0.9)):
+        yield Figure(
+            method="volume", scenario="half of the events lost", what=f"told within {hours} hours",
+            measured=within[hours] / (4 * SERIES), low=least, runs=4 * SERIES,
+        )  # fmt: skip
