@@ -173,10 +173,21 @@ BEHIND = [
 ]  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules, duplicated=st.booleans(), chunk=st.integers(1, 5))
 @example(schedule=BEHIND, duplicated=False, chunk=1)
 def test_fold__every_kind_under_any_schedule__equals_the_oracle_and_the_recompute(schedule, duplicated, chunk):
+    assert_equal_to_the_oracle(schedule, duplicated, chunk)
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(schedule=schedules, duplicated=st.booleans(), chunk=st.integers(1, 5))
+def test_fold__every_kind_under_many_schedules__equals_the_oracle_and_the_recompute(schedule, duplicated, chunk):
+    assert_equal_to_the_oracle(schedule, duplicated, chunk)
+
+
+def assert_equal_to_the_oracle(schedule, duplicated, chunk):
     empty_tables()
     experiment = build()
     for index, (arrival, then) in enumerate(schedule):

@@ -65,6 +65,7 @@ def test_set_up__all_four_steps__make_the_plan(client_of_alice, shop, sent, purc
         (purchase, MetricRole.PRIMARY, None), (latency, MetricRole.GUARDRAIL, 250),
     ]  # fmt: skip
     assert (plan.hypothesis, plan.allocation, plan.planned_days, plan.matters) == (HYPOTHESIS, 2500, 21, 150)
+    assert not plan.adjusted
     assert (made.targeting, made.page_address) == ({"country": "DE"}, "https://shop.example/search")
     assert made.owner == made.created_by
     assert client_of_alice.post(reverse("experiment_start", args=["shop", "new-ranker"])).status_code == 302

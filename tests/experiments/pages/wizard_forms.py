@@ -35,7 +35,7 @@ def what(**changes: Any) -> dict[str, Any]:
 
 def how(primary: Metric, guardrail: Metric, **changes: Any) -> dict[str, Any]:
     return {
-        "planned_days": "21", "matters": "1.5", "primary": str(primary.pk),
+        "planned_days": "21", "matters": "1.5", "adjusted": "no", "primary": str(primary.pk),
         "guardrails-TOTAL_FORMS": "2", "guardrails-INITIAL_FORMS": "0",
         "guardrails-0-metric": str(guardrail.pk), "guardrails-0-margin": "2.5",
         "guardrails-1-metric": "", "guardrails-1-margin": "", **changes,
