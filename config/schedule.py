@@ -22,5 +22,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "queue-due-digests": every(60.0, "analysis.queue_due_digests"),
     "tell-people": every(60.0, "analysis.tell_people"),
     "watch-for-silence": every(600.0, "analysis.watch_for_silence"),
+    "watch-volumes": every(900.0, "analysis.watch_volumes"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

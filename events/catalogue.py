@@ -5,12 +5,13 @@ still running, as the fold does (docs/architecture.md). Nothing here is on an ev
 """
 
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
 from events.intake.fields import EXPOSURE
-from events.models import CatalogueMark, SeenDay, SeenEvent, SeenProperty
+from events.models import CatalogueMark, SeenDay, SeenEvent, SeenHour, SeenProperty
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ MOST_EVENTS = 1_000
 MOST_PROPERTIES = 200
 """Names a project and properties an event at most: an app that makes names up must not fill the catalogue."""
 EXAMPLE_CHARACTERS = 80
+HOURS_KEPT = timedelta(weeks=6)
+"""Five past weeks say what is usual in an hour (analysis/stats/volume.py), and the sixth is the one being judged."""
 MARK = "catalogue"
 
 SETTLED = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -59,6 +62,14 @@ FROM events_log l JOIN events_seenevent s ON s.project_id = l.project_id AND s.n
 WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8
 GROUP BY 1, 2, 3
 ON CONFLICT (event_id, environment, day) DO UPDATE SET events = d.events + excluded.events
+"""
+HOURS = """
+INSERT INTO events_seenhour AS h (event_id, hour, events)
+SELECT s.id, date_trunc('hour', l.at, 'UTC'), count(*)
+FROM events_log l JOIN events_seenevent s ON s.project_id = l.project_id AND s.name = l.name
+WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND l.at >= now() - %(kept)s
+GROUP BY 1, 2
+ON CONFLICT (event_id, hour) DO UPDATE SET events = h.events + excluded.events
 """
 PROPERTIES = f"""
 WITH sampled AS (
@@ -98,14 +109,19 @@ def bring_up_to_date(*, chunk_events: int = CHUNK_EVENTS) -> int:
             last = _number(
                 LAST_OF_CHUNK, {"lo": str(mark.xid), "hi": str(settled), "skip": chunk_events - 1}, settled - 1
             )
-            bounds = {"lo": str(mark.xid), "hi": str(last + 1)}
+            bounds: dict[str, Any] = {"lo": str(mark.xid), "hi": str(last + 1), "kept": HOURS_KEPT}
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL work_mem = '64MB'")
-                for statement in (SEEN, DAYS, PROPERTIES):
+                for statement in (SEEN, DAYS, HOURS, PROPERTIES):
                     cursor.execute(statement, bounds)
             mark.xid = last + 1
             mark.save(update_fields=["xid"])
     return MOST_CHUNKS
+
+
+def drop_old_hours(now: datetime) -> int:
+    """Forget the hours that nothing is compared with any more; the days stay. Return how many there were."""
+    return SeenHour.objects.filter(hour__lt=now - HOURS_KEPT).delete()[0]
 
 
 @transaction.atomic

@@ -83,6 +83,18 @@ class SeenDay(models.Model):
         return f"{self.events} on {self.day}"
 
 
+class SeenHour(models.Model):
+    """How many events of one name came with production's keys in one hour, of the last weeks alone."""
+
+    pk = models.CompositePrimaryKey("event_id", "hour")
+    event = models.ForeignKey(SeenEvent, on_delete=models.CASCADE, related_name="hours")
+    hour = models.DateTimeField()
+    events = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.events} from {self.hour:%Y-%m-%d %H:00}"
+
+
 class SeenProperty(models.Model):
     """A property of an event, of one JSON type; a property that comes as several types has a row for each."""
 

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 from django.db import OperationalError
+from django.utils import timezone
 
 from events import catalogue, partitions
 
@@ -14,8 +15,9 @@ from events import catalogue, partitions
     time_limit=300,
 )
 def keep_partitions() -> None:
-    """Make the partitions that are missing around today."""
+    """Make the partitions that are missing around today, and forget the hours that are too old to compare with."""
     partitions.keep()
+    catalogue.drop_old_hours(timezone.now())
 
 
 @shared_task(

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from analysis.alerts import volume
 from analysis.mail import queueing
 from analysis.notices import addressing, gathering, noticing, silence, watching
 from analysis.outbox import sending
@@ -37,6 +38,12 @@ def tell_people() -> None:
 def watch_for_silence() -> None:
     """Notice that events stopped."""
     silence.watch(timezone.now())
+
+
+@shared_task(name="analysis.watch_volumes", time_limit=TIME_LIMIT)
+def watch_volumes() -> None:
+    """Notice that much fewer or many more events arrive than usual."""
+    volume.watch(timezone.now())
 
 
 @shared_task(name="analysis.deliver_outbox", time_limit=TIME_LIMIT)

@@ -3,9 +3,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from events import catalogue, log
-from events.models import CatalogueMark, LoggedEvent, SeenDay, SeenEvent, SeenProperty
+from events.models import CatalogueMark, LoggedEvent, SeenDay, SeenEvent, SeenHour, SeenProperty
 from events.row import encode
 from events.segment.message import accept
 from tests import builders
@@ -43,6 +44,20 @@ def test_catalogue__what_arrived__is_counted_with_its_days_and_properties(home):
     assert [(d.event.name, d.environment, d.day, d.events) for d in days] == [
         ("Order", 1, T0.date(), 1), ("Search", 0, T0.date(), 1), ("Search", 0, T0.date() + DAY, 1),
     ]  # fmt: skip
+
+
+def test_catalogue__hours__are_productions_of_the_last_weeks(home):
+    now = timezone.now()
+    for back in (timedelta(), timedelta(minutes=1), timedelta(days=3), timedelta(weeks=7)):
+        builders.log(home, "Order", at=now - back)
+    builders.log(home, "Order", at=now, environment=1)
+    catalogue.bring_up_to_date()
+    catalogue.bring_up_to_date()
+    hours = SeenHour.objects.filter(event__project=home)
+    assert sum(hours.values_list("events", flat=True)) == 3
+    assert {one.hour.minute for one in hours} == {0}
+    assert catalogue.drop_old_hours(now + timedelta(weeks=5, days=5)) >= 1
+    assert sum(hours.values_list("events", flat=True)) == 2
 
 
 def test_catalogue__run_twice__adds_nothing(home):

@@ -18,6 +18,7 @@ from tests.events.builders import NOW, arrive
 pytestmark = pytest.mark.browser
 
 STATIC = REPOSITORY / "templates" / "static"
+PAGES = ("event_list", "event_catalogue", "event_quality")
 HOST = "http://truelift.localhost"
 
 
@@ -42,7 +43,7 @@ def answers(client, address) -> dict[str, HttpResponse]:
     for _ in range(3):
         watch.refused(shop.pk, refusal)
     watch._pass_on(watch._counts, watch._refusals)
-    paths = [reverse(name, args=[home.slug]) for name in ("event_list", "event_catalogue") for home in (shop, empty)]
+    paths = [reverse(name, args=[home.slug]) for name in PAGES for home in (shop, empty)]
     paths.append(reverse("event_names", args=["shop"]))
     return {path: client.get(path) for path in paths}
 

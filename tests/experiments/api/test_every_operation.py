@@ -327,6 +327,7 @@ def alarms(api):
 
 def all_together(api):
     assert api.ok("GET", "/programme?days=90")["impact"]["reason"]
+    assert api.ok("GET", "/data-quality")["punctuality"]["events"] >= 0
     assert api.ok("GET", "/conflicts")["compared"] >= 0
     assert api.ok("GET", "/experiments/third/conflicts")["left_out"] == 0
     assert api.ok("GET", "/library?search=ranker")["total"] >= 0

@@ -1,0 +1,35 @@
+"""The page of data quality: whether events arrive as they should, what is wrong first."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from analysis.alerts import arrivals, volume
+from analysis.stats.volume import Volume
+from experiments.access import SignedInRequest, get_project
+
+
+@login_required
+@never_cache
+@require_safe
+def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
+    """Say which events come in unusual numbers, late, from wrong clocks, or in vain."""
+    project, _ = get_project(request.user, project_slug)
+    now = timezone.now()
+    readings = volume.readings(project, now)
+    refused, strays = arrivals.refusals(project, now), arrivals.strays(project, now)
+    ringing = [one for one in readings if one.rings]
+    context = {
+        "project": project,
+        "tab": "quality",
+        "ringing": ringing,
+        "rows": [{"reading": one, "known": isinstance(one.found, Volume)} for one in readings],
+        "punctual": arrivals.punctuality(project, now),
+        "refused": refused,
+        "strays": strays,
+        "quiet": not (ringing or refused or strays),
+    }
+    return render(request, "events/quality.html", context)

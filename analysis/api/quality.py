@@ -1,0 +1,107 @@
+"""Data quality over the API: what the page of the same name says."""
+
+from datetime import datetime
+
+from django.utils import timezone
+from msgspec import Struct
+
+from analysis.alerts import arrivals, volume
+from analysis.stats.volume import Departure, Volume
+from experiments.api.operations import Call, Operation
+
+
+class VolumeAnswer(Struct, frozen=True, kw_only=True):
+    """One event's volume in the last whole hour or day; ``not_known`` says why there is nothing to compare with yet."""
+
+    event: str
+    begins: datetime
+    ends: datetime
+    events: int | None
+    usual_low: int | None
+    usual_high: int | None
+    departure: Departure
+    rings: bool
+    not_known: str | None
+    counted_by: list[str]
+
+
+class StrayAnswer(Struct, frozen=True, kw_only=True):
+    """Exposures that no experiment can use."""
+
+    experiment: str
+    variant: str
+    reason: str
+    exposures: int
+    newest_at: datetime
+
+
+class RefusalAnswer(Struct, frozen=True, kw_only=True):
+    """Newest refused events of one reason."""
+
+    code: str
+    events: int
+    example: str
+
+
+class PunctualityAnswer(Struct, frozen=True, kw_only=True):
+    """Of the newest ``events``: how many came over an hour late, and how many bore a wrong clock's time."""
+
+    events: int
+    late: int
+    corrected: int
+    farthest_seconds: float
+
+
+class DataQuality(Struct, frozen=True, kw_only=True):
+    """Whether production's events arrive as they should. ``refused`` is null while the broker is out of reach."""
+
+    volumes: list[VolumeAnswer]
+    stray_exposures: list[StrayAnswer]
+    refused: list[RefusalAnswer] | None
+    punctuality: PunctualityAnswer
+
+
+def show(call: Call) -> DataQuality:
+    """Return how well events arrive."""
+    now = timezone.now()
+    refused, punctual = arrivals.refusals(call.project, now), arrivals.punctuality(call.project, now)
+    return DataQuality(
+        volumes=[_volume(one) for one in volume.readings(call.project, now)],
+        stray_exposures=[
+            StrayAnswer(
+                experiment=one.experiment, variant=one.variant, reason=one.reason, exposures=one.exposures,
+                newest_at=one.newest_at,
+            )
+            for one in arrivals.strays(call.project, now)
+        ],
+        refused=None if refused is None else [
+            RefusalAnswer(code=one.code, events=one.events, example=one.example) for one in refused
+        ],
+        punctuality=PunctualityAnswer(
+            events=punctual.events, late=punctual.late, corrected=punctual.corrected,
+            farthest_seconds=punctual.farthest.total_seconds(),
+        ),
+    )  # fmt: skip
+
+
+def _volume(one: volume.Reading) -> VolumeAnswer:
+    known = one.found if isinstance(one.found, Volume) else None
+    return VolumeAnswer(
+        event=one.name,
+        begins=one.begins,
+        ends=one.ends,
+        events=known.events if known else None,
+        usual_low=known.low if known else None,
+        usual_high=known.high if known else None,
+        departure=one.departure,
+        rings=one.rings,
+        not_known=None if isinstance(one.found, Volume) else one.found.reason,
+        counted_by=list(one.counted_by),
+    )
+
+
+OPERATIONS = [
+    Operation(
+        method="GET", path="/data-quality", summary="Read how well events arrive", handle=show, answers=DataQuality
+    ),
+]
