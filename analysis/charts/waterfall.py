@@ -34,7 +34,7 @@ def waterfall_figure(bars: Sequence[Bar], base: str) -> dict[str, Any]:
     )
     figure.update_layout(**{**layout(legend=False), "hovermode": "closest"})
     figure.update_layout(margin={"l": 8, "r": 16, "t": 4, "b": 36}, height=70 + ROW_PIXELS * len(bars), bargap=0.3)
-    figure.update_xaxes(type="linear", tickformat="+.1~%", hoverformat="+.2%", showgrid=True, nticks=6)
+    figure.update_xaxes(type="linear", tickformat="+.1~%", hoverformat="+.2%", showgrid=True, tickangle=0)
     figure.update_yaxes(
         autorange="reversed", automargin=True, showgrid=False, tickmode="array", type="category",
         tickvals=[_label(i, one) for i, one in enumerate(bars)], ticktext=[_short(one.name) for one in bars],
@@ -67,7 +67,7 @@ def _places(bars: Sequence[Bar]) -> tuple[list[float], list[float]]:
 def _errors(bars: Sequence[Bar]) -> dict[str, Any]:
     """Return the intervals of totals and of what is unexplained; the others' stand in the table."""
     shown = [one.interval if one.is_total or one.name == "Unexplained" else None for one in bars]
-    half = [0.0 if ends is None else round(((ends[1] or 0.0) - (ends[0] or 0.0)) / 2, DIGITS) for ends in shown]
+    half = [None if ends is None else round(((ends[1] or 0.0) - (ends[0] or 0.0)) / 2, DIGITS) for ends in shown]
     return {"type": "data", "array": half, "color": "var(--text)", "thickness": 1.5, "width": 5}
 
 

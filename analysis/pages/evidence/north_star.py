@@ -1,5 +1,6 @@
 """What moved the north star? Launches by quarter, against what the holdout measured."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from analysis.programme.schema import LaunchFact, NorthStar
 from experiments import north_star
 from experiments.access import SignedInRequest, get_project, may
 from experiments.domain.access import Role
-from experiments.pages.formats import change, percent
+from experiments.pages.formats import UNKNOWN, change, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Page:
     """Everything that the template shows."""
 
     found: NorthStar
+    quarter: str
+    quarters: list[tuple[str, str]]
     rows: list[Row]
     scale: Scale | None
     ticks: list[tuple[float, str]]
@@ -95,6 +98,8 @@ def _page(found: NorthStar, base: str) -> Page:
     scale = scale_for(spans, [point for ends in spans for point in ends if point is not None]) if spans else None
     return Page(
         found=found,
+        quarter=_spaced(found.quarter),
+        quarters=[(word, _spaced(word)) for word in found.quarters],
         rows=[_row(one, scale, found) for one in found.launches],
         scale=scale,
         ticks=[(one.x, percent(one.value, 1) if one.value else "0") for one in scale.ticks] if scale else [],
@@ -102,10 +107,14 @@ def _page(found: NorthStar, base: str) -> Page:
         bars=[(one.name, as_lift(one.value), span(one.interval)) for one in found.bars],
         together=as_lift(found.together),
         together_span=span(found.together_interval),
-        yearly=change(found.yearly, found.display_unit, found.currency) if found.yearly is not None else "",
+        yearly=_amount(found, found.yearly),
         yearly_span=_amounts(found, found.yearly_interval),
         lee_shen=_lee_shen(found),
     )
+
+
+def _spaced(quarter: str) -> str:
+    return quarter.replace("-", " ")
 
 
 def _row(one: LaunchFact, scale: Scale | None, found: NorthStar) -> Row:
@@ -122,8 +131,8 @@ def _row(one: LaunchFact, scale: Scale | None, found: NorthStar) -> Row:
         label=f"{one.name}: {as_lift(one.believed)}, 95% interval {span(one.believed_interval)}",
         felt=percent(one.felt, 0) if one.felt is not None else "",
         contribution=as_lift(one.contribution) if one.contribution is not None else "",
-        yearly=change(one.yearly, found.display_unit, found.currency) if one.yearly is not None else "",
-        tone="" if not clear else "good" if _is_gain(one, found) else "bad",
+        yearly=_amount(found, one.yearly),
+        tone="flat" if not clear else "good" if _is_gain(one, found) else "bad",
     )
 
 
@@ -134,8 +143,15 @@ def _is_gain(one: LaunchFact, found: NorthStar) -> bool:
 def _amounts(found: NorthStar, ends: tuple[float | None, float | None] | None) -> str:
     if ends is None:
         return ""
-    low, high = (change(end, found.display_unit, found.currency) for end in ends)
-    return f"{low} to {high}"
+    return " to ".join(_amount(found, end) or UNKNOWN for end in ends)
+
+
+def _amount(found: NorthStar, value: float | None) -> str:
+    """Write an amount a year with three digits: its interval says how little the others would mean."""
+    if value is None:
+        return ""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return change(round(value, digits), found.display_unit, found.currency).removesuffix(".00")
 
 
 def _lee_shen(found: NorthStar) -> str:

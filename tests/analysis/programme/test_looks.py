@@ -1,6 +1,7 @@
 """The pages of evidence as a browser draws them: both themes, wide and narrow, accessible, under the strict policy."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,25 @@ from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 
+from analysis.programme import holdbacks, interactions
+from experiments import north_star as choosing
+from experiments.models import Experiment, Metric
 from tests import builders, chromium
 from tests.analysis.pages.test_looks import HOST, opened
-from tests.analysis.programme import samples
+from tests.analysis.programme import samples, test_holdbacks, test_interactions, test_north_star
+from tests.builders import T0
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 SHOTS = os.environ.get("TRUELIFT_SHOTS", "")
 """A directory to keep pictures in, for people who want to look."""
+
+
+TORN = r"""Array.from(document.querySelectorAll('.proxies tbody th a')).filter(one => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  const lines = new Set(Array.from(range.getClientRects(), box => Math.round(box.top))).size;
+  return lines > one.textContent.trim().split(/[\s-]+/).length;
+}).map(one => one.textContent)"""
 
 
 @pytest.fixture
@@ -24,8 +37,38 @@ def answers(client_of_alice, alice, shop) -> dict[str, HttpResponse]:
     samples.programme(shop, 90, others=["sign-ups"], family=True, signal=2.0, seed=4)
     samples.programme(shop, 12, others=["sign-ups", "returns"], seed=5)
     empty = builders.project("empty", owner=alice)
-    paths = [reverse("evidence", args=["shop"]), reverse("evidence", args=[empty.slug])]
+    told = launches(alice), pairs(alice), holdback(alice)
+    paths = [reverse("evidence", args=["shop"]), reverse("evidence", args=[empty.slug]), *told]
     return {path: client_of_alice.get(path) for path in paths}
+
+
+def launches(alice) -> str:
+    """A quarter with ten launches and a holdout, in a project of its own."""
+    home = builders.project("launches", owner=alice)
+    samples.metrics(home)
+    choosing.choose(home, Metric.objects.get(project=home, key=samples.BUSINESS), alice, "we live on it")
+    test_north_star.winners(home, 10)
+    test_north_star.a_holdout(home, 0.03, 0.01)
+    return reverse("evidence_north_star", args=[home.slug]) + "?quarter=2026-Q1"
+
+
+def pairs(alice) -> str:
+    """Two experiments that undo each other, and one that cannot be told."""
+    home = builders.project("pairs", owner=alice)
+    test_interactions.pair(home, first=0.15, second=0.15, both=-0.3)
+    builders.experiment(home, "third")
+    interactions.scan(home, test_interactions.NOW)
+    Experiment.objects.filter(project=home).update(started_at=test_interactions.NOW)
+    return reverse("evidence_interactions", args=[home.slug])
+
+
+def holdback(alice) -> str:
+    """A launch whose lift is gone after six weeks."""
+    home = builders.project("holdback", owner=alice)
+    _, held, orders = test_holdbacks.launched(home)
+    test_holdbacks.live(held, orders, 16, lambda week: 0.35 if week < 6 else 0.0, units=600)
+    holdbacks.watch(home, T0 + timedelta(days=120))
+    return reverse("evidence_holdbacks", args=[home.slug])
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
@@ -38,12 +81,14 @@ def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, t
         for path in answers:
             page.goto(HOST + path, wait_until="load")
             if SHOTS:
-                name = path.strip("/").replace("/", "-")
+                name = path.split("?")[0].strip("/").replace("/", "-")
                 page.screenshot(path=Path(SHOTS) / f"{name}-{theme}-{width}.png", full_page=True)
             page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
             wrong += [
                 f"{path}: {v['id']} {v['nodes'][0]['html'][:150]}" for v in Axe().run(page).response["violations"]
             ]
+            torn = page.evaluate(TORN)
+            wrong += [f"{path}: {name!r} breaks inside a word" for name in torn]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wrong.append(f"{path}: is wider than {width} px")
     assert wrong == []
