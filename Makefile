@@ -8,6 +8,9 @@ NO := 0 no off false
 RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 	$(if $(filter $(NO),$(DEMO)),--no-demo) $(if $(filter $(NO),$(LIVE)),--no-live)
 
+# The servers, workers and commands that tests and the stack start by the dozen need not compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run setup browser test test-slow faults calibrate bench check format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16

@@ -8,6 +8,12 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+LOOKS = [
+    ("light", 1280),
+    ("dark", 320),
+    *(pytest.param(theme, width, marks=pytest.mark.slow) for theme, width in (("dark", 1280), ("light", 390))),
+]
+"""Both themes and both ends of the widths every day, the others with the slow tests."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATH = os.environ.get("TRUELIFT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = [

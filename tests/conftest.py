@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import ScryptPasswordHasher
 from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 
@@ -30,6 +31,15 @@ django.setup()
 # Pages name their static files as they lie: nothing is collected for tests that run in this process.
 (_HOME / "static").mkdir()
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+class QuickScrypt(ScryptPasswordHasher):
+    """Passwords that any server can check, made without taking the time that an attacker should take."""
+
+    work_factor = 2
+
+
+settings.PASSWORD_HASHERS = [f"{__name__}.QuickScrypt"]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-EXAMPLES = 6
+EXAMPLES = 3
 KNOWN = {"experiments": ["draft", "running", "missing"], "flags": ["checkout", "missing", "a b"]}
 
 

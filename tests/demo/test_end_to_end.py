@@ -51,6 +51,7 @@ def test_simulate_shop__known_truth__lies_inside_every_reported_interval_and_twi
     assert findings(stack.manage(*SIMULATE, *TRUTH, "--check")) == findings(first)
 
 
+@pytest.mark.slow
 def test_simulate_shop__check_of_a_wrong_truth__exits_with_1(stack: RunningStack):
     # The same shop as above is in the log already; only what is said to be true differs.
     stack.manage(*SIMULATE, *TRUTH)
@@ -58,6 +59,7 @@ def test_simulate_shop__check_of_a_wrong_truth__exits_with_1(stack: RunningStack
         stack.manage(*SIMULATE, "--ctr-effect", "-0.5", "--latency-effect", "0.15", "--check")
 
 
+@pytest.mark.slow
 def test_simulate_shop__with_a_broken_split__is_reported_as_not_trustworthy(stack: RunningStack):
     said = stack.manage(
         "simulate_shop", "--experiment", "broken", "--shoppers", "4000", "--days", "3",

@@ -72,7 +72,7 @@ def test_door__damaged_gzip__is_answered_in_its_shape(cut, flips):
     consistent(call(bytes(packed[: len(packed) - cut]), headers=headers, sink=sink), len(sink.rows))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=st.lists(BATCHES, min_size=1, max_size=4))
 def test_door__any_json__the_database_takes_what_was_accepted(address, requests):
     answers, rows = asyncio.run(send_all(address, requests))

@@ -19,7 +19,6 @@ def plain_static_files(settings: Any) -> None:
     }
     settings.STATIC_ROOT.mkdir(exist_ok=True)
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "pages"}}
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # scrypt is slow on purpose
 
 
 @pytest.fixture

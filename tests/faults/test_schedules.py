@@ -202,7 +202,7 @@ def play(schedule):
     assert check([world.experiment]).differences == []
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules)
 def test_any_schedule__with_crashes_delays_and_repeats__equals_the_oracle(schedule):
     play(schedule)

@@ -138,7 +138,13 @@ def _drawn(image: object) -> bool:
     return bool(image.evaluate("one => one.naturalWidth > 0 || !one.src.startsWith('data:')"))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("write", [write_event, write_alarm, write_gathered, write_overview])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_event,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (write_alarm, write_gathered, write_overview)),
+    ],
+)
 def test_arrived__in_every_look__is_whole(shop, ranker, sink: Sink, write):
     write(shop, ranker)
     assert sending.deliver_waiting(NOW + timedelta(minutes=3)) == 1

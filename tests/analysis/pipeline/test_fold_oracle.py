@@ -120,7 +120,7 @@ def moments_of(first, totals, variant, kind):
     return Moments.from_values(table) if table else Moments.empty(k)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules, duplicated=st.booleans(), chunk=st.integers(1, 5))
 def test_fold__any_schedule__equals_the_oracle_and_the_recompute(schedule, duplicated, chunk):
     empty_tables()

@@ -71,7 +71,7 @@ def holdback(alice) -> str:
     return reverse("evidence_holdbacks", args=[home.slug])
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
+@pytest.mark.parametrize(("theme", "width"), chromium.LOOKS)
 def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
     wrong: list[str] = []
     with chromium.launched() as browser:

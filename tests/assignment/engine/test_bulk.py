@@ -92,7 +92,7 @@ bulk_rules = st.fixed_dictionaries(
 people = st.lists(st.fixed_dictionaries({"id": documents.units, "device": documents.units}), max_size=20)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(bulk_rules, people)
 def test_assign_column__any_rule__is_what_the_compiled_flag_chooses(rule, units):
     flag = compile_features({"f": {"rules": [rule]}}).flag("f")

@@ -53,20 +53,20 @@ def assert_agrees(features, attributes, groups=documents.GROUPS, bandits=documen
     assert repr(found) == repr(reported)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents.documents, documents.attributes)
 def test_evaluate__any_document__is_what_the_interpreter_answers(features, attributes):
     assert_agrees(features, attributes)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents.ordinary_documents, documents.people)
 def test_evaluate__document_as_people_publish__is_what_the_interpreter_answers(features, attributes):
     assert not compile_features(features, documents.GROUPS).flag("f").interpreted
     assert_agrees(features, attributes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(hostile_features, st.dictionaries(st.sampled_from(["a", "id"]), test_hostile.values), test_hostile.values)
 def test_evaluate__hostile_document__is_what_the_interpreter_answers(features, attributes, groups):
     assert_agrees(features, attributes, groups if isinstance(groups, dict) else {}, {"a": groups})

@@ -140,13 +140,13 @@ def test_evaluate__chain_of_a_thousand_prerequisites__ends_as_cyclic():
     assert evaluate_feature(Context(features=chain), "f0").source == "cyclicPrerequisite"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(attributes=values, condition=values, groups=values)
 def test_passes__any_json__never_raises(attributes, condition, groups):
     assert passes(attributes, condition, groups) in (True, False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     attributes=st.dictionaries(st.sampled_from(["a", "id"]), values),
     rule=rules | good_rule,

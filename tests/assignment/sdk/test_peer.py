@@ -71,7 +71,7 @@ def comparable(condition, given_attributes):
     return not orders or not ("length" in str(condition) or any(is_number(value) for value in flat))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(attributes=attributes, condition=conditions)
 def test_passes__generated_condition__agrees_with_the_peer(attributes, condition):
     logging.disable(logging.CRITICAL)
@@ -117,7 +117,7 @@ def peers_answer(attributes, features):
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     unit=units,
     plan=st.sampled_from(["pro", "free"]),

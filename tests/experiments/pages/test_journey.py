@@ -82,7 +82,7 @@ def target(page: Page) -> None:
     page.locator("#id_targeting-1-op").select_option("known")
     page.locator("#id_targeting-1-attribute").fill("trial")
     expect(page.locator("#targeting-words")).to_have_text("Only if plan is pro; or if trial is known")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save and close").click()
     expect(page.get_by_text("Only if plan is pro; or if trial is known.")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("status").first).to_contain_text("is running")
