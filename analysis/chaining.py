@@ -92,7 +92,7 @@ def _funnel(known: Setting, found: Way, control: str) -> FunnelSplit | None:
     if alpha is None or cells is None or not found.trustworthy or known.at.facts.until is not None:
         return None
     plans = {one.plan.key: one.plan for one in found.evidence.judged}
-    steps = places([(use.metric, plans[use.metric.key]) for use in known.plan])
+    steps = places([(use, plans[use.metric.key]) for use in known.plan])
     treatment = known.variant(found.evidence.variant.key).pk
     return split(steps, cells, known.variant(control).pk, treatment, known.experiment.unit_type, alpha)
 

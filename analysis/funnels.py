@@ -11,7 +11,8 @@ from analysis.stats.funnel import Step, funnel
 from analysis.stats.moments import Moments
 from analysis.stats.unavailable import NotComputable
 from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
-from experiments.models import Metric
+from experiments.models import ExperimentMetric
+from experiments.models.metric import Defined
 
 IMPRESSIONS, CLICKS, ORDERS, VALUE = "impressions", "clicks", "orders", "value"
 
@@ -25,36 +26,42 @@ class Place:
     column: str
 
 
-def places(metrics: Sequence[tuple[Metric, MetricPlan]]) -> list[Place]:
+def places(uses: Sequence[tuple[ExperimentMetric, MetricPlan]]) -> list[Place]:
     """Return the numbers on the way from a view to money, in its order; fewer than two are no way.
 
     Money a unit names the order's event; the same event counted, under the same filters and in the same window, is the
     orders; the proxy's event the clicks; what the proxy is divided by the views. All are columns of moments that exist
     anyhow.
     """
-    money = next((m for m, _ in metrics if m.display_unit == DisplayUnit.CURRENCY and m.kind == MetricKind.SUM), None)
-    proxy = next((m for m, plan in metrics if is_proxy(plan) and _counts_events(m)), None)
+    every = [use for use, _ in uses]
+    money = next((use for use in every if _is_money(use)), None)
+    proxy = next((use for use, plan in uses if is_proxy(plan) and _counts_events(use.counted)), None)
     if proxy is None:
         return []
-    every = [metric for metric, _ in metrics]
-    orders = next(_counts(every, _occasion(money)), "") if money else _any_orders(metrics)
+    orders = next(_counts(every, _occasion(money.counted)), "") if money else _any_orders(uses)
     found = [
-        Place(key=IMPRESSIONS, word="view", column=f"{proxy.key}/") if proxy.kind == MetricKind.RATIO else None,
-        Place(key=CLICKS, word="click", column=proxy.key),
+        Place(key=IMPRESSIONS, word="view", column=f"{proxy.metric.key}/")
+        if proxy.counted.kind == MetricKind.RATIO
+        else None,
+        Place(key=CLICKS, word="click", column=proxy.metric.key),
         Place(key=ORDERS, word="order", column=orders) if orders else None,
-        Place(key=VALUE, word="money", column=money.key) if money else None,
+        Place(key=VALUE, word="money", column=money.metric.key) if money else None,
     ]
     way = [place for place in found if place is not None]
     return way if len(way) > 1 and way[-1].key != CLICKS else []
 
 
-def _counts_events(metric: Metric) -> bool:
+def _is_money(use: ExperimentMetric) -> bool:
+    return use.metric.display_unit == DisplayUnit.CURRENCY and use.counted.kind == MetricKind.SUM
+
+
+def _counts_events(metric: Defined) -> bool:
     """Say whether a metric's first number counts events, and nothing is left out of what it is divided by."""
     ratio = metric.kind == MetricKind.RATIO and not metric.property and not metric.denominator_property
     return ratio or metric.kind == MetricKind.COUNT
 
 
-def _occasion(metric: Metric) -> tuple[object, ...]:
+def _occasion(metric: Defined) -> tuple[object, ...]:
     """Return which events a metric looks at, and when."""
     return metric.event, metric.filters, metric.delay_hours, metric.window_hours
 
@@ -82,17 +89,18 @@ def split(
     )
 
 
-def _counts(metrics: Sequence[Metric], occasion: tuple[object, ...]) -> Iterator[str]:
+def _counts(uses: Sequence[ExperimentMetric], occasion: tuple[object, ...]) -> Iterator[str]:
     """Yield the columns that count these events a unit."""
-    same = [metric for metric in metrics if _occasion(metric) == occasion]
-    yield from (metric.key for metric in same if metric.kind == MetricKind.COUNT)
-    yield from (f"{metric.key}/" for metric in same if metric.kind == MetricKind.AVERAGE)
-    yield from (metric.key for metric in same if metric.kind == MetricKind.RATIO and not metric.property)
+    same = [(use.metric.key, use.counted) for use in uses if _occasion(use.counted) == occasion]
+    yield from (key for key, counted in same if counted.kind == MetricKind.COUNT)
+    yield from (f"{key}/" for key, counted in same if counted.kind == MetricKind.AVERAGE)
+    yield from (key for key, counted in same if counted.kind == MetricKind.RATIO and not counted.property)
 
 
-def _any_orders(metrics: Sequence[tuple[Metric, MetricPlan]]) -> str:
-    counts = [(m, plan) for m, plan in metrics if m.kind == MetricKind.COUNT and plan.role is not MetricRole.GUARDRAIL]
-    return next((m.key for m, plan in counts if is_business(plan)), "")
+def _any_orders(uses: Sequence[tuple[ExperimentMetric, MetricPlan]]) -> str:
+    counts = [(use, plan) for use, plan in uses if use.counted.kind == MetricKind.COUNT]
+    orders = (use for use, plan in counts if plan.role is not MetricRole.GUARDRAIL and is_business(plan))
+    return next((use.metric.key for use in orders), "")
 
 
 def _names(way: Sequence[Place], unit: str) -> Iterator[str]:

@@ -16,7 +16,8 @@ Facts = list[tuple[str, str]]
 def plan(experiment: Experiment) -> str:
     """Say when there is something to read."""
     if experiment.reading == ReadingPlan.FIXED:
-        return f"Nothing until day {experiment.planned_days}: a result that is read before it is not one."
+        why = "reading early finds effects that are not there"
+        return f"It is read on day {experiment.planned_days} and not before, because {why}."
     return f"Look when you like: its plan allows for it. It is planned for {experiment.planned_days} days."
 
 
