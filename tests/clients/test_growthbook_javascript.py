@@ -92,7 +92,7 @@ def held(world, django_db_blocker):
 
 def test_growthbook_node__holdouts_and_prerequisites__are_tracked_remotely_as_locally_and_once(world, node, held):
     local, remote = held
-    asked = {"url": world.server.url, "local": local, "remote": remote, "units": UNITS[:60]}
+    asked = {"url": world.server.url, "local": local, "remote": remote, "units": UNITS[:300]}
     answers = node.run("growthbook_tracks.mjs", **asked, flags=["base", "behind", "apart"])
     assert [answer["remote"] for answer in answers.values()] == [answer["local"] for answer in answers.values()]
     tracked = [[tuple(one) for one in answer["remote"][1]] for answer in answers.values()]

@@ -49,6 +49,18 @@ def certificate(folder: Path) -> Path:
     return file
 
 
+def whole_request(line: ssl.SSLSocket) -> None:
+    """Read head and body, which may come in pieces: who answers and hangs up before loses the rest."""
+    head = b""
+    while b"\r\n\r\n" not in head and (more := line.recv(65536)):
+        head += more
+    head, _, body = head.partition(b"\r\n\r\n")
+    fields = dict(row.split(b":", 1) for row in head.lower().split(b"\r\n")[1:])
+    length = int(fields[b"content-length"])
+    while len(body) < length and (more := line.recv(65536)):
+        body += more
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[int, Path, list[str | None]]]:
     file, asked = certificate(tmp_path), []
@@ -65,7 +77,7 @@ def server(tmp_path: Path) -> Iterator[tuple[int, Path, list[str | None]]]:
                 return
             try:
                 with context.wrap_socket(raw, server_side=True) as line:
-                    line.recv(65536)
+                    whole_request(line)
                     line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             except (OSError, ssl.SSLError):
                 continue
