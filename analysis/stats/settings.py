@@ -62,9 +62,9 @@ class Settings:
     drift_alpha: float = 0.001
     """p-value below which chance does not explain an index; looked at daily for a month, as the split."""
 
-    volume_z: float = 3.5
+    volume_z: float = 4.0
     """Standardised distance from which a volume is unusual. Real traffic has heavier tails than the normal law, and an
-    hour must stay so for two in a row: measured in docs/calibration.md."""
+    hour must stay so for two in a row: measured in docs/notifications.md."""
 
     volume_change: float = 0.30
     """Least share of what is usual that is missing or too much before anybody is asked to look."""

@@ -9,7 +9,7 @@ from analysis.stats.unavailable import NotComputable
 from analysis.stats.volume import WEEK, Departure, volume
 from benchmarks.calibration.figures import Figure, scenario, seeded
 
-SERIES = 40
+SERIES = 120
 JUDGED = 4 * WEEK
 LEARNED = 5 * WEEK
 LEVEL = 600.0
@@ -44,7 +44,7 @@ def _rings(departures: list[Departure]) -> list[int]:
 @scenario
 def volumes_that_are_usual() -> Iterator[Figure]:
     """No departure: hours that hang together, heavy tails, growth. The naive rule takes 30 % off last week's hour."""
-    random = seeded("usual volumes")
+    random = seeded("usual volumes, confirmation")
     alarms = naive = 0
     for _ in range(SERIES):
         counts = _shop(random)
@@ -54,7 +54,7 @@ def volumes_that_are_usual() -> Iterator[Figure]:
         )
     method, what = "volume", "false alarms an event name and four weeks"
     yield Figure(
-        method=method, scenario="usual weeks, two hours in a row", what=what, measured=alarms / SERIES, high=0.2,
+        method=method, scenario="usual weeks, two hours in a row", what=what, measured=alarms / SERIES, high=0.1,
         runs=SERIES,
     )  # fmt: skip
     yield Figure(
@@ -65,8 +65,12 @@ def volumes_that_are_usual() -> Iterator[Figure]:
 
 @scenario
 def volumes_that_halve() -> Iterator[Figure]:
-    """Half of the events are lost from a random hour of the last week on."""
-    random = seeded("halved volumes")
+    """Half of the events are lost from a random hour of the last week on.
+
+    The bounds guard what was measured. The aim had been 85 and 95 %: only a threshold that rings falsely two to three
+    times as often, beyond the limit above, tells so many; that limit was set first and kept.
+    """
+    random = seeded("halved volumes, confirmation")
     within = {3: 0, 6: 0}
     for _ in range(4 * SERIES):
         counts = _shop(random)
@@ -75,7 +79,7 @@ def volumes_that_halve() -> Iterator[Figure]:
         rings = _rings(_departures(halved, range(begins, begins + 6)))
         for hours in within:
             within[hours] += any(place < hours for place in rings)
-    for hours, least in ((3, 0.75), (6, 0.9)):
+    for hours, least in ((3, 0.65), (6, 0.85)):
         yield Figure(
             method="volume", scenario="half of the events lost", what=f"told within {hours} hours",
             measured=within[hours] / (4 * SERIES), low=least, runs=4 * SERIES,
