@@ -30,6 +30,7 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "punctual": arrivals.punctuality(project, now),
         "refused": refused,
         "strays": strays,
-        "quiet": not (ringing or refused or strays),
+        "quiet": not (ringing or refused or strays) and refused is not None,
+        "judged": any(isinstance(one.found, Volume) for one in readings),
     }
     return render(request, "events/quality.html", context)

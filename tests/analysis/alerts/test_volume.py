@@ -157,6 +157,21 @@ def test_page__all_as_usual__says_so(client_of_bob, shop, at_now):
     assert "Nothing is wrong" in page(client_of_bob)
 
 
+def test_page__a_young_project__does_not_say_that_volumes_are_usual(client_of_bob, shop, at_now):
+    seen(shop, weeks=2)
+    found = page(client_of_bob)
+    assert "cannot be said before the third week" in found
+    assert "As many events arrive as usual" not in found
+
+
+def test_page__valkey_out_of_reach__does_not_say_that_nothing_is_wrong(client_of_bob, shop, at_now, settings):
+    seen(shop)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    found = page(client_of_bob)
+    assert "Valkey is out of reach" in found
+    assert "Nothing is wrong" not in found
+
+
 def test_page__without_events__says_where_they_appear(client_of_bob, shop):
     assert "No event has been counted" in page(client_of_bob)
 
