@@ -13,7 +13,16 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from analysis.models import Enrolment, FoldedExperiment, UnitBefore, UnitDay, UnitFunnel, UnitValue, Watermark
+from analysis.models import (
+    Enrolment,
+    FoldedExperiment,
+    UnitBefore,
+    UnitDay,
+    UnitFunnel,
+    UnitScore,
+    UnitValue,
+    Watermark,
+)
 from analysis.rollup import watermark
 from analysis.rollup.retention import HORIZON
 from events import forgetting as events
@@ -109,8 +118,8 @@ def _totals(project: Project, unit: Unit) -> QuerySet[UnitDay]:
 
 
 def _forget_details(project: Project, unit: Unit) -> None:
-    """Delete what is kept of the unit beside its totals: before its exposure, its values, its steps."""
-    for table in (UnitBefore, UnitValue, UnitFunnel):
+    """Delete what is kept of the unit beside its totals: before its exposure, its values, steps and scores."""
+    for table in (UnitBefore, UnitValue, UnitFunnel, UnitScore):
         table.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id).delete()
 
 

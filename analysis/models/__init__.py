@@ -23,6 +23,7 @@ from analysis.models.rollup import (
     Watermark,
 )
 from analysis.models.saved_view import SavedView
+from analysis.models.scores import UnitScore
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "UnitBefore",
     "UnitDay",
     "UnitFunnel",
+    "UnitScore",
     "UnitValue",
     "VersionComparison",
     "Watched",

@@ -22,6 +22,7 @@ FRESH = Tables(
     unitbefore="check_unitbefore",
     unitvalue="check_unitvalue",
     unitfunnel="check_unitfunnel",
+    unitscore="check_unitscore",
 )
 ALL = [(getattr(STATE, one.name), getattr(FRESH, one.name)) for one in fields(Tables)]
 MAKE = "".join(
@@ -134,6 +135,7 @@ PARTS = {
         "AND b.metric_id = a.metric_id AND b.day = a.day AND b.value = a.value",
     ),
     "unitfunnel": ("'metric ' || coalesce(a.metric_id, b.metric_id) || ' steps'", "AND b.metric_id = a.metric_id"),
+    "unitscore": ("'score on ' || coalesce(a.day, b.day)", "AND b.day = a.day"),
 }
 """What a row of each table is called in a difference, and which of its columns beside the unit are its key."""
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from analysis.rollup import funnels, sql, statements, terms, totals, values, watermark
+from analysis.rollup import funnels, scores, sql, statements, terms, totals, values, watermark
 from analysis.rollup.watermark import Bounds
 from experiments.domain.units import UnitType
 from experiments.models import Experiment
@@ -30,10 +30,11 @@ class Tables:
     unitbefore: str = "analysis_unitbefore"
     unitvalue: str = "analysis_unitvalue"
     unitfunnel: str = "analysis_unitfunnel"
+    unitscore: str = "analysis_unitscore"
 
     @property
     def of_units(self) -> tuple[str, ...]:
-        """Return the tables that hold what units did."""
+        """Return the tables that hold what units did around their first exposure, and so move with it."""
         return (self.unitday, self.unitbefore, self.unitvalue, self.unitfunnel)
 
     def names(self) -> dict[str, str]:
@@ -118,7 +119,7 @@ def compute_stale(bounds: Bounds, tables: Tables) -> None:
     """Write the state of the experiments marked stale from the whole log below ``hi`` into empty tables."""
     sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
-    sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
+    _enrol("events_log", statements.ALL_EXPOSURES_OF_STALE, tables, bounds)
     adding = Adding(bounds=bounds, tables=tables)
     adding.moved_units()
     adding.count_days()
@@ -127,7 +128,7 @@ def compute_stale(bounds: Bounds, tables: Tables) -> None:
 def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
     rebuilt = sql.number("SELECT count(*) FROM fold_experiment WHERE stale")
     if rebuilt:
-        for table in (STATE.enrolment, *STATE.of_units):
+        for table in STATE.names().values():
             sql.run(statements.FORGET_STALE.format(table=table))
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
@@ -142,7 +143,7 @@ def _fold_new(bounds: Bounds) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
     sql.run(_units("fold_event", statements.NEW_EXPOSURES, STATE))
     sql.run("ANALYZE fold_unit")
-    sql.run(statements.ENROL.format(enrolment=STATE.enrolment), bounds.as_parameters())
+    _enrol("fold_event", statements.NEW_EXPOSURES, STATE, bounds)
     for table in STATE.of_units:
         sql.run(statements.FORGET_MOVED.format(table=table))
     adding = Adding(bounds=bounds, tables=STATE)
@@ -230,6 +231,12 @@ def _unit_types(condition: str) -> list[UnitType]:
     """Return the unit types of the experiments that meet a condition: seldom more than two."""
     found = sql.rows(f"SELECT DISTINCT x.unit_type FROM fold_experiment x WHERE {condition}")  # noqa: S608
     return [UnitType(name) for (name,) in found]
+
+
+def _enrol(log: str, rows: str, tables: Tables, bounds: Bounds) -> None:
+    """Write down the units in ``fold_unit``, and what was predicted for them at the exposures that they come from."""
+    sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
+    sql.run(scores.ADD.format(log=log, rows=rows, **tables.names()), bounds.as_parameters())
 
 
 def _units(log: str, rows: str, tables: Tables) -> str:

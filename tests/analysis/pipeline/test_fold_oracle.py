@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis import moments
-from analysis.models import Enrolment, UnitDay
+from analysis.models import Enrolment, UnitDay, UnitScore
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold
 from analysis.stats.moments import Moments
@@ -36,7 +36,9 @@ class Arrival:
 
 units = st.sampled_from(["a", "b", "c"])
 hours = st.sampled_from(range(-10, STOP + 11, 10))  # few, so that events meet exposures, start and stop to the second
-exposures = st.builds(Arrival, units, hours, st.sampled_from(["control", "treatment"]))
+exposures = st.builds(
+    Arrival, units, hours, st.sampled_from(["control", "treatment"]), st.sampled_from([None, 0.25, 0.75, "x"])
+)
 events = st.builds(
     Arrival,
     units,
@@ -69,6 +71,16 @@ def oracle(arrivals):
     return {unit: (a.hour, a.what, len(seen[unit]) > 1) for unit, a in first.items()}, dict(totals)
 
 
+def scores_oracle(arrivals):
+    """Return {(unit, day): score}: the first of each day, and of two at once the lower."""
+    found = {}
+    for a in arrivals:
+        if a.what in ("control", "treatment") and 0 <= a.hour <= STOP and isinstance(a.value, float):
+            key = a.unit, (T0 + a.hour * HOUR).date()
+            found[key] = min(found.get(key, (a.hour, a.value)), (a.hour, a.value))
+    return {key: score for key, (_, score) in found.items()}
+
+
 def order(arrival):
     return arrival.hour, arrival.what  # "control" is the older variant
 
@@ -89,7 +101,8 @@ def build():
 def arrive(experiment, arrival, message):
     at = T0 + arrival.hour * HOUR
     if arrival.what in ("control", "treatment"):
-        builders.expose(experiment, arrival.unit, arrival.what, at=at, message=message)
+        score = {} if arrival.value is None else {"score": arrival.value}
+        builders.expose(experiment, arrival.unit, arrival.what, at=at, message=message, **score)
     else:
         props = {} if arrival.value is None else {"value": arrival.value}
         builders.log(experiment.project, arrival.what, arrival.unit, at=at, message=message, **props)
@@ -135,6 +148,8 @@ def test_fold__any_schedule__equals_the_oracle_and_the_recompute(schedule, dupli
     found_first, found_totals = state(experiment)
     assert found_first == first
     assert {key: pytest.approx(row) for key, row in totals.items()} == found_totals
+    kept = UnitScore.objects.filter(experiment=experiment).values_list("unit", "day", "value")
+    assert {(unit, day): float(value) for unit, day, value in kept} == scores_oracle([one for one, _ in schedule])
     assert check([experiment]).differences == []
     sums = moments.collect(experiment)
     metrics = {MetricKind(use.metric.kind): use.metric_id for use in experiment.plan.select_related("metric")}
