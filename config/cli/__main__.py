@@ -1,4 +1,4 @@
-"""Run one command; what goes wrong is one line and an exit status: 1 refused or unreachable, 2 asked wrongly."""
+"""Run one command; what goes wrong is one line, and an exit status: docs/command-line.md says which."""
 
 import json
 import os
@@ -18,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for and return the exit status."""
     asked = parser().parse_args(arguments)
     try:
+        if asked.run is None:  # it asks no server
+            asked.offline(asked)
+            return 0
         with _client(asked.url, asked.key) as client:
             status: int | None = asked.run(client, asked, _console())
     except CommandError as error:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -47,32 +48,37 @@ class ApiClient:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """Return what is at ``path``."""
         return self._ask("GET", path, query={name: value for name, value in query.items() if value is not None})
 
-    def post(self, path: str, body: Any) -> Any:
+    def send(self, method: str, path: str, body: Any = None) -> Any:
         """Send a change and return what is there now."""
-        return self._ask("POST", path, body=body)
+        return self._ask(method, path, body=body)
 
-    def all(self, path: str, name: str, **query: Any) -> list[Any]:
-        """Return every row of a list, page by page."""
+    def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """Send a file in a form; that it is sent twice does nothing twice."""
+        return self._ask("POST", path, form={"data": fields, "files": {"file": (file.name, file.read_bytes())}})
+
+    def all(self, path: str, rows_of: str, /, **query: Any) -> list[Any]:
+        """Return every row of a list, page by page; short lists have one."""
         rows: list[Any] = []
         cursor: str | None = None
         while True:
             page = self.get(path, **query, cursor=cursor)
-            rows += page[name]
-            if not page["next"]:
+            rows += page[rows_of]
+            if not page.get("next"):
                 return rows
             # The address in the answer may be another than the one that we reach the server by.
             cursor = parse_qs(urlsplit(page["next"]).query)["cursor"][0]
 
-    def _ask(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
+    def _ask(self, method: str, path: str, query: Any = None, body: Any = None, form: Any = None) -> Any:
+        sent = form or {"json": body}
         headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
-                answer = self.http.request(method, f"{self.url}/api/v1{path}", params=query, json=body, headers=headers)
+                answer = self.http.request(method, f"{self.url}/api/v1{path}", params=query, headers=headers, **sent)
             except httpx.TransportError as error:
                 if last:
                     raise CommandError(f"{self.url} cannot be reached: {error}.") from error

@@ -1,44 +1,40 @@
 """What all experiments say together, on a terminal."""
 
-import argparse
 import math
-from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from config.cli import tables
-from config.cli.client import ApiClient
-from config.cli.commands import printed
+from config.cli.asking import changes, shows
+from config.cli.declaring import Asked, command, why
 
 Row = dict[str, Any]
+PERIODS = ("all", "year", "half", "quarter")
 
 
-def proxies(client: ApiClient, asked: argparse.Namespace, console: Console) -> None:
-    """Print which proxies can be trusted."""
-    found = client.get(
-        "/evidence", business=asked.business, proxy=asked.proxy, family=asked.family, period=asked.period
-    )
-    printed(console, asked, found, lambda: _proxies(found))
+def declare(words: Any) -> None:
+    """Declare ``evidence``, ``north-star``, ``choose-north-star``, ``interactions`` and ``holdbacks``."""
+    run = shows("/evidence", lambda found, _: _proxies(found), by=("business", "proxy", "family", "period"))
+    asked = command(words, "evidence", run, "say which proxies can be trusted, over all experiments")
+    asked.add_argument("--business", metavar="METRIC", help="the business metric; the north star when left out")
+    asked.add_argument("--proxy", metavar="METRIC", help="the proxy to look at closely")
+    asked.add_argument("--family", metavar="MODEL", help="experiments of one model alone")
+    asked.add_argument("--period", choices=PERIODS, help="experiments of this time alone")
+    moving = shows("/evidence/north-star", lambda found, _: _north_star(found), by=("quarter",))
+    moved = command(words, "north-star", moving, "say what moved the north star")
+    moved.add_argument("--quarter", metavar="YYYY-Qn", help="the present one when left out")
+    chosen = changes("PUT", "/north-star", _chosen, ["metric", "why"])
+    why(command(words, "choose-north-star", chosen, "choose the metric that the business goes by", "METRIC"))
+    disturbing = shows("/evidence/interactions", lambda found, _: _listed(found, "pairs", ("first", "second")))
+    command(words, "interactions", disturbing, "say which experiments disturb each other")
+    lasting = shows("/evidence/holdbacks", lambda found, _: _listed(found, "holdbacks", ("parent", "state")))
+    command(words, "holdbacks", lasting, "say whether shipped lifts last")
 
 
-def north_star(client: ApiClient, asked: argparse.Namespace, console: Console) -> None:
-    """Print what moved the north star."""
-    found = client.get("/evidence/north-star", quarter=asked.quarter)
-    printed(console, asked, found, lambda: _north_star(found))
-
-
-def interactions(client: ApiClient, asked: argparse.Namespace, console: Console) -> None:
-    """Print which experiments disturb each other."""
-    found = client.get("/evidence/interactions")
-    printed(console, asked, found, lambda: _listed(found, found["pairs"], ("first", "second")))
-
-
-def holdbacks(client: ApiClient, asked: argparse.Namespace, console: Console) -> None:
-    """Print whether shipped lifts last."""
-    found = client.get("/evidence/holdbacks")
-    printed(console, asked, found, lambda: _listed(found, found["holdbacks"], ("parent", "state")))
+def _chosen(made: Row, _: Asked) -> str:
+    return f"The business goes by {made['metric']}."
 
 
 def _head(found: Row) -> list[RenderableType]:
@@ -73,9 +69,9 @@ def _north_star(found: Row) -> RenderableType:
     return Group(*_head(found), *(Text(f"! {text}") for text in found["notes"]), Text(""), made)
 
 
-def _listed(found: Row, rows: Iterable[Row], names: tuple[str, str]) -> RenderableType:
+def _listed(found: Row, rows: str, names: tuple[str, str]) -> RenderableType:
     made = tables.table(*names, "says")
-    for one in rows:
+    for one in found[rows]:
         tables.add(made, one[names[0]], one[names[1]], one["sentence"])
     return Group(*_head(found), Text(""), made)
 

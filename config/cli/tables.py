@@ -1,7 +1,7 @@
 """What the server says, as tables for a terminal."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -53,12 +53,26 @@ def metrics(rows: Iterable[Row]) -> Table:
     return made
 
 
-def models(rows: Iterable[Row]) -> Table:
-    """Return model versions, one a line."""
-    made = table("model", "version", "offline metric", "value", right=["value"])
-    for row in rows:
-        _add(made, row["name"], row["version"], row["offline_metric"], row["offline_value"])
+def some(rows: Iterable[Row], columns: Sequence[str]) -> Table:
+    """Return rows with these of their fields; numbers stand to the right."""
+    kept = list(rows)
+    right = [name for name in columns if kept and all(_is_number(row[name]) for row in kept)]
+    made = table(*(name.replace("_", " ") for name in columns), right=[name.replace("_", " ") for name in right])
+    for row in kept:
+        _add(made, *(_short(row[name]) for name in columns))
     return made
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return value if isinstance(value, str | int | float | None) else _plain(value)
 
 
 def one(found: Row) -> Table:

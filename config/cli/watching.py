@@ -16,9 +16,24 @@ from rich.text import Text
 
 from config.cli import tables
 from config.cli.client import ApiClient, RefusedError, part
+from config.cli.declaring import command
 
 CONFLICT = 409
 BAR_WIDTH = 40
+
+
+def declare(words: Any) -> None:
+    """Declare ``watch``."""
+    made = command(words, "watch", watch, "follow an experiment until its plan ends", "KEY")
+    made.add_argument("--every", type=seconds, default=10.0, metavar="SECONDS", help="how often to look (10)")
+
+
+def seconds(text: str) -> float:
+    """Read how often to look."""
+    found = float(text)
+    if not 0.1 <= found <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} s is not between 0.1 and 3600")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
