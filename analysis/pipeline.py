@@ -16,6 +16,7 @@ from analysis.counted import of_plan
 from analysis.curves import effect_series
 from analysis.decisions.inputs import OfflineFact, Situation, VariantCount
 from analysis.decisions.readout import ENGINE_VERSION, Readout, read_out
+from analysis.details import keeping as details
 from analysis.looking import Course, course, record
 from analysis.metric_inputs import extra, metric_input
 from analysis.models import FoldedExperiment, MomentSet, ResultSnapshot
@@ -60,7 +61,9 @@ def refresh(experiment: Experiment, on_progress: Progress | None = None) -> Resu
     fold(on_progress=lambda done, waiting: say(*_fold_progress(done, waiting)))
     results, changes, at = _results(experiment, say)
     say(DECIDED_PERCENT, "Writing the result")
-    return write(experiment, results, changes, at)
+    snapshot = write(experiment, results, changes, at)
+    in_depth(experiment, results, changes, at)
+    return snapshot
 
 
 def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | None:
@@ -72,7 +75,9 @@ def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | No
     if last is not None and same(last, results):
         mark_shown(experiment, changes)
         return None
-    return write(experiment, results, changes, at)
+    snapshot = write(experiment, results, changes, at)
+    in_depth(experiment, results, changes, at)
+    return snapshot
 
 
 def is_due(experiment: Experiment, last: ResultSnapshot, now: datetime) -> bool:
@@ -181,6 +186,13 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
     vectors.keep(experiment, trustworthy=results.health.trustworthy)
     mark_shown(experiment, changes)
     return snapshot
+
+
+def in_depth(experiment: Experiment, results: Results, changes: int | None, at: Course) -> None:
+    """Keep what each metric's own page shows beside the result, after the result itself is safe."""
+    metrics = [replace(one, cap=at.sums.caps.get(one.metric)) for one in of_plan(experiment)]
+    horizon = results.data_up_to or moments.NEVER
+    details.keep(experiment, metrics, changes, results.as_of, horizon, at.sums.total)
 
 
 def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Situation:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from analysis.decisions import reading as readings
 from analysis.decisions.alarm import ALARM_RISK, alarm_p_value, alarm_share
+from analysis.decisions.arms import arms, uncapped_arms
 from analysis.decisions.comparing import (
     adjusted_input,
     bounded,
@@ -91,7 +92,12 @@ def read_out(
     judge = _Judge(situation, controls[0].key, where, health.trustworthy, alpha, share, rules, looking, watched)
     judged = [[judge.judged(metric, treatment.key) for treatment in treatments] for metric in metrics]
     results = [
-        metric_result(metric.plan, [one.comparison for one in row]) for metric, row in zip(metrics, judged, strict=True)
+        structs.replace(
+            metric_result(metric.plan, [one.comparison for one in row]),
+            arms=arms(metric, [variant.key for variant in variants]),
+            uncapped=uncapped_arms(metric, [variant.key for variant in variants]),
+        )
+        for metric, row in zip(metrics, judged, strict=True)
     ]
     evidence = [
         Evidence(

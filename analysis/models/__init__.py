@@ -3,6 +3,7 @@
 from analysis.models.alerts import Alert, AlertMute
 from analysis.models.bandits import BanditBatch
 from analysis.models.certificates import MetricCertificate
+from analysis.models.details import MetricDetail
 from analysis.models.examples import ExampleScores, VersionComparison
 from analysis.models.glance import Glance
 from analysis.models.looks import Look
@@ -42,6 +43,7 @@ __all__ = [
     "InteractionScan",
     "Look",
     "MetricCertificate",
+    "MetricDetail",
     "MomentSet",
     "Notice",
     "Occurrence",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -81,7 +82,7 @@ def latest_results(request: SignedInRequest, project_slug: str, key: str) -> Htt
 def render_latest(request: SignedInRequest, experiment: Experiment, role: Role, give_error: str = "") -> HttpResponse:
     """Return the page of the newest snapshot; ``give_error`` says why a file given on it was refused."""
     snapshot = ResultSnapshot.objects.filter(experiment=experiment).first()
-    page = None if snapshot is None else _page(snapshot, request.GET.get("metric", ""), is_exact=False)
+    page = None if snapshot is None else _page(experiment, snapshot, request.GET.get("metric", ""), is_exact=False)
     return _render(request, experiment, role, page, run_to_show(experiment, snapshot), give_error)
 
 
@@ -93,7 +94,8 @@ def exact_snapshot(request: SignedInRequest, project_slug: str, key: str, snapsh
     snapshot = ResultSnapshot.objects.filter(experiment=experiment, pk=snapshot_id).first()
     if snapshot is None:
         raise Http404(f"Experiment {key!r} has no result {snapshot_id}.")
-    return _render(request, experiment, role, _page(snapshot, request.GET.get("metric", ""), is_exact=True), None)
+    page = _page(experiment, snapshot, request.GET.get("metric", ""), is_exact=True)
+    return _render(request, experiment, role, page, None)
 
 
 @login_required
@@ -112,12 +114,17 @@ def results_csv(request: SignedInRequest, project_slug: str, key: str) -> HttpRe
     return response
 
 
-def _page(snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPage:
+def _page(experiment: Experiment, snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPage:
     results = from_payload(snapshot.payload)
+    query = f"?snapshot={snapshot.pk}" if is_exact else ""
+
+    def address(key: str) -> str:
+        return reverse("metric_in_depth", args=[experiment.project.slug, experiment.key, key]) + query
+
     return ResultsPage(
         snapshot=snapshot,
         results=results,
-        table=table(results),
+        table=table(results, address),
         strips=strips(results),
         effect=effect_chart(results, metric),
         exposures=exposures_chart(results),

@@ -1,9 +1,10 @@
 """The metric table of a results page: rows by role, every interval on one scale, readings in words."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
+from analysis.pages.depth.ways import Raw, raw_sums
 from analysis.results.schema import Comparison, MetricResult, Reading, Results
 from analysis.stats.equivalence import Size
 from experiments.domain.metrics import Direction, MetricRole
@@ -32,6 +33,8 @@ class Row:
     sign: str
     note: str
     caution: str
+    href: str = ""
+    raw: tuple[Raw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,8 @@ class Table:
         return list(dict.fromkeys(found))
 
 
-def table(results: Results) -> Table:
-    """Lay out the metrics of a result."""
+def table(results: Results, address: Callable[[str], str] | None = None) -> Table:
+    """Lay out the metrics of a result; ``address`` says where a metric by its key has a page of its own."""
     comparisons = [c for metric in results.metrics for c in metric.comparisons]
     points = [*(c.lift for c in comparisons), *(_limit(metric) for metric in results.metrics)]
     scale = scale_for(
@@ -74,9 +77,20 @@ def table(results: Results) -> Table:
     groups = [
         Group(title=title, rows=rows)
         for role, title in GROUPS.items()
-        if (rows := list(_rows(results, role, names, scale, withheld=withheld)))
+        if (rows := [_linked(row, results, address) for row in _rows(results, role, names, scale, withheld=withheld)])
     ]
     return Table(groups=groups, scale=scale, withheld=withheld, several=several, intervals=intervals(results))
+
+
+def _linked(row: Row, results: Results, address: Callable[[str], str] | None) -> Row:
+    """Add the row's raw sums, and where the metric has a page of its own."""
+    if address is None:
+        return row
+    own = {row.comparison.control, row.comparison.variant}
+    raw = tuple(
+        one for arm, one in zip(row.metric.arms, raw_sums(results, row.metric), strict=True) if arm.variant in own
+    )
+    return replace(row, href=address(row.metric.key), raw=raw)
 
 
 def intervals(results: Results) -> str:

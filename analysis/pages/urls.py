@@ -15,6 +15,7 @@ from analysis.pages import (
     results,
     styleguide,
 )
+from analysis.pages.depth import page as depth
 
 PROJECT = "p/<slug:project_slug>/"
 EXPERIMENT = PROJECT + "experiments/<str:key>/"
@@ -23,6 +24,7 @@ urlpatterns: list[URLPattern] = [
     path(EXPERIMENT + "results/", results.latest_results, name="experiment_results"),
     path(EXPERIMENT + "results/<int:snapshot_id>/", results.exact_snapshot, name="result_snapshot"),
     path(EXPERIMENT + "results.csv", results.results_csv, name="results_csv"),
+    path(EXPERIMENT + "results/metrics/<slug:metric_key>/", depth.metric_in_depth, name="metric_in_depth"),
     path(EXPERIMENT + "metrics/<slug:metric_key>/version/", metrics.version_choice, name="experiment_metric_version"),
     path(PROJECT + "metric-preview/", previews.try_form, name="metric_preview_form"),
     path(PROJECT + "metrics/<slug:key>/preview/", previews.try_metric, name="metric_preview"),

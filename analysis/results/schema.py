@@ -104,10 +104,29 @@ class Comparison(Struct, frozen=True, kw_only=True):
     beside: list[Beside] = []
 
 
+class Arm(Struct, frozen=True, kw_only=True):
+    """What a metric's numbers follow from: a variant's moments over its ``n`` units that count.
+
+    ``names`` says what a unit's numbers are: "value", or "numerator" and "denominator", and behind them what it did
+    before its exposure and whether it was new then, where the metric is adjusted. ``means`` are over units,
+    ``products`` the sums over units of (x - mean)(y - mean). A quantile is over events: its name is "quantile", and
+    ``variance`` and ``degrees_of_freedom`` are of the estimate itself.
+    """
+
+    variant: str
+    n: int
+    names: list[str]
+    means: list[float]
+    products: list[list[float]] = []
+    variance: float | None = None
+    degrees_of_freedom: float | None = None
+
+
 class MetricResult(Struct, frozen=True, kw_only=True):
     """A metric with one comparison a treatment. ``margin`` is the guardrail's, as a fraction of the control's value.
 
     ``definition`` says in one sentence what it counts, by its ``version``; ``notes`` what to know of how it was done.
+    ``arms`` are the moments of each variant, ``uncapped`` the same without the cap, where there is one.
     """
 
     key: str
@@ -122,6 +141,8 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     definition: str = ""
     version: int = 1
     notes: list[str] = []
+    arms: list[Arm] = []
+    uncapped: list[Arm] = []
 
 
 class Check(Struct, frozen=True, kw_only=True):

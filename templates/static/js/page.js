@@ -47,6 +47,26 @@
     }
   });
 
+  // Numbers behind a number open under the pointer and on focus as they do by a click, and stay while it is on them.
+  let leaving;
+  const peek = (button) => {
+    const tip = document.getElementById(button.getAttribute("popovertarget"));
+    if (tip && !tip.matches(":popover-open")) tip.showPopover({ source: button });
+  };
+  document.addEventListener("pointerover", (event) => {
+    if (event.pointerType === "touch") return;
+    const button = event.target.closest("[data-peek]");
+    if (button || event.target.closest(".peek")) clearTimeout(leaving);
+    if (button) peek(button);
+    else if (!event.target.closest(".peek")) {
+      clearTimeout(leaving);
+      leaving = setTimeout(() => document.querySelector(".peek:popover-open")?.hidePopover(), 300);
+    }
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-peek]:focus-visible")) peek(event.target);
+  });
+
   // "/" leads to the search that is nearest to what the page is about: the last one on it.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;

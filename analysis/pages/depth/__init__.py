@@ -1,0 +1,1 @@
+"""A metric's own page: one comparison seen from every side."""
