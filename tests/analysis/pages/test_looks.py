@@ -13,6 +13,7 @@ from config.paths import REPOSITORY
 from experiments.domain.lifecycle import Status
 from tests import builders, chromium
 from tests.analysis.pages.test_chain import variant
+from tests.analysis.pages.test_depth import clicks, keep
 
 pytestmark = pytest.mark.browser
 
@@ -25,13 +26,16 @@ def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
     """Fetch every page first: Django refuses its database beside Playwright's event loop."""
     ranker = builders.experiment(shop, primary=purchase)
     models = [variant("control", 0.4), variant("treatment", 0.42)]
-    builders.snapshot(ranker, builders.results(ranker, variants=models, chains=CHAINS))
+    metrics = [clicks(), *builders.shop_metrics()[1:]]
+    builders.snapshot(ranker, builders.results(ranker, variants=models, chains=CHAINS, metrics=metrics))
+    keep(ranker)
     broken = builders.experiment(shop, "broken", primary=purchase)
     builders.snapshot(broken, builders.broken_results(broken))
     builders.experiment(shop, "draft", status=Status.DRAFT, primary=purchase)
     builders.experiment(shop, "waiting", primary=purchase)
     project = [reverse(name, args=["shop"]) for name in ("project_home", "experiment_new", "metric_new", "key_list")]
     results = [reverse("experiment_results", args=["shop", key]) for key in ("new-ranker", "broken", "waiting")]
+    results.append(reverse("metric_in_depth", args=["shop", "new-ranker", "click-through-rate"]))
     lists = [
         reverse("experiment_list", args=["shop"]) + query for query in ("?sort=name", "?view=board", "?view=timeline")
     ]
