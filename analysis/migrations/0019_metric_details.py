@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0017_unit_values'),
+        ('analysis', '0018_unit_scores'),
         ('experiments', '0014_wizard'),
     ]
 
