@@ -7,6 +7,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from analysis.alerts import volume
+from analysis.drifting import watching as drifting
 from analysis.mail import queueing
 from analysis.notices import addressing, gathering, noticing, silence, watching
 from analysis.outbox import sending
@@ -44,6 +45,12 @@ def watch_for_silence() -> None:
 def watch_volumes() -> None:
     """Notice that much fewer or many more events arrive than usual."""
     volume.watch(timezone.now())
+
+
+@shared_task(name="analysis.watch_drift", time_limit=TIME_LIMIT)
+def watch_drift() -> None:
+    """Notice that what models predict has moved since the launch week."""
+    drifting.watch(timezone.now())
 
 
 @shared_task(name="analysis.deliver_outbox", time_limit=TIME_LIMIT)

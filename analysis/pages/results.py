@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analysis.designed.pages import block_of, takes_file, template_of
+from analysis.drifting.reading import has_scores
 from analysis.models import RefreshRun, ResultSnapshot
 from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.counting import Line, lines
@@ -153,5 +154,6 @@ def _render(
         "own": None if page is None else block_of(page.results),
         "takes_file": takes_file(experiment),
         "give_error": give_error,
+        "watches_drift": page is not None and (bool(page.models) or has_scores(experiment)),
     }
     return render(request, template_of(experiment), context, status=400 if give_error else 200)

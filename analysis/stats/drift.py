@@ -33,6 +33,8 @@ class Drift:
         ks: largest distance between the two distribution functions, 0 to 1.
         ks_p_value: likewise; values that share a cell make it too large rather than too small.
         n, reference_n: values counted, newer and first.
+        shares: of the newer values, in each of the groups that held a tenth of the first ones (fewer where values tie).
+        reference_shares: likewise of the first ones.
         size: by the index's customary limits, where chance does not explain it.
     """
 
@@ -42,23 +44,31 @@ class Drift:
     ks_p_value: float
     n: int
     reference_n: int
+    shares: tuple[float, ...]
+    reference_shares: tuple[float, ...]
     size: DriftSize
 
 
 def drift(
-    reference: NDArray[np.int64], current: NDArray[np.int64], settings: Settings = DEFAULTS
+    reference: NDArray[np.int64],
+    current: NDArray[np.int64],
+    settings: Settings = DEFAULTS,
+    *,
+    effective: float | None = None,
 ) -> Drift | NotComputable:
     """Compare two histograms over the same cells, in ascending order of the value.
 
     The index alone calls small samples drifted: without any drift it is (groups - 1) (1/n + 1/m) on average, and scaled
     by that its distribution is chi-square with groups - 1 degrees of freedom (Yurdakul and Naranjo, J. Risk Model
     Validation 2020). So a size is only named where the p-value rules chance out. Values of one unit that come again
-    and again go together: count each unit once a day.
+    and again go together: count each unit once a day, and where the first days are several, say how many independent
+    values they are worth. With m_i values of unit i that is at least (Σ m_i)² / Σ m_i² (Kish, Survey Sampling, 1965).
 
     Args:
         reference: counts of the first days, shape (cells,).
         current: counts of the days in question, same shape.
         settings: limits, and the fewest values to compare.
+        effective: how many independent values the first ones are worth, where that is fewer than there are.
 
     Raises:
         ValueError: histograms of different lengths.
@@ -66,14 +76,15 @@ def drift(
     if reference.shape != current.shape:
         raise ValueError(f"histograms of {reference.shape} and {current.shape} cells; give both over the same cells")
     n, m = int(current.sum()), int(reference.sum())
-    if min(n, m) < settings.drift_least:
+    worth = min(m, effective) if effective is not None else m
+    if min(n, worth) < settings.drift_least:
         return NotComputable(f"too few values yet: {n:,} against {m:,} of the first days")
     groups = _deciles(reference)
     if groups.max() == 0:
         return NotComputable("the first days hold a single value, so that there is no distribution to compare")
     first, newer = (np.bincount(groups, weights=c).astype(np.float64) for c in (reference, current))
     index = _index(first, newer)
-    scale = n * m / (n + m)
+    scale = n * worth / (n + worth)
     distance = float(np.abs(np.cumsum(reference) / m - np.cumsum(current) / n).max())
     chance = float(stats.chi2.sf(index * scale, len(first) - 1))
     return Drift(
@@ -83,6 +94,8 @@ def drift(
         ks_p_value=float(stats.kstwo.sf(distance, round(scale))),
         n=n,
         reference_n=m,
+        shares=tuple((newer / n).tolist()),
+        reference_shares=tuple((first / m).tolist()),
         size=_size(index, chance, settings),
     )
 

@@ -246,6 +246,7 @@ class Story:
     lost_exposures: float = 0.0
     why_stopped: str = ""
     own_effects: Effects | None = None
+    score_drift: float = 0.0
 
     @property
     def first_day_ago(self) -> int:
@@ -291,6 +292,8 @@ STORIES = (
         days=21,
         seed=56,
         ended=24,
+        # Pictures stop reaching the model on the eleventh day; nobody notices, but its scores do.
+        score_drift=-0.35,
         why_stopped="Three full weeks, as planned.",
     ),
     Story(

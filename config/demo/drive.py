@@ -11,6 +11,7 @@ import numpy as np
 
 from config.demo.catalogue import Story
 from config.demo.client import AppClient, Event, RefusedError, ShopError, batches, for_each
+from config.demo.predictions import scores
 from config.demo.progress import Reporter
 from config.demo.shop import (
     NO_EFFECT,
@@ -126,9 +127,11 @@ def list_of_events(drive: Drive, shop: Shop, variant: Integers) -> tuple[int, It
     before = timeline(shop.before, {Kind.ORDER: earlier.bought})
     during = timeline(shop.during, exposures(shop.during, exposed) | activity(acts), drive.last_second)
 
+    predicted = scores(shop.shoppers, shop.during, felt, drive.story.score_drift)
+
     def both() -> Iterable[Event]:
         yield from events(drive.names, drive.start, shop.before, earlier, before, felt, "before")
-        yield from events(drive.names, drive.start, shop.during, acts, during, felt, "during")
+        yield from events(drive.names, drive.start, shop.during, acts, during, felt, "during", predicted)
 
     return len(before) + len(during), both()
 

@@ -16,6 +16,7 @@ from django.db.models import F
 from config.demo.catalogue import model_effects
 from config.demo.client import AppClient, Event, RefusedError, batches
 from config.demo.drive import NEVER, number_of
+from config.demo.predictions import scores
 from config.demo.progress import Reporter
 from config.demo.shop import (
     NO_EFFECT,
@@ -173,7 +174,8 @@ def _events(feed: Feed, people: Shoppers, pages: Pages, variants: list[Integers]
     label = str(time.time_ns() // 1_000_000)
     for number, (running, variant) in enumerate(zip(feed.running, variants, strict=True)):
         when = timeline(pages, exposures(pages, variant != NEVER))
-        yield from events(running.names, start, pages, acts, when, variant, f"{label}x{number}")
+        predicted = scores(people, pages, variant)
+        yield from events(running.names, start, pages, acts, when, variant, f"{label}x{number}", predicted)
     when = timeline(pages, activity(acts))
     yield from events(feed.running[0].names, start, pages, acts, when, felt, label)
 

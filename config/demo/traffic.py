@@ -105,9 +105,19 @@ def stamps(start: datetime, second: Floats) -> list[str]:
 
 
 def events(
-    names: Names, start: datetime, pages: Pages, acts: Behaviour, when: Timeline, variant: Integers, label: str
+    names: Names,
+    start: datetime,
+    pages: Pages,
+    acts: Behaviour,
+    when: Timeline,
+    variant: Integers,
+    label: str,
+    scores: Floats | None = None,
 ) -> Iterator[Event]:
-    """Yield the events of a timeline, oldest first; ``label`` keeps the message ids of two timelines apart."""
+    """Yield the events of a timeline, oldest first; ``label`` keeps the message ids of two timelines apart.
+
+    ``scores`` are what the model predicted on each page: they go with the exposures.
+    """
     shoppers = pages.shopper[when.page].tolist()
     latency, cents = acts.latency_ms[when.page].tolist(), acts.cents[when.page].tolist()
     numbers = variant.tolist()
@@ -115,6 +125,8 @@ def events(
     for row, (page, kind, moment) in enumerate(rows):
         shopper = shoppers[row]
         name, properties = _report(names, kind, page, numbers[shopper], latency[row], cents[row], label)
+        if scores is not None and kind == Kind.EXPOSURE:
+            properties["score"] = round(float(scores[page]), 4)
         yield {
             "type": "track",
             "event": name,

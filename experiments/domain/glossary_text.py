@@ -216,6 +216,18 @@ same, many times.
 """
 
 MODELS = """
+drift: Drift
+What a model predicts spreads differently than in the week of its launch: the world, the people or what feeds the model
+changed.
++ An effect that was measured in the launch week may then not hold any more. Drift in one variant alone points to
+its model; drift in all of them to the world.
+> stability-index
+
+stability-index: Stability index
+How far two spreads lie apart: 0 where they are alike; from .10 one has moved, from .25 it has moved far.
++ Also called population stability index (PSI). It compares shares in the tenths of the first scores.
+> drift
+
 model-version: Model version
 One trained model with its offline metrics; variants can name it.
 

@@ -17,6 +17,7 @@ from config.management.commands.simulate_shop import story_of
         (["--lost-exposures", "0.1"], r"--lost-exposures is for a broken split; add --split broken"),
         (["--split", "broken", "--lost-exposures", "0.9"], r"--lost-exposures is 0.9; it must lie between 0 and 0.25"),
         (["--ctr-effect", "1.5"], r"--ctr-effect is 1.5; it must lie between -0.9 and 1"),
+        (["--score-drift", "-2"], r"--score-drift is -2; it must lie between -1 and 5"),
         (["--latency-effect", "-1"], r"--latency-effect is -1; it must lie between -0.9 and 5"),
         (["--ctr-effect", "much"], r"invalid float value: 'much'"),
         (["--base-url", "127.0.0.1:8000"], r"base URL is '127.0.0.1:8000'; it must look like http://"),
@@ -80,7 +81,8 @@ def test_simulate_shop__takes_the_truth_from_its_options():
     options = {
         "experiment": "mine", "shoppers": 10, "days": 3, "seed": 5, "split": "broken", "lost_exposures": None,
         "ctr_effect": 0.1, "purchase_effect": -0.1, "value_effect": 0.2, "latency_effect": 0.0,
+        "score_drift": -0.3,
     }  # fmt: skip
     plan = story_of(options)
     assert (plan.effects.ctr, plan.effects.purchase, plan.effects.value) == (0.1, -0.1, 0.2)
-    assert plan.lost_exposures == 0.15
+    assert (plan.lost_exposures, plan.score_drift) == (0.15, -0.3)

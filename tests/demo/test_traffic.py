@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from config.demo.predictions import scores
 from config.demo.shop import NO_EFFECT, behaviour, open_shop
 from config.demo.traffic import LAST_EVENT_DELAY, Names, activity, events, exposures, timeline
 
@@ -24,6 +25,26 @@ def sent(until: float | None = None, exposed: np.ndarray | None = None) -> list[
 
 def test_events__sent_twice__carry_the_same_ids_and_times():
     assert sent() == sent()
+
+
+def test_scores__of_a_drifting_model__fall_for_the_treatment_after_ten_days_and_touch_nothing_else():
+    shop = open_shop(300, days=14, first_weekday=0, seed=4)
+    variant = np.arange(300) % 2
+    sound, drifted = (scores(shop.shoppers, shop.during, variant, drift) for drift in (0.0, -0.5))
+    late = shop.during.second >= 10 * 86_400
+    felt = late & (variant[shop.during.shopper] == 1)
+    assert (drifted[felt] == sound[felt] / 2).all()
+    assert (drifted[~felt] == sound[~felt]).all()
+    assert ((sound >= 0) & (sound <= 1)).all()
+
+
+def test_events__with_scores__say_them_with_the_exposures_alone():
+    acts = behaviour(SHOP.settings, SHOP.shoppers, SHOP.during, {0: NO_EFFECT}, NOBODY_KNOWS)
+    when = timeline(SHOP.during, exposures(SHOP.during, np.ones(300, dtype=bool)) | activity(acts))
+    predicted = scores(SHOP.shoppers, SHOP.during, NOBODY_KNOWS)
+    found = list(events(NAMES, START, SHOP.during, acts, when, NOBODY_KNOWS, "during", predicted))
+    assert {event["event"] for event in found if "score" in event["properties"]} == {"Experiment Viewed"}
+    assert all("score" in event["properties"] for event in found if event["event"] == "Experiment Viewed")
 
 
 def test_events__message_ids_are_unique_and_short_enough():

@@ -30,6 +30,7 @@ from experiments.domain.units import UnitType
 from experiments.models import Experiment, Project, User
 
 MOST_SHOPPERS, MOST_DAYS, FASTEST = 1_000_000, 365, 200
+LEAST_DRIFT, MOST_DRIFT = -1.0, 5.0
 BROKEN_SPLIT_LOSES = 0.15
 DEFAULT_KEY = "simulated-shop"
 T = TypeVar("T")
@@ -81,6 +82,12 @@ class Command(DemoCommand):
             "proxy the product trusts",
         )
         whole.add_argument("--slope", type=float, default=0.5, help="true slope of a programme (default: %(default)s)")
+        truth.add_argument(
+            "--score-drift",
+            type=float,
+            default=0.0,
+            help="change of the treatment's predicted scores after ten days, as a share of themselves (default: none)",
+        )
         parser.add_argument("--report", action="store_true", help="refresh, and print the results beside the truth")
         parser.add_argument(
             "--check",
@@ -225,6 +232,7 @@ def story_of(options: dict[str, Any]) -> Story:
         ended=None,
         planned_days=options["days"],
         lost_exposures=lost or 0.0,
+        score_drift=options["score_drift"],
         own_effects=Effects(
             ctr=options["ctr_effect"],
             purchase=options["purchase_effect"],
@@ -242,6 +250,11 @@ def _check(options: dict[str, Any]) -> None:
     if options["lost_exposures"] is not None and options["split"] != "broken":
         raise ParameterError("--lost-exposures is for a broken split; add --split broken.")
     check_loss(options["lost_exposures"] or 0.0)
+    if not LEAST_DRIFT <= options["score_drift"] <= MOST_DRIFT:
+        raise ParameterError(
+            f"--score-drift is {options['score_drift']:g}; it must lie between {LEAST_DRIFT:g} and {MOST_DRIFT:g} "
+            "(relative: -0.3 means scores 30 % lower)."
+        )
 
 
 def _project(slug: str, user: User) -> Project:

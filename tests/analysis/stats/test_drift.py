@@ -98,6 +98,25 @@ def test_drift__without_any__is_called_as_seldom_as_chance_allows():
     assert not any(one.size is not DriftSize.NONE for one in found)
 
 
+def test_drift__first_values_of_units_that_come_again__are_worth_fewer_than_there_are():
+    """A thousand units come 1 to 8 times in the first week, always with the same score; nothing has changed since."""
+    random = np.random.default_rng(12)
+    called = {"as they are": 0, "as they are worth": 0}
+    runs = 600
+    for _ in range(runs):
+        cells, often = random.integers(0, 40, 1000), random.integers(1, 9, 1000)
+        reference = np.bincount(cells, weights=often, minlength=40).astype(np.int64)
+        current = random.multinomial(1500, np.full(40, 1 / 40))
+        worth = float(often.sum() ** 2 / (often**2).sum())
+        for how, effective in (("as they are", None), ("as they are worth", worth)):
+            found = drift(reference, current, effective=effective)
+            assert isinstance(found, Drift)
+            called[how] += found.psi_p_value < 0.05
+    # 3 sqrt(.05 * .95 / 600) = .027
+    assert called["as they are worth"] / runs <= 0.05 + 0.027
+    assert called["as they are"] / runs > 0.5
+
+
 def test_drift__too_few_or_a_single_value__cannot_be_said():
     few = drift(np.array([50, 60]), np.array([400, 300]))
     assert isinstance(few, NotComputable)

@@ -1,0 +1,9 @@
+"""Addresses of drift."""
+
+from django.urls import URLPattern, path
+
+from analysis.drifting import page
+
+urlpatterns: list[URLPattern] = [
+    path("p/<slug:project_slug>/experiments/<str:key>/drift/", page.drift, name="experiment_drift"),
+]
