@@ -1,21 +1,16 @@
 """Scores by example: upload them for a model version, and compare two versions on them."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from django.http.multipartparser import MultiPartParserError
 from msgspec import Meta, Struct
 
+from analysis.api.uploads import form_of, on_disk
 from analysis.examples.storing import ComparedVersions, compared, keep, shared_sets
 from analysis.tables.refusal import RefusalError
 from experiments import audit
-from experiments.api.answers import ApiError, bad_value
+from experiments.api.answers import bad_value
 from experiments.api.fields import Taken
 from experiments.api.model_versions import ModelVersionAnswer, version_answer, version_of
 from experiments.api.operations import Call, Operation
@@ -88,28 +83,11 @@ def comparison(call: Call) -> ComparisonAnswer:
 
 
 def _form(request: HttpRequest) -> tuple[str, "UploadedFile[Any]"]:
-    if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
-        message = "Send the file as multipart/form-data, with the fields file and evaluation_set."
-        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_a_form", message)
-    try:
-        evaluation_set, file = request.POST.get("evaluation_set", "").strip(), request.FILES.get("file")
-    except MultiPartParserError as problem:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "bad_form", f"The form cannot be read: {problem}") from problem
+    form, file = form_of(request, "evaluation_set")
+    evaluation_set = form.get("evaluation_set", "").strip()
     if not 0 < len(evaluation_set) <= LONGEST_SET or "\0" in evaluation_set:
         raise bad_value(f"Name the evaluation set, with at most {LONGEST_SET} characters.", "evaluation_set")
-    if not isinstance(file, UploadedFile):
-        raise bad_value("There is no file in the form.", "file")
     return evaluation_set, file
-
-
-@contextmanager
-def on_disk(file: "UploadedFile[Any]") -> Iterator[Path]:
-    """Have an upload as a file of its own, whatever it is called, and gone afterwards."""
-    with tempfile.NamedTemporaryFile(prefix="truelift-upload-") as kept:
-        for part in file.chunks():
-            kept.write(part)
-        kept.flush()
-        yield Path(kept.name)
 
 
 OPERATIONS = [

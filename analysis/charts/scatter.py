@@ -97,7 +97,7 @@ def _add_points(figure: go.Figure, points: Sequence[Point], names: tuple[str, st
         mode="markers",
         name="Experiment",
         text=[plain_text(p.name) for p in points],
-        customdata=[[base.replace("KEY", p.experiment)] for p in points],
+        customdata=[["" if p.imported else base.replace("KEY", p.experiment)] for p in points],
         marker={
             "color": "var(--series-1)",
             "size": [round(5 + 9 * math.sqrt(p.weight / most), 1) for p in points],

@@ -10,6 +10,7 @@ from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
 from analysis.models.notices import Follow, Notice, Occurrence, Recipient, Watched, Webhook
+from analysis.models.past import PastEffect, PastImport
 from analysis.models.portfolios import Portfolio
 from analysis.models.programme import EffectVector, HoldbackWatch, InteractionScan, ProgrammeReading
 from analysis.models.rollup import (
@@ -48,6 +49,8 @@ __all__ = [
     "Notice",
     "Occurrence",
     "OutboxMessage",
+    "PastEffect",
+    "PastImport",
     "Portfolio",
     "ProgrammeReading",
     "Recipient",

@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from analysis.api.scores import LONGEST_SET, on_disk
+from analysis.api.scores import LONGEST_SET
+from analysis.api.uploads import on_disk
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.decisions.wording import percent
 from analysis.examples.reading import MOST_EXAMPLES

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from analysis.decisions.wording import inside, p_value
-from analysis.programme import offline, wording
+from analysis.past.keeping import CORRELATIONS
+from analysis.programme import offline, past, wording
 from analysis.programme.choice import Known, Question
 from analysis.programme.facts import finite, region_fact, slope_fact
 from analysis.programme.schema import Checked, Detail, Influence, Line, Point, ProxyFinding, RuleFact, SlopeFact
@@ -19,7 +20,7 @@ from analysis.stats.programme.decision_rules import Rule, RuleDifference, RuleVa
 from analysis.stats.programme.effects import Programme
 from analysis.stats.programme.slopes import Slope, efficient_weights
 from analysis.stats.programme.structural import structure
-from analysis.stats.programme.study import Study
+from analysis.stats.programme.study import Study, study
 from analysis.stats.unavailable import NotComputable
 from experiments.pages.formats import bounds, lift
 
@@ -41,18 +42,59 @@ def detail(
     """Return all that is shown of one proxy."""
     vectors = [table.vectors[row] for row in rows]
     folds = table.fold_effects([proxy.key, business.key], rows)
-    crossed = cross_fold(folds, efficient_weights(programme))
+    crossed = _crossed(folds, programme)
     influence = _influence(found, vectors)
     return Detail(
         finding=finding,
         slopes=list(_slopes(found, crossed)),
-        checks=list(_checks(found, crossed, influence, programme, proxy, business)),
+        checks=[
+            *_checks(found, crossed, influence, programme, proxy, business),
+            *_shared_noise(vectors, programme, table.groups[rows]),
+        ],
         influence=influence,
         points=_points(vectors, programme),
         line=_line(found, programme),
         rules=_rules(folds, programme, found, proxy, business),
         offline=offline.readings(vectors, programme, proxy, business, asked.gain),
     )
+
+
+def _crossed(folds: Array, programme: Programme) -> Slope | NotComputable:
+    """Return the slope by hash buckets, of the treatments whose units are here."""
+    here = np.isfinite(folds).all(axis=(1, 2))
+    if not here.any():
+        return NotComputable("imported experiments come without their units")
+    return cross_fold(folds[here], efficient_weights(programme)[here])
+
+
+def _shared_noise(vectors: Sequence[Vector], programme: Programme, groups: Rows) -> Iterator[Checked]:
+    """Say what the slope would be had the noise of imported experiments been assumed to go together otherwise."""
+    is_past = np.array([bool(one.past) for one in vectors])
+    if not is_past.any():
+        return
+    said, above = [], []
+    for correlation in CORRELATIONS:
+        found = study(past.with_correlation(programme, is_past, correlation), groups=groups)
+        if isinstance(found, NotComputable) or isinstance(found.corrected, NotComputable):
+            said.append(f"none at {correlation:g}")
+            continue
+        fact = slope_fact("corrected", found.corrected)
+        said.append(f"{wording.slope(fact.value)} ({wording.span(fact)}) at {correlation:g}")
+        above.append(_side(fact))
+    same = len(above) == len(CORRELATIONS) and len(set(above)) == 1
+    yield Checked(
+        name="Assumed noise of imported experiments",
+        ok=same,
+        said=f"with the two metrics' noise correlated otherwise the slope would be {'; '.join(said)}",
+    )
+
+
+def _side(fact: SlopeFact) -> int:
+    """Return on which side of 0 a whole interval lies; 0 where it holds it."""
+    if fact.interval is None or fact.excluded:
+        return 0
+    low, high = fact.interval
+    return 1 if low is not None and low > 0 else -1 if high is not None and high < 0 else 0
 
 
 def picked_over(table: Table, business: Known) -> str | None:
@@ -169,6 +211,7 @@ def _points(vectors: Sequence[Vector], programme: Programme) -> list[Point]:
             yy=float(programme.covariances[i, 1, 1]),
             weight=float(shares[i]),
             units=vectors[i].units,
+            imported=bool(vectors[i].past),
         )
         for i in np.argsort(-shares)
     ]
@@ -197,11 +240,18 @@ def _line(found: Study, programme: Programme) -> Line | None:
 
 
 def _rules(folds: Array, programme: Programme, found: Study, proxy: Known, business: Known) -> list[RuleFact]:
-    """Return what shipping by the proxy, by the business metric, or by both together would have brought."""
+    """Return what shipping by the proxy, by the business metric, or by both together would have brought.
+
+    Of experiments run here alone: a rule decides on some of the units and is judged by the others.
+    """
+    here = np.isfinite(folds).all(axis=(1, 2))
+    if not here.any():
+        return []
+    folds = folds[here]
     turned = np.array([proxy.sign, business.sign])
     effects = folds * np.array([1.0, 1.0])
     effects[:, :, 1] *= business.sign
-    noise = programme.covariances * np.array([[1.0, business.sign], [business.sign, 1.0]])
+    noise = programme.covariances[here] * np.array([[1.0, business.sign], [business.sign, 1.0]])
     if not np.isfinite(effects).all():
         return []
     best = _joined(found, programme) * np.array([business.sign, 1.0])

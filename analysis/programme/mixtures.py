@@ -25,11 +25,11 @@ def mixture(table: Table, business: Known, units: int) -> Mixture | None:
     programme, rows = table.programme([*names, business.key])
     if isinstance(programme, NotComputable) or programme.count < FEWEST:
         return None
-    fitted = structure(programme)
-    size = units or int(np.median(table.units[rows]))
-    noise = _noise_of(programme.covariances[:, :-1, :-1], table.units[rows], size)
-    if isinstance(fitted, NotComputable):
+    fitted, counted = structure(programme), table.units[rows] > 0
+    if isinstance(fitted, NotComputable) or not counted.any():
         return None
+    size = units or int(np.median(table.units[rows][counted]))
+    noise = _noise_of(programme.covariances[counted][:, :-1, :-1], table.units[rows][counted], size)
     best, single = composite(fitted, noise), _best_single(fitted, noise, len(names))
     if isinstance(best, NotComputable) or single is None:
         return None

@@ -1,13 +1,13 @@
 """Which proxies can we trust? Every metric against the business metric, over all experiments that are over."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 import numpy as np
 
-from analysis.programme import details, mixtures, vectors, wording
+from analysis.programme import details, mixtures, past, vectors, wording
 from analysis.programme.choice import Known, Question, known_metrics, settled, within
 from analysis.programme.facts import bare, slope_fact
 from analysis.programme.schema import Left, Proxies, ProxyFinding, Trust
@@ -36,7 +36,7 @@ class Studied:
 
 def read(project: Project, asked: Question, now: datetime) -> Proxies:
     """Answer a question from the vectors as they are now."""
-    known, every = known_metrics(project), vectors.load(project, now)
+    known, every = known_metrics(project), [*vectors.load(project, now), *past.load(project)]
     star = project.north_star.key if project.north_star is not None else ""
     asked = settled(asked, every, known, star)
     chosen = within(every, asked, now)
@@ -110,6 +110,9 @@ def _studied(table: Table, proxy: Known, business: str) -> Studied:
     if isinstance(programme, NotComputable):
         return Studied(proxy=proxy, programme=programme, rows=rows, study=programme)
     found = study(programme, alpha=ALPHA, groups=table.groups[rows])
+    if not isinstance(found, NotComputable):
+        is_past = np.array([bool(table.vectors[row].past) for row in rows])
+        found = replace(found, user_level=past.user_level_of_own(programme, is_past, found.user_level))
     return Studied(proxy=proxy, programme=programme, rows=rows, study=found)
 
 
@@ -211,7 +214,7 @@ def _finite(value: float) -> float | None:
 def _warnings(table: Table, business: Known, told: bool) -> list[str]:
     """Say what the reader must know of the collection itself."""
     said = []
-    over = [one for one in table.vectors if one.ended_at is not None]
+    over = [one for one in table.vectors if one.ended_at is not None and not one.past]
     if len(over) >= FEWEST_FOR_ARCHIVE and all(one.shipped for one in over):
         said.append(
             f"Every one of the {len(over)} experiments that ended was shipped. An archive of winners hides slopes "
@@ -219,6 +222,11 @@ def _warnings(table: Table, business: Known, told: bool) -> list[str]:
         )
     elif told and (picked := details.picked_over(table, business)):
         said.append(picked)
+    if imported := sum(bool(one.past) for one in table.vectors):
+        said.append(
+            f"{imported} of {len(table.vectors)} treatments were imported: whether their split was as planned could "
+            "not be checked, and how far the noise of two metrics goes together was assumed."
+        )
     repeats = len(table.groups) - len(np.unique(table.groups))
     if repeats:
         said.append(

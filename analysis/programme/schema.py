@@ -75,7 +75,10 @@ class ProxyFinding(Struct, frozen=True, kw_only=True):
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """One experiment in the chart: effects on proxy (x) and business metric (y) with their covariance."""
+    """One experiment in the chart: effects on proxy (x) and business metric (y) with their covariance.
+
+    One that was ``imported`` has no page here.
+    """
 
     experiment: str
     name: str
@@ -86,6 +89,7 @@ class Point(Struct, frozen=True, kw_only=True):
     yy: float
     weight: float
     units: int
+    imported: bool = False
 
 
 class Line(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Effect vectors: made from an experiment's moments with every result, kept for good, read back by the thousand."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis import moment_sets
 from analysis.effect_covariance import EffectCovariance, between
-from analysis.models import EffectVector, MomentSet
+from analysis.models import EffectVector, MomentSet, PastEffect
 from analysis.moment_sets import Cells
 from analysis.stats.moments import Array
 from analysis.unit_values import BUCKETS
@@ -105,6 +106,7 @@ class Vector:
         log_lifts, log_covariance: shapes (p,) and (p, p).
         folds: shape (FOLDS, p).
         units: in both variants.
+        past: name of the import that it came with; empty where it was run here.
     """
 
     id: int
@@ -130,6 +132,7 @@ class Vector:
     differences: Array
     variances: Array
     units: int
+    past: str = ""
 
     def past_plan(self, now: datetime) -> bool:
         """Say whether the planned days are over."""
@@ -190,9 +193,11 @@ def load(
 
 
 def families(project: Project) -> list[str]:
-    """Return the names of the models that the project's experiments have tried."""
+    """Return the names of the models that the project's experiments have tried, here or before."""
     tried = Variant.objects.filter(experiment__project=project, position__gt=0, model_version__isnull=False)
-    return sorted(tried.values_list("model_version__name", flat=True).distinct())
+    past = PastEffect.objects.filter(past_import__project=project, past_import__removed_at=None).exclude(family="")
+    names = tried.values_list("model_version__name", flat=True).union(past.values_list("family", flat=True))
+    return sorted(names)
 
 
 def broken(project: Project) -> int:
@@ -207,6 +212,9 @@ SELECT count(*)::text || '.' || coalesce(extract(epoch FROM max(v.as_of)), 0)::t
            SELECT count(*) FILTER (WHERE e.status = 'stopped')::text || '.'
                || count(e.shipped_variant_id)::text || '.' || coalesce(sum(e.revision), 0)::text
            FROM experiments_experiment e WHERE e.project_id = %(project)s
+       ) || '.' || (
+           SELECT count(*)::text || '.' || coalesce(sum(i.id), 0)::text
+           FROM analysis_pastimport i WHERE i.project_id = %(project)s AND i.removed_at IS NULL
        )
 FROM analysis_effectvector v WHERE v.project_id = %(project)s
 """
@@ -216,7 +224,7 @@ def version(project: Project) -> str:
     """Return a word that changes when the programme's vectors or its experiments' states do."""
     with connection.cursor() as cursor:
         cursor.execute(VERSION, {"project": project.pk})
-        return str(cursor.fetchone()[0])[:64]
+        return hashlib.blake2b(cursor.fetchone()[0].encode(), digest_size=12).hexdigest()
 
 
 def _vector(row: tuple[Any, ...]) -> Vector:

@@ -182,8 +182,16 @@ def _cells(request: SummaryRequest) -> tuple[dict[_Key, dict[str, _Dates]], dict
 
 
 def _moments(number: int, row: Mapping[str, str], prefix: str) -> Moments | None:
-    """Return one variant's moments from n, mean or sum, and variance (of a unit, divisor n - 1) or sum of squares."""
-    row = {role.removeprefix(prefix): text for role, text in row.items() if role.startswith(prefix)}
+    return moments_of_row(
+        number, {role.removeprefix(prefix): text for role, text in row.items() if role.startswith(prefix)}
+    )
+
+
+def moments_of_row(number: int, row: Mapping[str, str]) -> Moments | None:
+    """Return one variant's moments from n, mean or sum, and variance (of a unit, divisor n - 1) or sum of squares.
+
+    None where units or variance are missing. ``number`` is the row's, for a refusal.
+    """
     spread = row.get("variance", row.get("sumsq", ""))
     if not spread or not row["n"] or spread.lower() in ("nan", "na", "null"):
         return None

@@ -17,15 +17,42 @@ Rows = Iterator[tuple[int, dict[str, str]]]
 
 def rows(file: Path, columns: Mapping[str, str]) -> Rows:
     """Yield (number of the row, word by role) for columns given as role -> name in the file."""
+    start = _start(file)
+    if start == b"PAR1":
+        return _parquet(file, columns)
+    return _csv(file, columns, packed=_is_packed(start))
+
+
+def header(file: Path) -> list[str]:
+    """Return the names of a file's columns."""
+    start = _start(file)
+    try:
+        if start == b"PAR1":
+            with duckdb.connect() as connection:
+                found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+            return [str(row[0]) for row in found]
+        with _opened(file, packed=_is_packed(start)) as handle:
+            line = handle.readline()
+        names = next(csv.reader([line], delimiter=max(DELIMITERS, key=line.count)), [])
+    except (UnicodeDecodeError, csv.Error, OSError, EOFError, zlib.error, duckdb.Error) as problem:
+        raise RefusalError(f"{file} cannot be read as CSV or Parquet: {first_line(problem)}") from None
+    if not names:
+        raise RefusalError(f"{file} is empty")
+    return names
+
+
+def _start(file: Path) -> bytes:
     if not file.is_file():
         raise RefusalError(f"{file}: no such file")
     with file.open("rb") as handle:
         start = handle.read(4)
-    if start == b"PAR1":
-        return _parquet(file, columns)
     if start[:2] == b"PK":
         raise RefusalError(f"{file} is a zip or Excel file, not CSV or Parquet; save it as CSV")
-    return _csv(file, columns, packed=start[:2] == b"\x1f\x8b")
+    return start
+
+
+def _is_packed(start: bytes) -> bool:
+    return start[:2] == b"\x1f\x8b"
 
 
 def _known(file: Path, columns: Mapping[str, str], names: list[str]) -> None:

@@ -239,11 +239,15 @@ def _cards(found: Proxies) -> list[Card]:
             title=title,
             value=wording.slope(by_method[method].value),
             span=wording.span(by_method[method]),
-            said=said or _between_users(detail.finding.name, found),
+            said=_lacking_slope(by_method[method]) or said or _between_users(detail.finding.name, found),
             tone=TONES.get(detail.finding.trust, "flat") if method == "corrected" else "flat",
         )
         for method, (title, said) in THREE.items()
     ]
+
+
+def _lacking_slope(found: SlopeFact) -> str:
+    return f"{found.reason[:1].upper()}{found.reason[1:]}." if found.value is None and found.reason else ""
 
 
 def _between_users(proxy: str, found: Proxies) -> str:

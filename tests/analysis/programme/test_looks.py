@@ -9,12 +9,13 @@ from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 
+from analysis.past import keeping
 from analysis.programme import holdbacks, interactions
 from experiments import north_star as choosing
 from experiments.models import Experiment, Metric
 from tests import builders, chromium
 from tests.analysis.pages.test_looks import HOST, opened
-from tests.analysis.programme import samples, test_holdbacks, test_interactions, test_north_star
+from tests.analysis.programme import samples, test_holdbacks, test_interactions, test_north_star, test_past
 from tests.builders import T0
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
@@ -31,13 +32,13 @@ TORN = r"""Array.from(document.querySelectorAll('.proxies tbody th a')).filter(o
 
 
 @pytest.fixture
-def answers(client_of_alice, alice, shop) -> dict[str, HttpResponse]:
+def answers(client_of_alice, alice, shop, tmp_path) -> dict[str, HttpResponse]:
     """Fetch every page first: Django refuses its database beside Playwright's event loop."""
     samples.metrics(shop, "sign-ups", "returns")
     samples.programme(shop, 90, others=["sign-ups"], family=True, signal=2.0, seed=4)
     samples.programme(shop, 12, others=["sign-ups", "returns"], seed=5)
     empty = builders.project("empty", owner=alice)
-    told = launches(alice), pairs(alice), holdback(alice)
+    told = launches(alice), pairs(alice), holdback(alice), *brought_in(alice, tmp_path)
     paths = [reverse("evidence", args=["shop"]), reverse("evidence", args=[empty.slug]), *told]
     return {path: client_of_alice.get(path) for path in paths}
 
@@ -69,6 +70,19 @@ def holdback(alice) -> str:
     test_holdbacks.live(held, orders, 16, lambda week: 0.35 if week < 6 else 0.0, units=600)
     holdbacks.watch(home, T0 + timedelta(days=120))
     return reverse("evidence_holdbacks", args=[home.slug])
+
+
+def brought_in(alice, directory: Path) -> list[str]:
+    """Past experiments from another tool, what they say, and an import that was just removed."""
+    home = builders.project("past", owner=alice)
+    samples.metrics(home)
+    file = directory / "archive-2025.csv"
+    file.write_text(test_past.archive(80, 0.6) + "\nold-1,bounces,.1,.1,2025-01-15,ranker")
+    test_past.bring(home, file, source="Our former platform, exported in November 2026")
+    gone = test_past.bring(home, file, name="By mistake")
+    keeping.remove(gone, alice)
+    address = reverse("evidence_past", args=[home.slug])
+    return [reverse("evidence", args=[home.slug]), f"{address}?removed={gone.pk}"]
 
 
 @pytest.mark.parametrize(("theme", "width"), chromium.LOOKS)

@@ -1,0 +1,1 @@
+"""Experiments that were run elsewhere: their summaries join the programme, their units never do."""
