@@ -14,6 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from analysis.models import (
+    BotDay,
     Enrolment,
     FoldedExperiment,
     UnitBefore,
@@ -121,6 +122,7 @@ def _forget_details(project: Project, unit: Unit) -> None:
     """Delete what is kept of the unit beside its totals: before its exposure, its values, steps and scores."""
     for table in (UnitBefore, UnitValue, UnitFunnel, UnitScore):
         table.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id).delete()
+    BotDay.objects.filter(project=project, unit_type=unit.type.value, unit=unit.id).delete()
 
 
 def _of_type(project: Project, unit: Unit) -> list[int]:

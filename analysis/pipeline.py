@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from analysis import data_quality, moment_sets, moments, self_check
+from analysis.bots.results import bots_check
 from analysis.chaining import Setting, chains
 from analysis.counted import data_up_to as data_up_to
 from analysis.counted import of_plan
@@ -134,6 +135,7 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
                 *readout.health.checks,
                 *self_check.check_of(metrics),
                 *data_quality.stray_checks(experiment, as_of),
+                *filter(None, [bots_check(experiment, {variant.key: variant.units for variant in readout.variants})]),
             ],
         ),
         verdict=readout.verdict,

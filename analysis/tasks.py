@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analysis import certifying, refreshing
 from analysis.bandits import moving
+from analysis.bots import flagging
 from analysis.designed import readers
 from analysis.models import FoldedExperiment
 from analysis.refreshing import HARD_LIMIT, SOFT_LIMIT, TRANSIENT
@@ -55,6 +56,12 @@ def drop_old_events() -> None:
     """Drop the days of the log that are past their retention and that nothing can need any more."""
     for partition in retention.drop_expired(timezone.now()):
         logger.info("dropped %s: %s events past their retention", partition.name, partition.rows)
+
+
+@shared_task(name="analysis.flag_bots", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
+def flag_bots() -> None:
+    """Count units' events on the days that are over; run twice, the second finds nothing new."""
+    flagging.flag(timezone.now())
 
 
 @shared_task(name="analysis.certify_metrics", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)

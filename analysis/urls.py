@@ -7,6 +7,7 @@ urlpatterns: list[URLResolver] = [
     path("", include("analysis.pages.urls")),
     path("", include("analysis.pages.evidence.urls")),
     path("", include("analysis.alerts.urls")),
+    path("", include("analysis.bots.urls")),
     path("", include("analysis.drifting.urls")),
     path("", include("analysis.mail.urls")),
     path("", include("analysis.notices.urls")),

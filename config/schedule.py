@@ -23,6 +23,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tell-people": every(60.0, "analysis.tell_people"),
     "watch-for-silence": every(600.0, "analysis.watch_for_silence"),
     "watch-volumes": every(900.0, "analysis.watch_volumes"),
+    "flag-bots": every(3600.0, "analysis.flag_bots"),
     "watch-drift": every(3600.0, "analysis.watch_drift"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

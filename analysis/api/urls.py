@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from analysis.api import (
     alerts,
+    bots,
     decisions,
     deliveries,
     digests,
@@ -40,6 +41,7 @@ OPERATIONS = [
     *drift.OPERATIONS,
     *digests.OPERATIONS,
     *quality.OPERATIONS,
+    *bots.OPERATIONS,
     *recipients.OPERATIONS,
     *webhooks.OPERATIONS,
     *deliveries.OPERATIONS,

@@ -2,6 +2,7 @@
 
 from analysis.models.alerts import Alert, AlertMute
 from analysis.models.bandits import BanditBatch
+from analysis.models.bots import BotDay, BotRule
 from analysis.models.certificates import MetricCertificate
 from analysis.models.details import MetricDetail
 from analysis.models.examples import ExampleScores, VersionComparison
@@ -32,6 +33,8 @@ __all__ = [
     "Alert",
     "AlertMute",
     "BanditBatch",
+    "BotDay",
+    "BotRule",
     "Digest",
     "EffectVector",
     "Enrolment",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from analysis.rollup import funnels, scores, sql, statements, terms, totals, values, watermark
+from analysis.rollup import bots, funnels, scores, sql, statements, terms, totals, values, watermark
 from analysis.rollup.watermark import Bounds
 from experiments.domain.units import UnitType
 from experiments.models import Experiment
@@ -108,6 +108,7 @@ def prepare() -> None:
     sql.run(terms.FILL_TERMS)
     sql.run(statements.FILL_OVERRIDES)
     sql.run(statements.FILL_EXPERIMENTS)
+    sql.run(bots.LEAVE_OUT)
 
 
 def scratch() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-Parameter = str | int | float | list[int] | list[bool] | list[float] | list[float | None]
+Parameter = str | int | float | list[int] | list[str] | list[bool] | list[float] | list[float | None]
 
 
 def run(statement: str, parameters: Mapping[str, Parameter] | None = None) -> None:

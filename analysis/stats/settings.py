@@ -62,6 +62,10 @@ class Settings:
     drift_alpha: float = 0.001
     """p-value below which chance does not explain an index; looked at daily for a month, as the split."""
 
+    check_alpha: float = 0.001
+    """p-value below which a share of units that should not depend on the variant is called uneven: looked at daily for
+    a month, as the split."""
+
     volume_z: float = 4.0
     """Standardised distance from which a volume is unusual. Real traffic has heavier tails than the normal law, and an
     hour must stay so for two in a row: measured in docs/notifications.md."""
