@@ -15,6 +15,7 @@ from analysis.models import RefreshRun, ResultSnapshot
 from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.counting import Line, lines
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
+from analysis.pages.precision import PrecisionBar, precision_bar
 from analysis.pages.refreshing import run_to_show
 from analysis.pages.spreadsheet import as_csv
 from analysis.pages.table import Table, table
@@ -36,6 +37,7 @@ class ResultsPage:
     results: Results
     table: Table
     strips: list[ChainStrip]
+    precision: PrecisionBar | None
     effect: EffectChart | None
     exposures: ExposuresChart | None
     triggered: TriggeredBlock | None
@@ -127,6 +129,7 @@ def _page(experiment: Experiment, snapshot: ResultSnapshot, metric: str, *, is_e
         results=results,
         table=table(results, address),
         strips=strips(results),
+        precision=precision_bar(experiment, results),
         effect=effect_chart(results, metric),
         exposures=exposures_chart(results),
         triggered=triggered_block(results),

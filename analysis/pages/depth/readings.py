@@ -117,7 +117,8 @@ def _every_look(
 
 
 def _verdict(clear: bool, alpha: float) -> str:
-    return "It leaves out no change." if clear else f"No change at all is among what the {level(alpha)} interval holds."
+    interval = f"The {level(alpha)} interval"
+    return f"{interval} excludes zero: a change is shown." if clear else f"{interval} includes no change at all."
 
 
 def _belief(writer: _Writer, numbers: ComparisonNumbers, prior: LearnedPrior | NotComputable) -> Iterator[Way]:
@@ -147,8 +148,8 @@ def _belief(writer: _Writer, numbers: ComparisonNumbers, prior: LearnedPrior | N
 def _believed(belief: Posterior) -> str:
     return (
         f"The chance that it is better is {chance(belief.better)}. If it is shipped and is worse after all, that "
-        f"costs {percent(belief.loss_if_shipped)} of the metric on average; if it is kept back and is better, "
-        f"{percent(belief.loss_if_kept)}."
+        f"costs {loss(belief.loss_if_shipped)} of the metric on average; if it is kept back and is better, "
+        f"{loss(belief.loss_if_kept)}."
     )
 
 
@@ -161,6 +162,11 @@ def prior_words(prior: LearnedPrior | NotComputable) -> str:
         f"Before the data, true changes were taken to lie within ±{reach} of nothing nineteen times out of twenty, "
         f"because {prior.reason}."
     )
+
+
+def loss(share: float) -> str:
+    """Write what is lost on average, never as nothing."""
+    return percent(share) if share >= 0.0001 else "less than 0.01%"
 
 
 def chance(share: float) -> str:

@@ -79,7 +79,9 @@ WHY = {
 
 
 def beside(results: Results, metric: MetricResult) -> list[Beside]:
-    """Return the comparison as reported and made otherwise; only one line where there is no other way."""
+    """Return the comparison as reported and made otherwise; nothing where there is no other way."""
+    if not any(one.beside for one in metric.comparisons):
+        return []
     names = {variant.key: variant.name for variant in results.variants}
     found = []
     for one in metric.comparisons:

@@ -70,5 +70,5 @@ def _sentences(results: Results, found: Sequence[Wearing], names: dict[str, str]
             said.append(f"{start}Nothing can be said yet: {one.reason}.")
         else:
             text = SAID[Trend(one.trend)].format(units=f"{unit}s", p=p_value(one.slope_p_value))
-            said.append(f"{start}{text} {units_of(one.units, unit).capitalize()} that entered by {day(one.until)}.")
+            said.append(f"{start}{text} Followed: {units_of(one.units, unit)} that entered by {day(one.until)}.")
     return said
