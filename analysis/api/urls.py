@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 from analysis.api import (
     alerts,
     bots,
+    beside,
     decisions,
     deliveries,
     digests,
@@ -32,6 +33,7 @@ from experiments.api.document import document
 
 OPERATIONS = [
     *experiments.OPERATIONS,
+    *beside.OPERATIONS,
     *metrics.OPERATIONS,
     *refreshes.OPERATIONS,
     *decisions.OPERATIONS,

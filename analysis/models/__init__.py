@@ -27,6 +27,7 @@ from analysis.models.rollup import (
 )
 from analysis.models.saved_view import SavedView
 from analysis.models.scores import UnitScore
+from analysis.models.sharing import Note, ShareLink
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "MetricCertificate",
     "MetricDetail",
     "MomentSet",
+    "Note",
     "Notice",
     "Occurrence",
     "OutboxMessage",
@@ -60,6 +62,7 @@ __all__ = [
     "RefreshRun",
     "ResultSnapshot",
     "SavedView",
+    "ShareLink",
     "StrayExposure",
     "UnitBefore",
     "UnitDay",

@@ -11,13 +11,12 @@ from django.views.decorators.http import require_GET
 
 from analysis.designed.pages import block_of, takes_file, template_of
 from analysis.drifting.reading import has_scores
-from analysis.models import RefreshRun, ResultSnapshot
+from analysis.models import Note, RefreshRun, ResultSnapshot
 from analysis.pages.chain import ChainStrip, strips
 from analysis.pages.counting import Line, lines
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
 from analysis.pages.precision import PrecisionBar, precision_bar
 from analysis.pages.refreshing import run_to_show
-from analysis.pages.spreadsheet import as_csv
 from analysis.pages.table import Table, table
 from analysis.pages.triggered import TriggeredBlock, triggered_block
 from analysis.refreshing import UNDER_WAY
@@ -27,6 +26,8 @@ from experiments.domain.access import Role
 from experiments.domain.lifecycle import Status, day_of
 from experiments.models import Experiment
 from experiments.pages.formats import percent
+
+MOST_NOTES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,9 @@ def latest_results(request: SignedInRequest, project_slug: str, key: str) -> Htt
 def render_latest(request: SignedInRequest, experiment: Experiment, role: Role, give_error: str = "") -> HttpResponse:
     """Return the page of the newest snapshot; ``give_error`` says why a file given on it was refused."""
     snapshot = ResultSnapshot.objects.filter(experiment=experiment).first()
-    page = None if snapshot is None else _page(experiment, snapshot, request.GET.get("metric", ""), is_exact=False)
+    page = (
+        None if snapshot is None else results_page(experiment, snapshot, request.GET.get("metric", ""), is_exact=False)
+    )
     return _render(request, experiment, role, page, run_to_show(experiment, snapshot), give_error)
 
 
@@ -97,32 +100,21 @@ def exact_snapshot(request: SignedInRequest, project_slug: str, key: str, snapsh
     snapshot = ResultSnapshot.objects.filter(experiment=experiment, pk=snapshot_id).first()
     if snapshot is None:
         raise Http404(f"Experiment {key!r} has no result {snapshot_id}.")
-    page = _page(experiment, snapshot, request.GET.get("metric", ""), is_exact=True)
+    page = results_page(experiment, snapshot, request.GET.get("metric", ""), is_exact=True)
     return _render(request, experiment, role, page, None)
 
 
-@login_required
-@require_GET
-def results_csv(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
-    """Return the newest snapshot's table, one row a metric and treatment; ``?snapshot=`` names an older one."""
-    experiment, _ = get_experiment(request.user, project_slug, key)
-    snapshots = ResultSnapshot.objects.filter(experiment=experiment)
-    if wanted := request.GET.get("snapshot"):
-        snapshots = snapshots.filter(pk=int(wanted)) if wanted.isdecimal() else snapshots.none()
-    snapshot = snapshots.first()
-    if snapshot is None:
-        raise Http404(f"Experiment {key!r} has no such result yet.")
-    response = HttpResponse(as_csv(from_payload(snapshot.payload)), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{experiment.key}-{snapshot.pk}.csv"'
-    return response
-
-
-def _page(experiment: Experiment, snapshot: ResultSnapshot, metric: str, *, is_exact: bool) -> ResultsPage:
+def results_page(
+    experiment: Experiment, snapshot: ResultSnapshot, metric: str, *, is_exact: bool, is_shared: bool = False
+) -> ResultsPage:
+    """Return one snapshot as the page shows it; one that ``is_shared`` without an account leads nowhere else."""
     results = from_payload(snapshot.payload)
     query = f"?snapshot={snapshot.pk}" if is_exact else ""
 
     def address(key: str) -> str:
-        return reverse("metric_in_depth", args=[experiment.project.slug, experiment.key, key]) + query
+        return (
+            "" if is_shared else reverse("metric_in_depth", args=[experiment.project.slug, experiment.key, key]) + query
+        )
 
     return ResultsPage(
         snapshot=snapshot,
@@ -158,5 +150,6 @@ def _render(
         "takes_file": takes_file(experiment),
         "give_error": give_error,
         "watches_drift": page is not None and (bool(page.models) or has_scores(experiment)),
+        "notes": list(Note.objects.filter(experiment=experiment).select_related("author")[:MOST_NOTES]),
     }
     return render(request, template_of(experiment), context, status=400 if give_error else 200)

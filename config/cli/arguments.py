@@ -3,6 +3,7 @@
 import argparse
 
 from config.cli import (
+    beside,
     completion,
     evidence,
     experiments,
@@ -20,7 +21,8 @@ from config.cli import (
 from config.cli.declaring import OneLineParser, common
 
 TOPICS = (
-    experiments, flags, steps, reading, watching, metrics, models, evidence, programme, watchfulness, people, raw,
+    experiments, flags, steps, reading, watching, beside, metrics, models, evidence, programme, watchfulness, people,
+    raw,
 )  # fmt: skip
 
 

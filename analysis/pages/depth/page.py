@@ -11,11 +11,11 @@ from django.views.decorators.http import require_GET
 from analysis import priors
 from analysis.details import keeping
 from analysis.details.schema import Detail
-from analysis.models import ResultSnapshot
 from analysis.pages.depth.readings import Way, readings
 from analysis.pages.depth.spread import SpreadChart, spread_chart
 from analysis.pages.depth.ways import Beside, Raw, beside, raw_sums
 from analysis.pages.depth.wearing import WearingChart, wearing_chart
+from analysis.pages.downloads import chosen_snapshot
 from analysis.pages.over_time import EffectChart, effect_chart
 from analysis.pages.table import Row, table
 from analysis.results.schema import MetricResult, Results, from_payload
@@ -76,23 +76,6 @@ def metric_in_depth(request: SignedInRequest, project_slug: str, key: str, metri
         "may_edit": may(role, Role.EDITOR),
     }
     return render(request, "results/depth/page.html", context)
-
-
-def chosen_snapshot(experiment: Experiment, wanted: str) -> ResultSnapshot:
-    """Return the snapshot with this number, or the newest for none.
-
-    Raises
-    ------
-    Http404
-        When there is no such result.
-    """
-    snapshots = ResultSnapshot.objects.filter(experiment=experiment)
-    if wanted:
-        snapshots = snapshots.filter(pk=int(wanted)) if wanted.isdecimal() else snapshots.none()
-    snapshot = snapshots.first()
-    if snapshot is None:
-        raise Http404(f"Experiment {experiment.key!r} has no such result yet.")
-    return snapshot
 
 
 def depth_page(experiment: Experiment, results: Results, metric_key: str) -> DepthPage:

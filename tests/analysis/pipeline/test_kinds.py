@@ -9,6 +9,7 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis import pipeline
+from analysis.exports.notebook import notebook
 from analysis.models import UnitBefore
 from analysis.results.latest import results_of
 from analysis.rollup.check import check
@@ -17,6 +18,7 @@ from experiments.domain.metrics import MetricKind as K
 from experiments.domain.metrics import MetricRole
 from experiments.models import ExperimentMetric
 from tests import builders
+from tests.analysis.exports.test_files import run
 from tests.builders import T0
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -89,7 +91,12 @@ def made_of(events):
         for hour, name, props in happened:
             builders.log(home, name, unit, at=T0 + hour * HOUR, **props)
     builders.log(home, "Search", "nobody", at=T0 + HORIZON * HOUR)
-    return {metric.key: metric for metric in results_of(pipeline.refresh(made)).metrics}
+    whole = results_of(pipeline.refresh(made))
+    WHOLE.append(whole)
+    return {metric.key: metric for metric in whole.metrics}
+
+
+WHOLE = []
 
 
 HORIZON = 80
@@ -270,3 +277,9 @@ def test_adjusted__an_exposure_that_moves_and_a_late_event_from_before__move_the
     pipeline.fold()
     assert UnitBefore.objects.get().numerator == 3
     assert check([made]).differences == []
+
+
+def test_notebook__of_every_kind__computes_what_was_reported_adjusted_ones_included(results):
+    said = run(notebook(WHOLE[0], 1))
+    assert f"{len(METRICS)} comparisons computed again; all agree with what was reported." in said
+    assert sum(one.comparisons[0].variance_reduction is not None for one in results.values()) > 5

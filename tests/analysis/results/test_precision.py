@@ -63,8 +63,8 @@ def test_precision__that_cannot_be_believed_or_has_no_bounds__is_not_said():
         (7, None, False, "Clicks is known to ±2.0%; ±1.4% is planned, in about 7 days."),
         (13, None, False, "Clicks is known to ±2.0%; ±1.9% is planned, in about 1 day."),
         (14, None, False, "Clicks is known to ±2.0%; the planned ±2.0% is reached."),
-        (7, 10, False, "Clicks is known to ±2.0%; ±0.07% is planned, and today’s traffic does not bring it within half a"
-         " year."),
+        (7, 10, False, "Clicks is known to ±2.0%; ±0.07% is planned, and today’s traffic does not bring it "
+         "within half a year."),
         (7, 100, True, "Clicks is known to ±2.0%; ±0.70% was planned."),
         (7, 1000, True, "Clicks is known to ±2.0%; as precise as planned."),
     ],

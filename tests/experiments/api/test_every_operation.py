@@ -12,6 +12,7 @@ from analysis.results.schema import to_payload
 from experiments.api.operations import ROOT
 from experiments.models import Experiment, Membership, Project
 from tests import builders
+from tests.analysis.pages.test_depth import keep
 from tests.analysis.programme import samples
 from tests.experiments.api.asking import DOCUMENT
 from tests.experiments.api.conftest import draft, flag
@@ -178,8 +179,22 @@ def results(api):
     shape = to_payload(builders.results(second))
     ResultSnapshot.objects.create(experiment=second, as_of=builders.T0, engine_version="1", payload=shape)
     assert api.ok("GET", "/experiments/second/results")["verdict"] == shape["verdict"]
+    beside_results(api, second)
     run = api.ok("POST", "/experiments/second/refresh")
     assert api.ok("GET", f"/experiments/second/refresh/{run['id']}")["state"] == "queued"
+
+
+def beside_results(api, second):
+    made = api.ok("POST", "/experiments/second/shares", {"purpose": "The board", "newest": False})
+    assert "/shared/" in made["address"]
+    assert api.ok("GET", "/experiments/second/shares")["shares"] == [{**made, "address": None}]
+    assert not api.ok("DELETE", f"/experiments/second/shares/{made['id']}")["is_open"]
+    note = api.ok("POST", "/experiments/second/notes", {"text": "An outage on Tuesday."})
+    api.ok("PUT", f"/experiments/second/notes/{note['id']}", {"text": "An outage on Wednesday."})
+    assert api.ok("GET", "/experiments/second/notes")["notes"][0]["text"] == "An outage on Wednesday."
+    api.ok("DELETE", f"/experiments/second/notes/{note['id']}")
+    keep(second, second.plan.first().metric.key)
+    assert api.ok("GET", f"/experiments/second/results/metrics/{second.plan.first().metric.key}")["spread"]["bins"]
 
 
 def decisions(api):
