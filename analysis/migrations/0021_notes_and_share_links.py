@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0019_metric_details'),
+        ('analysis', '0020_past_experiments'),
         ('experiments', '0014_wizard'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
