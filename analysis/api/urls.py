@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET
 
 from analysis.api import (
     alerts,
-    bots,
     beside,
+    bots,
     decisions,
     deliveries,
     digests,

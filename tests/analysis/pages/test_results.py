@@ -185,7 +185,7 @@ def test_results__more_history__costs_no_more_queries(
 ):
     for _ in range(snapshots):
         builders.snapshot(ranker)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         page(client_of_alice)
 
 

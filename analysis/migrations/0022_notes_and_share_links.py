@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0020_past_experiments'),
+        ('analysis', '0021_bots'),
         ('experiments', '0014_wizard'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
