@@ -63,6 +63,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "experiments.pages.kept.KeepTypedMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "experiments.pages.once.ActOnceMiddleware",
+    "experiments.pages.opened.OlderTabMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -81,7 +83,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "experiments.pages.context.navigation",
             ],
-            "builtins": ["experiments.pages.formats", "experiments.pages.terms", "analysis.overview.tags"],
+            "builtins": [
+                "experiments.pages.formats",
+                "experiments.pages.terms",
+                "experiments.pages.opened",
+                "analysis.overview.tags",
+            ],
         },
     },
 ]

@@ -17,6 +17,7 @@ from experiments.domain.access import Role
 from experiments.filing import tags_of
 from experiments.forms.errors import summary
 from experiments.models import Experiment, Project, User
+from experiments.pages.kept import typed
 
 MOST_LISTED = 200
 
@@ -69,9 +70,8 @@ class PortfolioForm(forms.Form):
 def portfolio_new(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Make a portfolio."""
     project, _ = get_project(request.user, project_slug, Role.ANALYST)
-    posted = request.POST if request.method == "POST" else None
-    form = PortfolioForm(posted, project=project, initial={"kind": Portfolio.Kind.CHOSEN.value})
-    if form.is_bound and form.is_valid():
+    form = PortfolioForm(typed(request), project=project, initial={"kind": Portfolio.Kind.CHOSEN.value})
+    if request.method == "POST" and form.is_valid():
         try:
             made = portfolios.make(project, form.wanted(), request.user)
         except PortfolioError as error:
@@ -93,9 +93,8 @@ def portfolio_edit(request: SignedInRequest, project_slug: str, portfolio_id: in
         "tag": portfolio.tag,
         "experiments": list(portfolio.experiments.values_list("key", flat=True)),
     }
-    posted = request.POST if request.method == "POST" else None
-    form = PortfolioForm(posted, project=portfolio.project, kept=portfolio, initial=start)
-    if form.is_bound and form.is_valid():
+    form = PortfolioForm(typed(request), project=portfolio.project, kept=portfolio, initial=start)
+    if request.method == "POST" and form.is_valid():
         try:
             changed = portfolios.change(portfolio, form.wanted(), request.user)
         except PortfolioError as error:
@@ -136,7 +135,8 @@ def _shown(
         "settings_page": "notifications",
         "notices_page": "digests",
         "portfolio": portfolio,
+        "subject": portfolios.subject_of(portfolio) if portfolio else "",
         "form": form,
         "errors": summary([form]) if form.is_bound else [],
     }
-    return render(request, "digests/portfolio.html", context, status=400 if form.is_bound else 200)
+    return render(request, "digests/portfolio.html", context, status=400 if request.method == "POST" else 200)

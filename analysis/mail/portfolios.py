@@ -59,7 +59,7 @@ def make(project: Project, wanted: Wanted, user: User | None) -> Portfolio:
         project=project, name=wanted.name, kind=wanted.kind, owner=wanted.owner, tag=wanted.tag, created_by=user
     )
     made.experiments.set(wanted.experiments)
-    audit.record(project, user, "portfolio.make", _subject(made), after=facts(made))
+    audit.record(project, user, "portfolio.make", subject_of(made), after=facts(made))
     return made
 
 
@@ -79,7 +79,7 @@ def change(portfolio: Portfolio, wanted: Wanted, user: User | None) -> bool:
     portfolio.experiments.set(wanted.experiments)
     after = facts(portfolio)
     if before != after:
-        audit.record(portfolio.project, user, "portfolio.change", _subject(portfolio), before=before, after=after)
+        audit.record(portfolio.project, user, "portfolio.change", subject_of(portfolio), before=before, after=after)
     return before != after
 
 
@@ -89,7 +89,7 @@ def remove(portfolio: Portfolio, user: User | None) -> bool:
     before = facts(portfolio)
     gone, _ = Portfolio.objects.filter(pk=portfolio.pk).delete()
     if gone:
-        audit.record(portfolio.project, user, "portfolio.remove", _subject(portfolio), before=before)
+        audit.record(portfolio.project, user, "portfolio.remove", subject_of(portfolio), before=before)
     return bool(gone)
 
 
@@ -123,5 +123,6 @@ def _refuse(project: Project, wanted: Wanted, known: Portfolio | None = None) ->
         raise PortfolioError("No tag is given; give one that experiments have.")
 
 
-def _subject(portfolio: Portfolio) -> str:
+def subject_of(portfolio: Portfolio) -> str:
+    """Return the name under which the audit keeps a portfolio."""
     return f"portfolio:{portfolio.name}"[:120]

@@ -16,6 +16,7 @@ from experiments.domain.lifecycle import Status
 from experiments.forms.business import BusinessForm
 from experiments.forms.errors import summary
 from experiments.models import ExperimentMetric
+from experiments.pages.kept import typed
 
 
 @login_required
@@ -24,11 +25,11 @@ def business_terms(request: SignedInRequest, project_slug: str, key: str) -> Htt
     """Show the form, or save it, ask for a fresh result and go back to it."""
     experiment, _ = get_experiment(request.user, project_slug, key, Role.EDITOR)
     plan = list(experiment.plan.select_related("metric", "experiment"))
-    posted = request.POST if request.method == "POST" else None
+    posted = typed(request)
     guesses = {use.metric.key: guess(use) for use in plan}
     form = BusinessForm(posted, experiment=experiment, plan=plan, guesses=guesses)
     started = experiment.status != Status.DRAFT
-    if posted is not None and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         if business.state(experiment, request.user, form.stands_for(), form.terms()):
             messages.success(request, "Saved. The result is being read anew." if started else "Saved.")
             if started:
@@ -41,7 +42,7 @@ def business_terms(request: SignedInRequest, project_slug: str, key: str) -> Htt
         "started": started,
         "errors": summary([form]) if form.is_bound else [],
     }
-    return render(request, "results/business.html", context, status=400 if form.is_bound else 200)
+    return render(request, "results/business.html", context, status=400 if request.method == "POST" else 200)
 
 
 def guess(use: ExperimentMetric) -> str:

@@ -17,6 +17,7 @@ from experiments.domain.access import Role
 from experiments.domain.definition_words import differences, sentence
 from experiments.forms.errors import summary
 from experiments.models import Experiment, ExperimentMetric, MetricVersion
+from experiments.pages.kept import typed
 from experiments.refusals import RefusedError
 
 
@@ -66,8 +67,8 @@ def version_choice(request: SignedInRequest, project_slug: str, key: str, metric
     experiment, _ = get_experiment(user, project_slug, key, Role.EDITOR)
     use = _use(experiment, metric_key)
     versions = list(use.metric.versions.all())
-    form = VersionForm(request.POST if request.method == "POST" else None, use=use, versions=versions)
-    if form.is_bound and form.is_valid():
+    form = VersionForm(typed(request), use=use, versions=versions)
+    if request.method == "POST" and form.is_valid():
         version = next(one for one in versions if one.number == form.cleaned_data["number"])
         try:
             if choose_version(use, user, version, form.cleaned_data["why"]):
@@ -89,7 +90,7 @@ def version_choice(request: SignedInRequest, project_slug: str, key: str, metric
         "why_not": why_not(experiment),
         "changes": differences(use.counted.definition(), use.metric.definition()),
     }
-    return render(request, "metrics/version.html", context, status=400 if form.is_bound else 200)
+    return render(request, "metrics/version.html", context, status=400 if request.method == "POST" else 200)
 
 
 def _use(experiment: Experiment, metric_key: str) -> ExperimentMetric:

@@ -21,6 +21,7 @@ from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Experiment, Project
 from experiments.pages import once
+from experiments.pages.kept import typed
 
 _NEW_SECRET = "new_webhook_secret"  # noqa: S105  (a key of the session)
 MOST_EXPERIMENTS = 200
@@ -60,9 +61,8 @@ def webhook_edit(request: SignedInRequest, project_slug: str, webhook_id: int) -
         "experiment": hook.experiment.key if hook.experiment else "",
         "is_personal": hook.is_personal,
     }
-    posted = request.POST if request.method == "POST" else None
-    form = WebhookForm(posted, experiments=_choosable(hook.project), kept=True, initial=start)
-    if form.is_bound and form.is_valid():
+    form = WebhookForm(typed(request), experiments=_choosable(hook.project), kept=True, initial=start)
+    if request.method == "POST" and form.is_valid():
         try:
             changed = keeping.change(hook, form.wanted(), request.user)
         except WebhookError as error:
@@ -72,7 +72,7 @@ def webhook_edit(request: SignedInRequest, project_slug: str, webhook_id: int) -
             return redirect("webhook_list", project_slug)
     errors = summary([form]) if form.is_bound else []
     context = {**_frame(hook.project), "webhook": hook, "form": form, "errors": errors}
-    return render(request, "webhooks/edit.html", context, status=400 if form.is_bound else 200)
+    return render(request, "webhooks/edit.html", context, status=400 if request.method == "POST" else 200)
 
 
 @login_required

@@ -64,6 +64,11 @@ class BusinessForm(forms.Form):
             )
 
     @property
+    def audited(self) -> str:
+        """Return what a change of it is called in the audit."""
+        return ",".join([*(use.metric.key for use in self.plan), "monthly cost", "monthly units", "value of one"])
+
+    @property
     def metric_fields(self) -> list[forms.BoundField]:
         """Return the choices, one a metric."""
         return [self[f"{PREFIX}{use.metric.key}"] for use in self.plan]

@@ -91,7 +91,7 @@ class FlagForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     description = forms.CharField(max_length=300, required=False)
-    revision = forms.IntegerField(widget=forms.HiddenInput)
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, posted: Any = None, *, flag: Flag) -> None:
         value_type = ValueType(flag.value_type)
@@ -129,7 +129,7 @@ class RuleForm(forms.Form):
     environments = environments_field(help_text="None checked means all of them.")
     starts_at = MomentField(label="From (UTC)")
     ends_at = MomentField(label="Until (UTC)")
-    revision = forms.IntegerField(widget=forms.HiddenInput)
+    revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self,

@@ -46,7 +46,9 @@ def audience(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
     form = audience_form(experiment, posted)
     changes: list[Entry] = []
     if request.method == "POST" and form.is_valid():
-        changes = meanwhile.since(experiment, form.rest.cleaned_data["seen"], AUDIENCE_FIELDS)
+        changes = meanwhile.since(
+            experiment.project, f"experiment:{experiment.key}", form.rest.cleaned_data["seen"], AUDIENCE_FIELDS
+        )
         if changes and not is_as_wanted(experiment, form):
             form.refuse(meanwhile.WORDS)
         elif _changed(experiment, request.user, form):
@@ -56,7 +58,7 @@ def audience(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
         "project": project,
         "experiment": experiment,
         "form": form,
-        "seen": meanwhile.mark(experiment),
+        "seen": meanwhile.mark(experiment.project, f"experiment:{experiment.key}"),
         "changes": changes,
         "bars": own_bars(experiment),
         "is_draft": experiment.status == Status.DRAFT,

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from experiments.pages import kept
+from experiments.pages import kept, opened
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
@@ -10,4 +10,8 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     if not request.user.is_authenticated:
         return {}
     memberships = request.user.memberships.select_related("project").order_by("project__name")
-    return {"my_memberships": list(memberships), "left_over": kept.left_over(request)}
+    return {
+        "my_memberships": list(memberships),
+        "left_over": kept.left_over(request),
+        "changed_meanwhile": opened.changes(request),
+    }

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
@@ -19,7 +20,9 @@ FIELD = "kept"
 MOST_CHARACTERS = 300_000
 """What a form may hold to be kept: more than any of ours, and little enough for a session's row."""
 _SESSION_KEY = "kept_form"
-_NOT_KEPT = {"csrfmiddlewaretoken", "once"}
+_NOT_KEPT = {"csrfmiddlewaretoken", "once", "password"}
+_MARKS = {"opened", "seen", "mark", "revision"}
+"""What a form was opened on: the page says what was changed since, and its form begins anew from there."""
 SIGNED_OUT = "You were signed out in between. What you typed is in the form again; it is not saved yet."
 SIGNED_IN_ANEW = "You have signed in anew in another tab. What you typed is in the form again; it is not saved yet."
 
@@ -61,7 +64,13 @@ def typed(request: HttpRequest, action: str = "") -> QueryDict | None:
     if found is None or found[0] != (action or request.path):
         return None
     del request.session[_SESSION_KEY]
-    return found[1]
+    return _without_marks(request, found[1])
+
+
+def is_form(request: HttpRequest) -> bool:
+    """Say whether a signed-in visitor sent a form; what comes with an API key has no cookie and is left alone."""
+    has_cookie = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return request.method == "POST" and has_cookie and request.user.is_authenticated
 
 
 def left_over(request: HttpRequest) -> list[tuple[str, str]]:
@@ -71,15 +80,35 @@ def left_over(request: HttpRequest) -> list[tuple[str, str]]:
     if found is None or request.method != "GET" or json.loads(raw)["page"].partition("?")[0] != request.path:
         return []
     del request.session[_SESSION_KEY]
-    return [(name, str(value)) for name, values in found[1].lists() for value in values if value]
+    fields = _without_marks(request, found[1])
+    return [(name, str(value)) for name, values in fields.lists() for value in values if value]
+
+
+def shown(request: HttpRequest) -> dict[str, str]:
+    """Return what the form that the page shows again was opened on."""
+    found: dict[str, str] = request.__dict__.get("marks_of_kept", {})
+    return found
+
+
+def _without_marks(request: HttpRequest, fields: QueryDict) -> QueryDict:
+    marks = {name: str(fields[name]) for name in _MARKS if name in fields}
+    request.__dict__["marks_of_kept"] = marks
+    for name in marks:
+        del fields[name]
+    return fields
+
+
+def sent_back(request: HttpRequest, note: str) -> HttpResponse:
+    """Lead back to the form's page, which shows what was typed."""
+    remember(request, _written(request), note)
+    return redirect(_page_of(request))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Bring a form back filled in where its token is of an earlier session of the same browser; refuse all else."""
     own = f"{request.scheme}://{request.get_host()}"
-    if request.headers.get("Origin") == own and request.user.is_authenticated and (kept := _written(request)):
-        remember(request, kept, SIGNED_IN_ANEW)
-        return redirect(_page_of(request))
+    if request.headers.get("Origin") == own and request.user.is_authenticated and _written(request):
+        return sent_back(request, SIGNED_IN_ANEW)
     return plain_refusal(request, reason, template_name="403_csrf.html")
 
 

@@ -4,28 +4,28 @@ from collections.abc import Collection
 
 from django.db.models import QuerySet
 
-from experiments.models import AuditEntry, Experiment
+from experiments.models import AuditEntry, Project
 from experiments.pages.history import Entry, entry
 
 WORDS = "This was changed meanwhile by somebody else, or in another tab. What you typed is still here; saving keeps it."
 
 
-def mark(experiment: Experiment) -> int:
+def mark(project: Project, subject: str) -> int:
     """Return what a form remembers of the moment at which it was opened: the newest change by then."""
-    newest = _changes(experiment).order_by("-pk").values_list("pk", flat=True).first()
+    newest = _changes(project, subject).order_by("-pk").values_list("pk", flat=True).first()
     return newest or 0
 
 
-def since(experiment: Experiment, seen: str, fields: Collection[str]) -> list[Entry]:
-    """Return the changes after the mark ``seen`` that touch one of ``fields``; a form without a mark has seen all."""
+def since(project: Project, subject: str, seen: str, fields: Collection[str] = ()) -> list[Entry]:
+    """Return the changes after the mark ``seen`` that touch one of ``fields``, or any; without a mark all are seen."""
     if not seen.isdecimal():
         return []
-    newer = _changes(experiment).filter(pk__gt=int(seen[:18])).select_related("user").order_by("pk")
-    return [entry(row) for row in newer if _touches(row, fields)]
+    newer = _changes(project, subject).filter(pk__gt=int(seen[:18])).select_related("user").order_by("pk")
+    return [entry(row) for row in newer if not fields or _touches(row, fields)]
 
 
-def _changes(experiment: Experiment) -> "QuerySet[AuditEntry]":
-    return AuditEntry.objects.filter(project=experiment.project_id, subject=f"experiment:{experiment.key}")
+def _changes(project: Project, subject: str) -> "QuerySet[AuditEntry]":
+    return AuditEntry.objects.filter(project=project, subject=subject)
 
 
 def _touches(row: AuditEntry, fields: Collection[str]) -> bool:

@@ -114,6 +114,7 @@ def _form(
         "project": project,
         "form": form,
         "version": version,
+        "subject": f"model:{version}",
         "names": sorted({name for name, _ in known}),
         "versions": [one for name, one in known if version is None or name == version.name],
         "suggested": SUGGESTED,

@@ -103,7 +103,9 @@ def set_up(request: SignedInRequest, project_slug: str, key: str, step: str) -> 
     form = STEPS[name].form(experiment, typed(request))
     changes = []
     if request.method == "POST" and form.is_valid():
-        changes = meanwhile.since(experiment, request.POST.get("mark", ""), STEPS[name].fields)
+        changes = meanwhile.since(
+            experiment.project, f"experiment:{experiment.key}", request.POST.get("mark", ""), STEPS[name].fields
+        )
         if changes and not STEPS[name].is_saved(experiment, form):
             form.refuse_in_words(meanwhile.WORDS)
         elif (saved := _saved(request, experiment, name, form)) is not None:
@@ -150,7 +152,7 @@ def _page(
         "bar": bar(plan_of(experiment), metrics, audience_words(experiment), name),
         "next": following(name),
         "changes": changes,
-        "mark": meanwhile.mark(experiment),
+        "mark": meanwhile.mark(experiment.project, f"experiment:{experiment.key}"),
         "has_metrics": bool(metrics),
         **_extras(experiment, name, form),
     }

@@ -12,6 +12,7 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.forms.designs.base import DesignForm
 from experiments.models import Experiment, Project
 from experiments.pages.designs.kinds import BY_SLUG, KINDS, Kind
+from experiments.pages.kept import typed
 from experiments.setup import PlanError, Problem, create_experiment, plan_of, revise_experiment
 
 CHANGED_MEANWHILE = (
@@ -28,7 +29,7 @@ def new(request: SignedInRequest, project_slug: str, kind: str) -> HttpResponse:
     if kind not in BY_SLUG:
         raise Http404(f"There is no kind of experiment {kind!r}.")
     found = KINDS[BY_SLUG[kind]]
-    form = found.form(project, request.POST if request.method == "POST" else None)
+    form = found.form(project, typed(request))
     if request.method == "POST" and form.is_valid() and form.plan is not None:
         try:
             experiment = create_experiment(project, request.user, form.plan)
@@ -42,9 +43,9 @@ def new(request: SignedInRequest, project_slug: str, kind: str) -> HttpResponse:
 def change(request: SignedInRequest, experiment: Experiment) -> HttpResponse:
     """Show a draft of a designed kind in its form, or replace it; the caller has checked role and status."""
     found = KINDS[ExperimentKind(experiment.kind)]
-    posted = request.POST if request.method == "POST" else None
+    posted = typed(request)
     form = found.form(experiment.project, posted, None if posted else plan_of(experiment))
-    if posted is not None and form.is_valid() and form.plan is not None:
+    if request.method == "POST" and posted is not None and form.is_valid() and form.plan is not None:
         if posted.get("revision", "") not in ("", str(experiment.revision)) and plan_of(experiment) != form.plan:
             form.refuse(PlanError([Problem("main", CHANGED_MEANWHILE)]))
             return _page(request, experiment.project, found, form, experiment)

@@ -61,14 +61,14 @@ def test_audience__everything_at_once__is_kept_and_shown(client_of_alice, draft)
 
 
 def test_audience__sent_twice__is_recorded_once(client_of_alice, draft):
-    sent = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft)))
+    sent = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft.project, f"experiment:{draft.key}")))
     for _ in range(2):
         assert client_of_alice.post(AT, sent).status_code == 302
     assert AuditEntry.objects.filter(action="experiment.audience").count() == 1
 
 
 def test_audience__a_tab_older_than_another_change__is_refused(client_of_alice, draft):
-    stale = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft)))
+    stale = form(("and", "plan", "is", "pro"), seen=str(meanwhile.mark(draft.project, f"experiment:{draft.key}")))
     client_of_alice.post(AT, form(("and", "plan", "is", "free")))
     response = client_of_alice.post(AT, stale)
     assert response.status_code == 400
