@@ -6,7 +6,7 @@ import msgspec
 
 from analysis.models import StrayExposure
 from analysis.results.schema import Check, Comparison, MetricResult
-from analysis.rollup import sql, statements
+from analysis.rollup import sql, units
 from experiments.domain.units import UnitType
 from experiments.models import Experiment
 from experiments.models.metric import Defined
@@ -43,7 +43,7 @@ def stray_checks(experiment: Experiment, as_of: datetime) -> list[Check]:
 
 def overridden_units(experiment: Experiment) -> int:
     """Return how many units with an override were exposed to the experiment, and are left out of it for that."""
-    unit, indexed = statements.unit_of(experiment.unit_type), statements.indexed(experiment.unit_type)
+    unit, indexed = units.unit_of(experiment.unit_type), units.indexed(experiment.unit_type)
     return sql.number(OVERRIDDEN.format(unit=unit, indexed=indexed), {"experiment": experiment.pk})
 
 

@@ -1,5 +1,7 @@
 """Erase one unit: its events, what was folded from them, and everything else that holds its id.
 
+A user's events are also those of the ids that are linked to it, as those of its devices from before the sign-in.
+
 Snapshots of results and moments are sums over many units and hold no ids, so they stay. What is folded follows from
 the log: an experiment that loses rows which other units share with the erased one is rebuilt by the next fold.
 """
@@ -10,9 +12,10 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from analysis import people
 from analysis.models import (
     BotDay,
     Enrolment,
@@ -40,9 +43,13 @@ ERASED = "erased"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What there is of a unit, or was until now. ``rebuilt``: keys of the experiments that the next fold rebuilds."""
+    """What there is of a unit, or was until now. ``rebuilt``: keys of the experiments that the next fold rebuilds.
+
+    ``linked`` are the other ids that count for a user.
+    """
 
     unit: Unit
+    linked: frozenset[str]
     named: Named
     mentions: Mentions
     enrolments: int
@@ -86,10 +93,11 @@ def erase(project: Project, unit: Unit) -> Erasure:
         found = _found(project, unit, refusals)
         if found.is_empty:
             return found
-        events.forget(project, unit)
-        _totals(project, unit).delete()
-        _forget_details(project, unit)
-        _enrolments(project, unit).delete()
+        events.forget(project, unit, found.linked)
+        people.forget(project, {unit.id, *found.linked})
+        for table in (UnitDay, UnitBefore, UnitValue, UnitFunnel, UnitScore, Enrolment):
+            _rows(table, project, unit, found.linked).delete()
+        BotDay.objects.filter(project=project, unit_type=unit.type.value, unit__in={unit.id, *found.linked}).delete()
         experiments.forget(project, unit)
         _mark(project, found.rebuilt)
         audit.record(project, None, "unit.erase", f"unit:{unit.digest}", after=_recorded(found))
@@ -98,43 +106,37 @@ def erase(project: Project, unit: Unit) -> Erasure:
 
 
 def _found(project: Project, unit: Unit, refusals: int) -> Erasure:
-    named = events.named(project, unit)
+    linked = frozenset(people.leading_to(project, unit.id) - {unit.id} if unit.type is UnitType.USER else ())
+    named = events.named(project, unit, linked)
     return Erasure(
         unit=unit,
+        linked=linked,
         named=named,
         mentions=experiments.mentions(project, unit),
-        enrolments=_enrolments(project, unit).count(),
-        totals=_totals(project, unit).count(),
+        enrolments=_rows(Enrolment, project, unit, linked).count(),
+        totals=_rows(UnitDay, project, unit, linked).count(),
         refusals=refusals,
-        rebuilt=_touched(project, unit, named),
+        rebuilt=_touched(project, unit, linked, named),
     )
 
 
-def _enrolments(project: Project, unit: Unit) -> QuerySet[Enrolment]:
-    return Enrolment.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id)
+def _rows(table: type[Model], project: Project, unit: Unit, linked: frozenset[str]) -> QuerySet[Model]:
+    """Return what is folded of the unit: in experiments over such units, or that fall back to them."""
+    kind = unit.type.value
+    over = Experiment.objects.filter(Q(unit_type=kind) | Q(fallback_unit_type=kind), project=project)
+    chosen = list(over.values_list("pk", flat=True))
+    return table._default_manager.filter(experiment__in=chosen, unit__in={unit.id, *linked})
 
 
-def _totals(project: Project, unit: Unit) -> QuerySet[UnitDay]:
-    return UnitDay.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id)
-
-
-def _forget_details(project: Project, unit: Unit) -> None:
-    """Delete what is kept of the unit beside its totals: before its exposure, its values, steps and scores."""
-    for table in (UnitBefore, UnitValue, UnitFunnel, UnitScore):
-        table.objects.filter(experiment__in=_of_type(project, unit), unit=unit.id).delete()
-    BotDay.objects.filter(project=project, unit_type=unit.type.value, unit=unit.id).delete()
-
-
-def _of_type(project: Project, unit: Unit) -> list[int]:
-    return list(Experiment.objects.filter(project=project, unit_type=unit.type.value).values_list("pk", flat=True))
-
-
-def _touched(project: Project, unit: Unit, named: Named) -> tuple[str, ...]:
+def _touched(project: Project, unit: Unit, linked: frozenset[str], named: Named) -> tuple[str, ...]:
     """Return the keys of the folded experiments that the unit, or another unit named beside it, takes part in.
 
     Those whose days of the log are dropped stay as they are, without the unit: nothing could rebuild them.
     """
-    units = {**named.others, unit.type: {unit.id, *named.others.get(unit.type, ())}}
+    units = {kind: set(ids) for kind, ids in named.others.items()}
+    units.setdefault(unit.type, set()).update({unit.id, *linked})
+    if unit.type in (UnitType.USER, UnitType.DEVICE):
+        units.setdefault(UnitType.USER, set()).update({unit.id, people.person_of(project, unit.id), *linked})
     started = Experiment.objects.filter(project=project, folded__isnull=False)
     horizon = Watermark.objects.filter(name=HORIZON, data_up_to__isnull=False).first()
     if horizon is not None:
@@ -142,7 +144,8 @@ def _touched(project: Project, unit: Unit, named: Named) -> tuple[str, ...]:
         started = started.annotate(began=phase).filter(began__gte=horizon.data_up_to)
     keys: set[str] = set()
     for kind, ids in units.items():
-        of_type = dict(started.filter(unit_type=kind.value).values_list("pk", "key"))
+        concerned = started.filter(Q(unit_type=kind.value) | Q(fallback_unit_type=kind.value))
+        of_type = dict(concerned.values_list("pk", "key"))
         enrolled = Enrolment.objects.filter(Q(experiment__in=list(of_type)) & Q(unit__in=ids))
         keys |= {of_type[pk] for pk in enrolled.values_list("experiment_id", flat=True).distinct()}
     return tuple(sorted(keys))
@@ -157,6 +160,7 @@ def _mark(project: Project, keys: tuple[str, ...]) -> None:
 def _recorded(found: Erasure) -> dict[str, object]:
     return {
         "unit_type": found.unit.type.value,
+        "linked_ids": len(found.linked),
         "events": found.named.events,
         "enrolments": found.enrolments,
         "unit_totals": found.totals,

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analysis import data_quality, moment_sets, moments, self_check
+from analysis import data_quality, moment_sets, moments, people, self_check
 from analysis.bots.results import bots_check
 from analysis.chaining import Setting, chains
 from analysis.counted import data_up_to as data_up_to
@@ -199,6 +199,7 @@ def in_depth(experiment: Experiment, results: Results, changes: int | None, at: 
 
 def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Situation:
     """Return the circumstances of the reading."""
+    merged = people.merged(experiment)
     return Situation(
         experiment_name=experiment.name,
         unit_type=experiment.unit_type,
@@ -209,6 +210,8 @@ def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, dat
         data_up_to=data_up_to,
         quarantined_units=sums.quarantined,
         overridden_units=data_quality.overridden_units(experiment),
+        merged_units=merged.units,
+        merged_quarantined=merged.quarantined,
         currency=experiment.project.currency,
         exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
         split_per_day=split_per_day(experiment, sums),

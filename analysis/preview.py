@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 import numpy as np
 from django.db import OperationalError, transaction
 
-from analysis.rollup import sql, statements
+from analysis.rollup import identities, sql
 from analysis.rollup.check import FRESH, MAKE
 from analysis.rollup.fold import Adding, scratch
 from analysis.rollup.terms import FILL_ONE_TERM
+from analysis.rollup.units import Basis
 from analysis.rollup.watermark import Bounds, settled_xid
 from analysis.stats.estimates import ratio
 from analysis.stats.moments import Array, Moments
@@ -39,7 +40,7 @@ Z = 2.8
 
 PRETEND = """
 INSERT INTO fold_experiment
-VALUES (0, %(project)s, '', %(unit_type)s, %(start)s, NULL, '', true, '0', %(start)s)
+VALUES (0, %(project)s, '', %(unit_type)s, '', %(start)s, NULL, '', true, '0', %(start)s)
 """
 FILL_UNITS = """
 INSERT INTO fold_unit
@@ -146,7 +147,8 @@ def _count(project: Project, definition: Definition, unit_type: UnitType, start:
     sql.run(MAKE)
     sql.run(PRETEND, parameters)
     sql.run(FILL_ONE_TERM, _as_parameters(definition))
-    sql.run(FILL_UNITS.format(unit=statements.unit_of(unit_type), most=MOST_UNITS), parameters)
+    unit = Basis(unit_type=unit_type).in_log(identities.linked_projects())
+    sql.run(FILL_UNITS.format(unit=unit, most=MOST_UNITS), parameters)
     sql.run("ANALYZE fold_unit")
     top = settled_xid()
     only = f"AND l.ts >= '{start}'::timestamptz - interval '1 day'"

@@ -1,5 +1,9 @@
-"""Forget one unit in the log, the catalogue's examples and the refusals that the event debugger shows."""
+"""Forget one unit in the log, the catalogue's examples and the refusals that the event debugger shows.
 
+``linked`` are the ids that count for a user because apps said so: rows of these users, and of these devices alone.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -31,9 +35,9 @@ class Named:
     examples: int
 
 
-def named(project: Project, unit: Unit) -> Named:
+def named(project: Project, unit: Unit, linked: Collection[str] = ()) -> Named:
     """Count the unit's events, and find the other units that they name."""
-    where, values = _where(project, unit)
+    where, values = _where(project, unit, linked)
     others: dict[UnitType, set[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM events_log WHERE {where}", values)  # noqa: S608  (own words)
@@ -42,7 +46,7 @@ def named(project: Project, unit: Unit) -> Named:
             if events:
                 column = _column(kind)
                 cursor.execute(
-                    f"SELECT DISTINCT {column} FROM events_log WHERE {where} AND {column} IS NOT NULL",  # noqa: S608
+                    f"SELECT DISTINCT {column} FROM events_log WHERE ({where}) AND {column} IS NOT NULL",  # noqa: S608
                     values,
                 )
                 others[kind] = {found for (found,) in cursor.fetchall()}
@@ -50,10 +54,10 @@ def named(project: Project, unit: Unit) -> Named:
     return Named(events=events, others=others, examples=len(_examples(project, unit)))
 
 
-def forget(project: Project, unit: Unit) -> int:
+def forget(project: Project, unit: Unit, linked: Collection[str] = ()) -> int:
     """Delete the unit's events and the examples that hold its id; return how many rows. Call it in a transaction."""
     list(CatalogueMark.objects.select_for_update())  # no catalogue run may bring an example back meanwhile
-    where, values = _where(project, unit)
+    where, values = _where(project, unit, linked)
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM events_log WHERE {where}", values)  # noqa: S608
         gone = int(cursor.rowcount)
@@ -116,11 +120,18 @@ def _column(kind: UnitType) -> str:
     return _COLUMNS.get(kind) or f"(props ->> '{kind.value}_id')"
 
 
-def _where(project: Project, unit: Unit) -> tuple[str, list[str | int]]:
+def _where(project: Project, unit: Unit, linked: Collection[str]) -> tuple[str, list[str | int | list[str]]]:
     """Return the rows of a unit; a merge of two ids (``$previous_id``) is a row of both."""
     where = f"project_id = %s AND {_column(unit.type)} = %s"
-    values: list[str | int] = [project.pk, unit.id]
+    values: list[str | int | list[str]] = [project.pk, unit.id]
     if unit.type not in _COLUMNS:
         return where, values
-    merged = "project_id = %s AND props ->> '$previous_id' = %s AND name LIKE '$%%'"
-    return f"(({where}) OR ({merged}))", [*values, project.pk, unit.id]
+    parts = [where, "project_id = %s AND props ->> '$previous_id' = %s AND name LIKE '$%%'"]
+    values += [project.pk, unit.id]
+    if linked:
+        parts += [
+            "project_id = %s AND user_id = ANY(%s)",
+            "project_id = %s AND anonymous_id = ANY(%s) AND user_id IS NULL",
+        ]
+        values += [project.pk, list(linked)] * 2
+    return " OR ".join(f"({part})" for part in parts), values

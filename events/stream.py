@@ -67,6 +67,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     name: str
     units: list[tuple[str, str]]
+    link: tuple[str, str] | None
     props: str
     preview: str
     id: str
@@ -158,11 +159,18 @@ def _accepted(row: tuple[Any, ...]) -> Accepted:
         environment=_ENVIRONMENTS.get(environment, "?"),
         name=name,
         units=[(kind, unit) for kind, unit in units if unit is not None],
+        link=_link(name, user_id, anonymous_id, held),
         props=json.dumps(held, indent=2, ensure_ascii=False) if held else "",
         preview=json.dumps(held, ensure_ascii=False)[:PREVIEW_CHARACTERS],
         id=str(identity),
         order=(int(str(xid)), received_at),
     )
+
+
+def _link(name: str, user_id: str | None, anonymous_id: str | None, held: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the alias and the user of an event that says that they are the same."""
+    alias = {"$identify": anonymous_id, "$alias": held.get("$previous_id")}.get(name)
+    return (str(alias), user_id) if alias and user_id and str(alias) != user_id else None
 
 
 def _refused(raw: bytes) -> RefusedEvent:

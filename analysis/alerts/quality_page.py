@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from analysis import people
 from analysis.alerts import arrivals, volume
 from analysis.stats.volume import Volume
 from experiments.access import SignedInRequest, get_project
@@ -30,6 +31,7 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "punctual": arrivals.punctuality(project, now),
         "refused": refused,
         "strays": strays,
+        "known": people.known(project),
         "quiet": not (ringing or refused or strays) and refused is not None,
         "judged": any(isinstance(one.found, Volume) for one in readings),
     }

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 from msgspec import Struct
 
+from analysis import people
 from analysis.alerts import arrivals, volume
 from analysis.stats.volume import Departure, Volume
 from experiments.api.operations import Call, Operation
@@ -52,6 +53,14 @@ class PunctualityAnswer(Struct, frozen=True, kw_only=True):
     farthest_seconds: float
 
 
+class IdentitiesAnswer(Struct, frozen=True, kw_only=True):
+    """How many ids apps have linked, for how many people these count, and how many several users claim."""
+
+    aliases: int
+    people: int
+    contested: int
+
+
 class DataQuality(Struct, frozen=True, kw_only=True):
     """Whether production's events arrive as they should. ``refused`` is null while the broker is out of reach."""
 
@@ -59,11 +68,12 @@ class DataQuality(Struct, frozen=True, kw_only=True):
     stray_exposures: list[StrayAnswer]
     refused: list[RefusalAnswer] | None
     punctuality: PunctualityAnswer
+    identities: IdentitiesAnswer
 
 
 def show(call: Call) -> DataQuality:
     """Return how well events arrive."""
-    now = timezone.now()
+    now, known = timezone.now(), people.known(call.project)
     refused, punctual = arrivals.refusals(call.project, now), arrivals.punctuality(call.project, now)
     return DataQuality(
         volumes=[_volume(one) for one in volume.readings(call.project, now)],
@@ -81,6 +91,7 @@ def show(call: Call) -> DataQuality:
             events=punctual.events, late=punctual.late, corrected=punctual.corrected,
             farthest_seconds=punctual.farthest.total_seconds(),
         ),
+        identities=IdentitiesAnswer(aliases=known.aliases, people=known.people, contested=known.contested),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection
 
 from analysis.models import BanditBatch
-from analysis.rollup.statements import unit_of
+from analysis.rollup.units import unit_of
 from analysis.stats.batched_bandits import Batch
 from experiments.domain.designs.bandit import BanditDesign
 from experiments.domain.metrics import MetricKind

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
+from analysis import people
 from analysis.models import BotDay, BotRule, Enrolment
-from analysis.rollup import bots, sql, statements, watermark
+from analysis.rollup import bots, sql, units, watermark
 from experiments import audit
 from experiments.domain.lifecycle import LIVE
 from experiments.domain.units import UnitType
@@ -118,21 +119,25 @@ def switch_off(project: Project, user: User | None, why: str = "") -> bool:
     return True
 
 
-def mark(rule: BotRule, unit_type: UnitType, units: list[str]) -> None:
-    """Have the next fold rebuild the experiments that these units were exposed to."""
-    if not units:
+def mark(rule: BotRule, unit_type: UnitType, flagged: list[str]) -> None:
+    """Have the next fold rebuild the experiments that these units were exposed to, by whichever of their ids."""
+    if not flagged:
         return
+    ids, named_by = flagged, [unit_type]
+    if unit_type is UnitType.USER:
+        ids, named_by = people.together(rule.project_id, flagged), [UnitType.USER, UnitType.DEVICE]
     asked: dict[str, sql.Parameter] = {
-        "plan": bots.PLAN, "project": rule.project_id, "unit_type": unit_type.value, "units": units,
+        "plan": bots.PLAN, "project": rule.project_id, "unit_type": unit_type.value, "units": ids,
         "switched_on_at": rule.switched_on_at.isoformat(),
     }  # fmt: skip
-    sql.run(bots.MARK.format(unit=statements.unit_of(unit_type), indexed=statements.indexed(unit_type)), asked)
+    for one in named_by:
+        sql.run(bots.MARK.format(unit=units.unit_of(one), indexed=units.indexed(one)), asked)
 
 
 def _mark_all(rule: BotRule) -> None:
     for unit_type in UnitType:
-        units = breaking(rule).filter(unit_type=unit_type.value).values_list("unit", flat=True).distinct()
-        mark(rule, unit_type, sorted(units))
+        flagged = breaking(rule).filter(unit_type=unit_type.value).values_list("unit", flat=True).distinct()
+        mark(rule, unit_type, sorted(flagged))
 
 
 def _keep_folds_out() -> None:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from analysis.bots import excluding
 from analysis.models import BotDay, BotRule, Watermark
-from analysis.rollup import sql, statements, watermark
+from analysis.rollup import sql, units, watermark
 from experiments.domain.units import UnitType
 
 NAME = "bots"
@@ -84,7 +84,7 @@ def _flag_day(day: date, settled: int) -> None:
     asked: dict[str, Any] = {"begins": begins, "ends": begins + DAY, "off": CLOCKS_OFF, "hi": str(settled)}
     for unit_type in RATED:
         with connection.cursor() as cursor:
-            cursor.execute(COUNT.format(unit=statements.unit_of(unit_type)), asked)
+            cursor.execute(COUNT.format(unit=units.unit_of(unit_type)), asked)
             found = cursor.fetchall()
         kept = [
             BotDay(project_id=project, unit_type=unit_type.value, unit=unit, day=day, events=events, busiest=busiest)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from analysis.models import BotRule
 from analysis.results.schema import Check
-from analysis.rollup import sql, statements
+from analysis.rollup import sql, units
 from analysis.stats.left_out import Uneven, uneven
 from experiments.models import Experiment
 from experiments.pages.formats import p_value
@@ -47,7 +47,7 @@ def left_out(experiment: Experiment) -> dict[str, int]:
         "since": began.date().isoformat(), "until": ended.date().isoformat() if ended else "",
         "began": began.isoformat(), "ended": ended.isoformat() if ended else "",
     }  # fmt: skip
-    unit, indexed = statements.unit_of(experiment.unit_type), statements.indexed(experiment.unit_type)
+    unit, indexed = units.unit_of(experiment.unit_type), units.indexed(experiment.unit_type)
     return dict(sql.rows(BY_VARIANT.format(unit=unit, indexed=indexed), asked))
 
 

@@ -41,6 +41,7 @@ def health(
         _traffic_split(always_valid if watched else split, variants),
         _enough_data(situation, variants, horizon, rules),
         _two_variants(situation, sum(counts.values()), rules),
+        *_several_ids(situation),
         _planned_duration(horizon, looking),
         _exposure_data(situation, rules),
         *_event_values(situation),
@@ -56,6 +57,8 @@ def health(
         ),
         quarantined_units=situation.quarantined_units,
         overridden_units=situation.overridden_units,
+        merged_units=situation.merged_units,
+        merged_quarantined=situation.merged_quarantined,
         checks=checks,
     )
 
@@ -138,6 +141,17 @@ def _two_variants(situation: Situation, kept: int, rules: Rules) -> Check:
         what_to_do="Find why a unit changes its variant: an id that differs before and after sign-in, a cache shared "
         "between people, or an app that assigns by itself. Leaving out this many units can bias every metric.",
     )
+
+
+def _several_ids(situation: Situation) -> list[Check]:
+    """Return how many people came under several ids; nothing where apps link none."""
+    if not situation.merged_units:
+        return []
+    people, out = wording.units(situation.merged_units, situation.unit_type), situation.merged_quarantined
+    summary = f"{people} came under more than one id and count{'s' if situation.merged_units == 1 else ''} once"
+    if out:
+        summary += f"; {out:,} of them saw two variants and {'is' if out == 1 else 'are'} left out"
+    return [Check(key="several-ids", name="One person, several ids", ok=True, summary=summary)]
 
 
 def _planned_duration(horizon: Horizon, looking: Looking | None = None) -> Check:

@@ -128,6 +128,8 @@ class Situation:
     data_up_to: datetime | None
     quarantined_units: int = 0
     overridden_units: int = 0
+    merged_units: int = 0
+    merged_quarantined: int = 0
     currency: str = "EUR"
     exposures_per_day: Mapping[date, int] = field(default_factory=dict)
     split_per_day: Mapping[date, Mapping[str, int]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from analysis.rollup.statements import unit_of
+from analysis.rollup.units import unit_of
 from analysis.stats.interleaving import UserVotes
 from assignment.client.drafting import TREATMENT
 from experiments.domain.designs.interleaving import InterleavingDesign

@@ -7,6 +7,7 @@ from analysis.models.certificates import MetricCertificate
 from analysis.models.details import MetricDetail
 from analysis.models.examples import ExampleScores, VersionComparison
 from analysis.models.glance import Glance
+from analysis.models.identities import Identity, Link
 from analysis.models.looks import Look
 from analysis.models.mail import Digest, OutboxMessage
 from analysis.models.moments import MomentSet
@@ -45,7 +46,9 @@ __all__ = [
     "Follow",
     "Glance",
     "HoldbackWatch",
+    "Identity",
     "InteractionScan",
+    "Link",
     "Look",
     "MetricCertificate",
     "MetricDetail",

@@ -11,7 +11,7 @@ import duckdb
 from django.db import connection as log
 
 from analysis.offpolicy.decisions import Decisions, database, load
-from analysis.rollup.statements import unit_of
+from analysis.rollup.units import unit_of
 from experiments.domain.designs.offpolicy import OffPolicyDesign, RewardBy
 from experiments.domain.metrics import MetricKind
 from experiments.models.metric import Defined

@@ -173,6 +173,8 @@ class Health(Struct, frozen=True, kw_only=True):
     quarantined_units: int
     checks: list[Check]
     overridden_units: int = 0
+    merged_units: int = 0
+    merged_quarantined: int = 0
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from analysis import moment_sets
 from analysis.counted import of_plan
 from analysis.models import MomentSet
 from analysis.moments import with_caps
-from analysis.rollup import sql, terms, watermark
+from analysis.rollup import identities, sql, terms, watermark
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
 from analysis.unit_values import Source
@@ -82,14 +82,15 @@ def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
     sql.run(CHOOSE, {"experiments": chosen})
     sql.run(terms.LEAVE_OUT_THEIR_TERMS)
     sql.run(MARK)
+    sql.run(identities.SPREAD_OVERRIDES)
     sql.run(MAKE)
     compute_stale(Bounds(lo=mark.xid, hi=mark.xid), FRESH)
-    moments = _moment_differences()
+    others = [*_moment_differences(), *_link_differences(mark.xid, chosen)]
     return Checked(
         experiments=sql.number("SELECT count(*) FROM fold_experiment"),
         rows=sum(sql.number(f"SELECT count(*) FROM {fresh}") for _, fresh in ALL),  # noqa: S608
         behind=behind,
-        differences=[*_differences(limit), *moments][:limit],
+        differences=[*_differences(limit), *others][:limit],
     )
 
 
@@ -112,6 +113,15 @@ def _moment_differences() -> list[Difference]:
             if said := moment_sets.differences(one, fresh[MomentSet.By(one.by)]):
                 found.append(_of_moments(experiment.key, one.by, said))
     return found
+
+
+def _link_differences(below: int, experiments: list[int]) -> list[Difference]:
+    """Compare the links of the experiments' projects, and who each alias counts for, with what the log says."""
+    found = identities.differences(below, experiments)
+    return [
+        Difference(experiment=f"project {project}", unit=alias, what=what, incremental=kept, recomputed=fresh)
+        for project, alias, what, kept, fresh in found
+    ]
 
 
 def _collected(experiment: Experiment, horizon: datetime | None, source: Source) -> moment_sets.Sets:

@@ -6,16 +6,24 @@ from dataclasses import asdict, dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from analysis.rollup import bots, funnels, scores, sql, statements, terms, totals, values, watermark
+from analysis.rollup import (
+    bots,
+    funnels,
+    identities,
+    scores,
+    sql,
+    statements,
+    terms,
+    totals,
+    units,
+    values,
+    watermark,
+)
 from analysis.rollup.watermark import Bounds
-from experiments.domain.units import UnitType
 from experiments.models import Experiment
 
 CHUNK_EVENTS = 200_000
 """Rows a chunk (and the rest of the last row's transaction): about a second of work, and a few hundred MB at most."""
-
-ROWS_A_LOOK_UP = 300
-"""Rows of the log that can be read in the time of looking up one unit in some fifty daily partitions (measured)."""
 
 Progress = Callable[[int, int], None]
 """Told after every chunk how many rows are folded, of how many that waited when the fold began."""
@@ -65,6 +73,7 @@ def fold(*, chunk_events: int = CHUNK_EVENTS, on_progress: Progress | None = Non
             mark = watermark.lock()
             if on_progress is not None and reached < 0:
                 waiting = watermark.pending(mark.xid)
+            identities.catch_up(mark.xid)
             bounds = watermark.next_chunk(mark.xid, chunk_events)
             took, renewed = fold_chunk(bounds)
             mark.xid, mark.advanced_at = bounds.hi, timezone.now()
@@ -86,6 +95,7 @@ def rebuild(experiments: Iterable[Experiment]) -> None:
             "UPDATE fold_experiment SET stale = true WHERE experiment_id = ANY(%(experiments)s)",
             {"experiments": [experiment.pk for experiment in experiments]},
         )
+        sql.run(identities.SPREAD_OVERRIDES)
         _fold_prepared(bounds)
 
 
@@ -96,6 +106,7 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     """
     prepare()
     sql.run(statements.FILL_EVENTS, bounds.as_parameters())
+    identities.merge(bounds)
     sql.run(statements.LEAVE_OUT_THE_PAST)
     sql.run(terms.LEAVE_OUT_THEIR_TERMS)
     sql.run("ANALYZE fold_event, fold_term, fold_experiment")
@@ -114,13 +125,15 @@ def prepare() -> None:
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
     sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH)
+    identities.scratch()
 
 
 def compute_stale(bounds: Bounds, tables: Tables) -> None:
     """Write the state of the experiments marked stale from the whole log below ``hi`` into empty tables."""
-    sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, tables), bounds.as_parameters())
+    unit = units.any_in_log(identities.linked_projects())
+    sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
-    _enrol("events_log", statements.ALL_EXPOSURES_OF_STALE, tables, bounds)
+    _enrol("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables, bounds)
     adding = Adding(bounds=bounds, tables=tables)
     adding.moved_units()
     adding.count_days()
@@ -133,7 +146,7 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
             sql.run(statements.FORGET_STALE.format(table=table))
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
-    events = sql.number("SELECT count(*) FROM fold_event")
+    events = sql.number("SELECT count(*) FROM fold_event WHERE NOT past")
     if events:
         _fold_new(bounds)
     sql.run(statements.REMEMBER_EXPERIMENTS)
@@ -142,16 +155,22 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
 
 def _fold_new(bounds: Bounds) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
-    sql.run(_units("fold_event", statements.NEW_EXPOSURES, STATE))
+    relinked = identities.relinked()
+    if relinked:
+        identities.forget(STATE.names().values())
+    unit = units.any_in_fold()
+    sql.run(_units("fold_event", statements.NEW_EXPOSURES, unit, STATE))
+    if relinked:
+        sql.run(identities.STAND)
     sql.run("ANALYZE fold_unit")
-    _enrol("fold_event", statements.NEW_EXPOSURES, STATE, bounds)
+    _enrol("fold_event", statements.NEW_EXPOSURES, unit, STATE, bounds)
     for table in STATE.of_units:
         sql.run(statements.FORGET_MOVED.format(table=table))
     adding = Adding(bounds=bounds, tables=STATE)
     adding.new_events()
     adding.moved_units()
     adding.count_days()
-    sql.run(statements.COUNT_STRAYS.format(unit=statements.ANY_UNIT))
+    sql.run(statements.COUNT_STRAYS.format(unit=unit))
     sql.run(statements.REMEMBER_PROJECTS)
 
 
@@ -162,17 +181,17 @@ class Adding:
         used = sql.rows(terms.USED)
         self.only = only
         keeps = {kept for kept, _ in used}
-        self.bounds, self.tables = bounds, tables
+        self.bounds, self.tables, self.linked = bounds, tables, identities.linked_projects()
         self.reaches_back = any(back for _, back in used)
         self.has_values, self.has_steps = bool(keeps & {"value", "distinct"}), "step" in keeps
 
     def new_events(self) -> None:
-        """Add the chunk's own rows to units whose first exposure stands, one statement a unit type that occurs."""
-        for unit_type in _unit_types("NOT x.stale"):
+        """Add the chunk's own rows to units whose first exposure stands, one statement a basis that occurs."""
+        for basis in units.bases("NOT x.stale"):
             self._add(
                 totals.NEW_EVENTS.format(
-                    unit_type=unit_type.value,
-                    unit=statements.unit_of(unit_type),
+                    basis=basis.folded,
+                    unit=basis.in_fold(),
                     enrolment=self.tables.enrolment,
                     counts=terms.COUNTS,
                 )
@@ -208,37 +227,37 @@ class Adding:
         if self.has_steps:
             sql.run(funnels.FILL_STEPS.format(**names), parameters)
 
-    def _from_log(self, units: str) -> Iterator[str]:
-        """Yield a source of all events of the units in a table, by index or by one pass, for each unit type."""
-        moved = sql.number(f"SELECT count(*) FROM {units} WHERE moved")  # noqa: S608
+    def _from_log(self, table: str) -> Iterator[str]:
+        """Yield a source of all events of the units in a table, by index or by one pass, for each basis."""
+        moved = sql.number(f"SELECT count(*) FROM {table} WHERE moved")  # noqa: S608
         if not moved:
             return
-        scan = moved * ROWS_A_LOOK_UP > sql.number(totals.LOG_ROWS)
+        scan = moved * totals.ROWS_A_LOOK_UP > sql.number(totals.LOG_ROWS)
         sql.run(totals.SCAN if scan else totals.NO_SCAN)
-        events = totals.BY_SCAN if scan else totals.BY_INDEX
-        for unit_type in _unit_types("true"):
-            yield events.format(
-                units=units,
-                unit_type=unit_type.value,
-                unit=statements.unit_of(unit_type),
-                indexed=statements.indexed(unit_type),
-                counts=terms.COUNTS,
-                only=self.only,
-            )
+        for basis in units.bases("true"):
+            yield self._by_scan(table, basis) if scan else self._by_index(table, basis)
         sql.run(totals.NO_SCAN)
 
+    def _by_scan(self, table: str, basis: units.Basis) -> str:
+        return totals.BY_SCAN.format(
+            units=table,
+            basis=basis.condition,
+            unit=basis.in_log(self.linked),
+            indexed=basis.indexed(),
+            counts=terms.COUNTS,
+            only=self.only,
+        )
 
-def _unit_types(condition: str) -> list[UnitType]:
-    """Return the unit types of the experiments that meet a condition: seldom more than two."""
-    found = sql.rows(f"SELECT DISTINCT x.unit_type FROM fold_experiment x WHERE {condition}")  # noqa: S608
-    return [UnitType(name) for (name,) in found]
+    def _by_index(self, table: str, basis: units.Basis) -> str:
+        rows = basis.by_index(self.linked, totals.OF_A_UNIT.format(only=self.only))
+        return totals.BY_INDEX.format(units=table, basis=basis.condition, rows=rows, counts=terms.COUNTS)
 
 
-def _enrol(log: str, rows: str, tables: Tables, bounds: Bounds) -> None:
+def _enrol(log: str, rows: str, unit: str, tables: Tables, bounds: Bounds) -> None:
     """Write down the units in ``fold_unit``, and what was predicted for them at the exposures that they come from."""
     sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
-    sql.run(scores.ADD.format(log=log, rows=rows, **tables.names()), bounds.as_parameters())
+    sql.run(scores.ADD.format(log=log, rows=rows, unit=unit, **tables.names()), bounds.as_parameters())
 
 
-def _units(log: str, rows: str, tables: Tables) -> str:
-    return statements.FILL_UNITS.format(log=log, rows=rows, unit=statements.ANY_UNIT, enrolment=tables.enrolment)
+def _units(log: str, rows: str, unit: str, tables: Tables) -> str:
+    return statements.FILL_UNITS.format(log=log, rows=rows, unit=unit, enrolment=tables.enrolment)

@@ -4,8 +4,6 @@ Of two exposures at the very same moment the lower score counts, whatever came f
 or after the unit's first, so a first exposure that moves takes no score away.
 """
 
-from analysis.rollup import statements
-
 PROPERTY = "score"
 """The property of an exposure that holds what the model predicted."""
 
@@ -18,7 +16,7 @@ FROM (
     FROM fold_experiment x
     JOIN {{log}} l ON l.project_id = x.project_id AND l.experiment = x.key
     JOIN experiments_variant v ON v.experiment_id = x.experiment_id AND v.key = l.variant
-    JOIN {{enrolment}} e ON e.experiment_id = x.experiment_id AND e.unit = {unit}
+    JOIN {{enrolment}} e ON e.experiment_id = x.experiment_id AND e.unit = {{unit}}
     WHERE {{rows}} AND l.props ? '{property}'
       AND l.at >= x.started_at AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
     OFFSET 0
@@ -28,5 +26,5 @@ ORDER BY experiment_id, unit, day, at, value
 ON CONFLICT (experiment_id, unit, day) DO UPDATE SET at = excluded.at, value = excluded.value
 WHERE (excluded.at, excluded.value) < (s.at, s.value)
 """
-ADD = _ADD.format(property=PROPERTY, unit=statements.ANY_UNIT)
-"""Add the scores of exposures in ``{log}`` that meet ``{rows}``; their units are enrolled."""
+ADD = _ADD.format(property=PROPERTY)
+"""Add the scores of exposures in ``{log}`` that meet ``{rows}``; their units, ``{unit}``, are enrolled."""

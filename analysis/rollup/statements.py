@@ -4,13 +4,14 @@
 written, so that the exact recompute runs the very same statements on tables of its own.
 """
 
-from experiments.domain.units import UnitType
+from analysis.rollup.units import TAKES_LINKS
 
 # One fold keeps one picture of experiments and their plans, however they change while it works.
 SCRATCH = """
 CREATE TEMP TABLE IF NOT EXISTS fold_experiment (
     experiment_id bigint PRIMARY KEY, project_id bigint NOT NULL, key text NOT NULL, unit_type text NOT NULL,
-    started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL, stale boolean NOT NULL,
+    fallback_unit_type text NOT NULL, started_at timestamptz NOT NULL, stopped_at timestamptz, plan text NOT NULL,
+    stale boolean NOT NULL,
     before interval NOT NULL, reads_from timestamptz NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_override (
@@ -18,7 +19,8 @@ CREATE TEMP TABLE IF NOT EXISTS fold_override (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_event (
     project_id bigint NOT NULL, at timestamptz NOT NULL, received_at timestamptz NOT NULL, name text NOT NULL,
-    user_id text, anonymous_id text, experiment text, variant text, props jsonb
+    user_id text, anonymous_id text, experiment text, variant text, props jsonb, person text,
+    past boolean NOT NULL DEFAULT false
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     experiment_id bigint NOT NULL, unit text NOT NULL, variant_id bigint NOT NULL, first_at timestamptz NOT NULL,
@@ -42,7 +44,7 @@ JOIN experiments_experiment x ON x.id = o.experiment_id WHERE x.started_at IS NO
 # are left alone (retention.py).
 FILL_EXPERIMENTS = """
 INSERT INTO fold_experiment
-SELECT x.id, x.project_id, x.key, x.unit_type, phase.started_at, x.stopped_at, plan.digest,
+SELECT x.id, x.project_id, x.key, x.unit_type, x.fallback_unit_type, phase.started_at, x.stopped_at, plan.digest,
        f.experiment_id IS NULL OR f.started_at <> phase.started_at OR f.plan <> plan.digest
        OR (f.stopped_at IS DISTINCT FROM x.stopped_at
            AND (f.stopped_at IS NOT NULL OR coalesce(p.newest_at > x.stopped_at, false))),
@@ -76,18 +78,21 @@ WHERE x.started_at IS NOT NULL
 FILL_EVENTS = """
 INSERT INTO fold_event
 SELECT project_id, at, received_at, name, user_id, anonymous_id, experiment, variant,
-       CASE WHEN experiment IS NOT NULL OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END
+       CASE WHEN experiment IS NOT NULL OR name = '$alias'
+                 OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END
 FROM events_log
 WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8 AND environment = 0
 """
 
 # Experiments that stopped before anything in the chunk happened have nothing to gain from it: years of them must not
-# be joined with every new event.
+# be joined with every new event. Those stay to which a person was exposed whose ids became known now (identities.py).
 LEAVE_OUT_THE_PAST = """
-WITH happened AS (SELECT project_id, min(at) AS oldest FROM fold_event GROUP BY project_id)
+WITH happened AS (SELECT project_id, min(at) AS oldest FROM fold_event WHERE NOT past GROUP BY project_id),
+     affected AS (SELECT DISTINCT project_id, experiment FROM fold_event WHERE past AND experiment IS NOT NULL)
 DELETE FROM fold_experiment x USING analysis_foldedexperiment f
 WHERE f.experiment_id = x.experiment_id AND NOT x.stale AND x.stopped_at = f.stopped_at
   AND NOT EXISTS (SELECT FROM happened h WHERE h.project_id = x.project_id AND h.oldest <= x.stopped_at)
+  AND NOT EXISTS (SELECT FROM affected a WHERE a.project_id = x.project_id AND a.experiment = x.key)
 """
 
 FORGET_STALE = """
@@ -141,7 +146,7 @@ DELETE FROM {table} d USING fold_unit m
 WHERE m.known AND m.moved AND d.experiment_id = m.experiment_id AND d.unit = m.unit
 """
 
-NEW_EXPOSURES = "NOT x.stale"
+NEW_EXPOSURES = f"NOT x.stale AND (NOT l.past OR ({TAKES_LINKS}))"
 # The length is what lets the index on exposures be used (no experiment's key is longer).
 ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND char_length(l.experiment) <= 80"
 
@@ -149,7 +154,7 @@ REMEMBER_PROJECTS = """
 INSERT INTO analysis_foldedproject AS p (project_id, data_up_to, newest_at, events)
 SELECT project_id, max(least(at, received_at)), max(at), count(*)
 FROM fold_event l
-WHERE EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
+WHERE NOT past AND EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
 GROUP BY project_id
 ON CONFLICT (project_id) DO UPDATE SET
     data_up_to = greatest(p.data_up_to, excluded.data_up_to),
@@ -197,33 +202,8 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN x.id IS NULL THEN 'no experiment' WHEN v.id IS NULL THEN 'no variant'
                 WHEN coalesce(char_length(u.unit), 0) NOT BETWEEN 1 AND 255 THEN 'no unit' END AS reason
 ) r
-WHERE l.experiment IS NOT NULL AND r.reason IS NOT NULL
+WHERE l.experiment IS NOT NULL AND r.reason IS NOT NULL AND NOT l.past
 GROUP BY l.project_id, left(l.experiment, 80), left(l.variant, 80), r.reason
 ON CONFLICT (project_id, experiment, variant, reason) DO UPDATE SET
     exposures = s.exposures + excluded.exposures, newest_at = greatest(s.newest_at, excluded.newest_at)
 """
-
-ANY_UNIT = (
-    "CASE x.unit_type WHEN 'user' THEN l.user_id WHEN 'device' THEN l.anonymous_id "
-    "ELSE l.props ->> (x.unit_type || '_id') END"
-)
-"""The id of a unit of whatever type the experiment ``x`` has, from a row ``l`` of the log."""
-
-
-def unit_of(unit_type: str) -> str:
-    """Return the SQL that reads the id of a unit of this type from a row ``l`` of the log."""
-    match UnitType(unit_type):
-        case UnitType.USER:
-            return "l.user_id"
-        case UnitType.DEVICE:
-            return "l.anonymous_id"
-        case other:
-            return f"(l.props ->> '{other.value}_id')"
-
-
-def indexed(unit_type: str) -> str:
-    """Return the condition under which the log's index on this unit type holds a row ``l``."""
-    name = f"{UnitType(unit_type).value}_id"
-    if unit_type in (UnitType.USER, UnitType.DEVICE):
-        return ""
-    return f"AND l.props ? '{name}' AND char_length(l.props ->> '{name}') <= 255"

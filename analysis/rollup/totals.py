@@ -53,7 +53,7 @@ ADD_TOTALS_AND_BEFORE = _BOTH.format(
 NEW_EVENTS = """
     FROM fold_event l
     JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
-    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND x.unit_type = '{unit_type}'
+    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND {basis}
     JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = {unit}
     WHERE (x.stopped_at IS NULL OR l.at <= x.stopped_at)
       AND NOT EXISTS (
@@ -70,24 +70,26 @@ BY_INDEX = """
         SELECT * FROM {units} u
         WHERE EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = u.experiment_id) OFFSET 0
     ) e
-    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
-    CROSS JOIN LATERAL (
-        SELECT l.name, l.at, l.props FROM events_log l
-        WHERE l.project_id = x.project_id AND {unit} = e.unit {indexed} AND l.at >= e.first_at - x.before {only}
-          AND l.xid < %(hi)s::xid8 AND l.environment = 0
-        OFFSET 0
-    ) l
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND {basis}
+    CROSS JOIN LATERAL ({rows} OFFSET 0) l
     JOIN fold_term t ON t.experiment_id = e.experiment_id AND t.name = l.name
     WHERE e.moved AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
     {counts}
 """
+OF_A_UNIT = """
+    AND l.project_id = x.project_id AND l.at >= e.first_at - x.before {only} AND l.xid < %(hi)s::xid8
+    AND l.environment = 0
+"""
 BY_SCAN = """
     FROM {units} e
-    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND x.unit_type = '{unit_type}'
+    JOIN fold_experiment x ON x.experiment_id = e.experiment_id AND {basis}
     JOIN fold_term t ON t.experiment_id = e.experiment_id
     JOIN events_log l ON l.project_id = t.project_id AND l.name = t.name AND {unit} = e.unit {indexed} {only}
     WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
     {counts}
 """
+ROWS_A_LOOK_UP = 300
+"""Rows of the log that can be read in the time of looking up one unit in some fifty daily partitions (measured)."""
+
 SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
 LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_partition_tree('events_log') WHERE isleaf"

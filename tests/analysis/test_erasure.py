@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from analysis import erasure
-from analysis.models import Enrolment, UnitDay
+from analysis.models import Enrolment, Link, UnitDay
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold
 from events import catalogue
@@ -176,3 +176,22 @@ def test_erase_unit__while_valkey_is_away__changes_nothing_and_says_so(tested, s
 def test_erase_unit__no_id__is_refused(tested, arguments, said):
     with pytest.raises(CommandError, match=said):
         erase_unit(*arguments, "--now")
+
+
+def test_erase_unit__linked_ids__go_with_their_user_and_other_users_of_the_device_stay(tested):
+    home = tested.project
+    builders.log(home, "$identify", ALICE, at=T0 + HOUR, anonymous_id="d1")
+    builders.log(home, "$identify", "bob", at=T0 + 2 * HOUR, anonymous_id="d1")
+    builders.log(home, "$alias", ALICE, at=T0 + HOUR, **{"$previous_id": "old"})
+    builders.log(home, "Order Completed", None, at=T0 + HOUR, anonymous_id="d1")
+    builders.log(home, "Order Completed", "old", at=T0 + HOUR)
+    fold()
+    assert sum(UnitDay.objects.filter(unit=ALICE).values_list("numerator", flat=True)) == 3
+    said = erase_unit("--unit", ALICE, "--now")
+    assert "With 2 linked ids of it." in said
+    left = LoggedEvent.objects.filter(project_id=home.pk)
+    assert set(left.values_list("user_id", flat=True)) == {f"{ALICE}.au", "bob"}
+    assert list(Link.objects.values_list("alias", "user_id")) == [("d1", "bob")]
+    fold()
+    assert recompute_agrees()
+    assert "Nothing is kept" in erase_unit("--unit", ALICE)

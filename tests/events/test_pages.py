@@ -72,7 +72,9 @@ def test_live__nothing_yet__shows_how_to_send_a_first_event(viewer, home):
 def test_live__events__are_shown_newest_first_with_units_and_where_they_came_in(viewer, home):
     arrive(home, "First", "u-1", q="shoes")
     arrive(home, "Second", None, anonymous_id="d-1", account_id="acme", environment=1)
+    arrive(home, "$identify", "u-1", anonymous_id="d-2")
     page = text(viewer, home)
+    assert "links d-2 to u-1" in page
     assert "Send your first event" not in page
     assert page.index("Second") < page.index("First")
     for said in ("u-1", "d-1", "acme", "staging: not analysed", "Segment", "shoes"):

@@ -63,7 +63,9 @@ def _counted(found: Erasure) -> list[str]:
 
 def _left(found: Erasure) -> list[str]:
     """Return what this does not erase, and what to do about it."""
-    lines = [f"Still named in the targeting of {one}: change that by hand." for one in found.mentions.targeting]
+    linked = len(found.linked)
+    lines = [f"With {linked:,} linked id{'s' if linked > 1 else ''} of it."] if linked else []
+    lines += [f"Still named in the targeting of {one}: change that by hand." for one in found.mentions.targeting]
     for kind, ids in found.named.others.items():
         if ids:
             count = f"{len(ids):,} {kind.value}{'s' if len(ids) > 1 else ''}"

@@ -347,6 +347,7 @@ def all_together(api):
     assert not api.ok("GET", "/data-quality/bots")["rule"]["on"]
     assert api.ok("PUT", "/data-quality/bots", {"most_a_day": 5_000, "most_a_minute": 200})["on"]
     assert not api.ok("DELETE", "/data-quality/bots")["on"]
+    assert api.ok("GET", "/identities?id=u1")["person"] == "u1"
     assert api.ok("GET", "/conflicts")["compared"] >= 0
     assert api.ok("GET", "/experiments/third/conflicts")["left_out"] == 0
     assert api.ok("GET", "/library?search=ranker")["total"] >= 0
