@@ -9,6 +9,7 @@ urlpatterns: list[URLResolver] = [
     path("", include("analysis.alerts.urls")),
     path("", include("analysis.bots.urls")),
     path("", include("analysis.drifting.urls")),
+    path("", include("analysis.joining.urls")),
     path("", include("analysis.mail.urls")),
     path("", include("analysis.notices.urls")),
     path("", include("analysis.outbox.urls")),

@@ -25,5 +25,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "watch-volumes": every(900.0, "analysis.watch_volumes"),
     "flag-bots": every(3600.0, "analysis.flag_bots"),
     "watch-drift": every(3600.0, "analysis.watch_drift"),
+    "watch-joining": every(3600.0, "analysis.watch_joining"),
     "deliver-outbox": every(60.0, "analysis.deliver_outbox"),
 }

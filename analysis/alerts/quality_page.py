@@ -11,6 +11,10 @@ from analysis import people
 from analysis.alerts import arrivals, volume
 from analysis.stats.volume import Volume
 from experiments.access import SignedInRequest, get_project
+from experiments.domain.lifecycle import LIVE
+from experiments.models import Experiment
+
+MOST_LISTED = 50
 
 
 @login_required
@@ -28,6 +32,9 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "tab": "quality",
         "ringing": ringing,
         "rows": [{"reading": one, "known": isinstance(one.found, Volume)} for one in readings],
+        "running": Experiment.objects.filter(
+            project=project, status__in=[status.value for status in LIVE], design={}
+        ).order_by("name")[:MOST_LISTED],
         "punctual": arrivals.punctuality(project, now),
         "refused": refused,
         "strays": strays,

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 
 from analysis.alerts import volume
 from analysis.drifting import watching as drifting
+from analysis.joining import watching as joining
 from analysis.mail import queueing
 from analysis.notices import addressing, gathering, noticing, silence, watching
 from analysis.outbox import sending
@@ -51,6 +52,12 @@ def watch_volumes() -> None:
 def watch_drift() -> None:
     """Notice that what models predict has moved since the launch week."""
     drifting.watch(timezone.now())
+
+
+@shared_task(name="analysis.watch_joining", time_limit=TIME_LIMIT)
+def watch_joining() -> None:
+    """Notice that exposures and events of an experiment do not meet."""
+    joining.watch(timezone.now())
 
 
 @shared_task(name="analysis.deliver_outbox", time_limit=TIME_LIMIT)

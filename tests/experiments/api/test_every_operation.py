@@ -344,6 +344,7 @@ def all_together(api):
     assert api.ok("GET", "/programme?days=90")["impact"]["reason"]
     assert api.ok("GET", "/data-quality")["punctuality"]["events"] >= 0
     assert api.ok("GET", "/experiments/third/drift")["not_known"]
+    assert api.ok("GET", "/experiments/third/joining")["findings"] == []
     assert not api.ok("GET", "/data-quality/bots")["rule"]["on"]
     assert api.ok("PUT", "/data-quality/bots", {"most_a_day": 5_000, "most_a_minute": 200})["on"]
     assert not api.ok("DELETE", "/data-quality/bots")["on"]
