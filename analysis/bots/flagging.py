@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from analysis.bots import excluding
 from analysis.models import BotDay, BotRule, Watermark
-from analysis.rollup import sql, units, watermark
+from analysis.rollup import units, watermark
 from experiments.domain.units import UnitType
 
 NAME = "bots"
@@ -107,8 +107,3 @@ def _leave_out(unit_type: UnitType, day: date, found: list[BotDay]) -> None:
             watermark.make()
             watermark.lock()
             excluding.mark(rule, unit_type, sorted(units - known))
-
-
-def rows_looked_at() -> int:
-    """Return below which transaction the log has been counted."""
-    return sql.number("SELECT coalesce(max(xid), 0) FROM analysis_watermark WHERE name = 'bots'")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from analysis.counted import data_up_to, of_plan
 from analysis.joining.shapes import shape
-from analysis.rollup import sql, statements
+from analysis.rollup import identities, sql, units
 from analysis.stats.left_out import Uneven, uneven
 from analysis.stats.unavailable import NotComputable
 from experiments.domain.definitions import Definition
@@ -197,18 +197,25 @@ def _met(experiment: Experiment, names: tuple[str, ...], began: datetime, newest
         "since": (newest - LOOKED_BACK).isoformat(), "began": began.isoformat(), "examples": EXAMPLES,
     }  # fmt: skip
     other = "l.user_id" if unit_type is UnitType.DEVICE else "l.anonymous_id"
-    ((events, without, units, exposed, by_other, ids),) = sql.rows(
-        MET.format(unit=statements.unit_of(unit_type), other=other), asked
+    ((events, without, named, exposed, by_other, ids),) = sql.rows(
+        MET.format(unit=_unit_in_log(experiment), other=other), asked
     )
     return Met(
         events=events,
         without_unit=without,
-        units=units,
+        units=named,
         exposed=exposed,
         by_other_id=by_other,
         event_ids=tuple(ids or ()),
         exposure_ids=tuple(unit for (unit,) in sql.rows(EXPOSED, asked)),
     )
+
+
+def _unit_in_log(experiment: Experiment) -> str:
+    """Return the SQL of the unit that a row of the log counts for, as the fold has it: linked ids are one."""
+    fallback = experiment.fallback_unit_type
+    basis = units.Basis(unit_type=UnitType(experiment.unit_type), fallback=UnitType(fallback) if fallback else None)
+    return basis.in_log(identities.linked_projects() if basis.takes_links else ())
 
 
 def shapes(met: Met) -> tuple[str, str]:

@@ -42,10 +42,15 @@ def in_general(joining: Joining) -> list[str]:
     if not met.events:
         return [*said, f"None of the events that metrics count ({_listed(joining.names)}) came in the last two days."]
     said.append(
-        f"The newest {met.events:,} events that metrics count come from {met.units:,} {unit}s; {met.exposed:,} of them "
-        f"were exposed. The other {met.unexposed:,} have no variant: as it must be for those whom the experiment does "
-        "not reach."
+        f"The newest {met.events:,} events that metrics count come from {met.units:,} {unit}s; "
+        f"{met.exposed:,} of them were exposed."
+        if met.exposed
+        else f"The newest {met.events:,} events that metrics count come from {met.units:,} {unit}s; none was exposed."
     )
+    if met.exposed and met.unexposed:
+        said.append(
+            f"The other {met.unexposed:,} have no variant, as it must be for those whom the experiment does not reach."
+        )
     if met.without_unit:
         said.append(f"{met.without_unit:,} of these events carry no {unit} ({joining.field}) and count for nobody.")
     return said
