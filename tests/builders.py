@@ -164,6 +164,7 @@ def log(
     unit: str | None = "u1",
     *,
     at: datetime = T0,
+    ts: datetime | None = None,
     received_at: datetime | None = None,
     anonymous_id: str | None = None,
     variant: tuple[str, str] | None = None,
@@ -176,7 +177,7 @@ def log(
     row = [
         home.pk,
         identity,
-        at,
+        ts or at,
         at,
         received_at or at,
         name,

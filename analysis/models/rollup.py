@@ -197,3 +197,13 @@ class StrayExposure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exposures} exposures of {self.experiment}/{self.variant}: {self.reason}"
+
+
+class LateDay(models.Model):
+    """A day of the log in which, by corrected clocks, something happened after the day was over (rollup/days.py)."""
+
+    day = models.DateField(primary_key=True)
+    newest_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.day} holds events up to {self.newest_at}"

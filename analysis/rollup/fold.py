@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analysis.rollup import (
     bots,
+    days,
     funnels,
     identities,
     scores,
@@ -73,6 +74,7 @@ def fold(*, chunk_events: int = CHUNK_EVENTS, on_progress: Progress | None = Non
             mark = watermark.lock()
             if on_progress is not None and reached < 0:
                 waiting = watermark.pending(mark.xid)
+            days.catch_up(mark.xid)
             identities.catch_up(mark.xid)
             bounds = watermark.next_chunk(mark.xid, chunk_events)
             took, renewed = fold_chunk(bounds)
@@ -106,6 +108,7 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     """
     prepare()
     sql.run(statements.FILL_EVENTS, bounds.as_parameters())
+    sql.run(days.REMEMBER)
     identities.merge(bounds)
     sql.run(statements.LEAVE_OUT_THE_PAST)
     sql.run(terms.LEAVE_OUT_THEIR_TERMS)
@@ -134,7 +137,7 @@ def compute_stale(bounds: Bounds, tables: Tables) -> None:
     sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
     _enrol("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables, bounds)
-    adding = Adding(bounds=bounds, tables=tables)
+    adding = Adding(bounds=bounds, tables=tables, only=None if tables == STATE else "")  # a check reads everything
     adding.moved_units()
     adding.count_days()
 
@@ -175,9 +178,13 @@ def _fold_new(bounds: Bounds) -> None:
 
 
 class Adding:
-    """Add events to units: to their totals, and where a metric asks for it to their values and their funnels."""
+    """Add events to units: to their totals, and where a metric asks for it to their values and their funnels.
 
-    def __init__(self, *, bounds: Bounds, tables: Tables, only: str = "") -> None:
+    ``only`` is the condition on the rows ``l`` of the log that are read of moved units; None leaves out the days that
+    lie before all that these units need.
+    """
+
+    def __init__(self, *, bounds: Bounds, tables: Tables, only: str | None = None) -> None:
         used = sql.rows(terms.USED)
         self.only = only
         keeps = {kept for kept, _ in used}
@@ -229,27 +236,29 @@ class Adding:
 
     def _from_log(self, table: str) -> Iterator[str]:
         """Yield a source of all events of the units in a table, by index or by one pass, for each basis."""
-        moved = sql.number(f"SELECT count(*) FROM {table} WHERE moved")  # noqa: S608
+        ((moved, since),) = sql.rows(totals.NEEDED.format(units=table))
         if not moved:
             return
-        scan = moved * totals.ROWS_A_LOOK_UP > sql.number(totals.LOG_ROWS)
+        some = days.since(since)
+        only = some.condition() if self.only is None else self.only
+        scan = some.is_cheaper_to_scan(moved)
         sql.run(totals.SCAN if scan else totals.NO_SCAN)
         for basis in units.bases("true"):
-            yield self._by_scan(table, basis) if scan else self._by_index(table, basis)
+            yield self._by_scan(table, basis, only) if scan else self._by_index(table, basis, only)
         sql.run(totals.NO_SCAN)
 
-    def _by_scan(self, table: str, basis: units.Basis) -> str:
+    def _by_scan(self, table: str, basis: units.Basis, only: str) -> str:
         return totals.BY_SCAN.format(
             units=table,
             basis=basis.condition,
             unit=basis.in_log(self.linked),
             indexed=basis.indexed(),
             counts=terms.COUNTS,
-            only=self.only,
+            only=only,
         )
 
-    def _by_index(self, table: str, basis: units.Basis) -> str:
-        rows = basis.by_index(self.linked, totals.OF_A_UNIT.format(only=self.only))
+    def _by_index(self, table: str, basis: units.Basis, only: str) -> str:
+        rows = basis.by_index(self.linked, totals.OF_A_UNIT.format(only=only))
         return totals.BY_INDEX.format(units=table, basis=basis.condition, rows=rows, counts=terms.COUNTS)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.models import Watermark
-from analysis.rollup import sql
-from analysis.rollup.totals import LOG_ROWS, NO_SCAN, ROWS_A_LOOK_UP, SCAN
+from analysis.rollup import days, sql
+from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.rollup.units import TAKES_LINKS
 from analysis.rollup.watermark import Bounds
 
@@ -150,9 +150,10 @@ FROM {found}
 LEFT JOIN analysis_identity i ON i.project_id = l.project_id AND i.alias = n.id
 WHERE l.experiment IS NOT NULL OR (l.project_id, l.name) IN (SELECT project_id, name FROM fold_term)
 """
-_BEFORE = "l.project_id = n.project_id AND l.at >= n.since AND l.xid < %(lo)s::xid8 AND l.environment = 0"
-PAST_BY_INDEX = _PAST.format(
-    found=f"""
+_BEFORE = "l.project_id = n.project_id AND l.at >= n.since AND l.xid < %(lo)s::xid8 AND l.environment = 0 {days}"
+PAST_BY_INDEX = _PAST.replace(
+    "{found}",
+    f"""
     (SELECT * FROM fold_id OFFSET 0) n
     CROSS JOIN LATERAL (
         SELECT * FROM events_log l WHERE l.user_id = n.id AND {_BEFORE}
@@ -160,10 +161,10 @@ PAST_BY_INDEX = _PAST.format(
         SELECT * FROM events_log l WHERE l.anonymous_id = n.id AND l.user_id IS NULL AND {_BEFORE}
         OFFSET 0
     ) l
-"""  # noqa: S608  (own words)
+""",  # noqa: S608  (own words)
 )
-PAST_BY_SCAN = _PAST.format(
-    found=f"fold_id n JOIN events_log l ON coalesce(l.user_id, l.anonymous_id) = n.id AND {_BEFORE}"
+PAST_BY_SCAN = _PAST.replace(
+    "{found}", f"fold_id n JOIN events_log l ON coalesce(l.user_id, l.anonymous_id) = n.id AND {_BEFORE}"
 )
 
 FORGET = f"""
@@ -280,12 +281,14 @@ def merge(bounds: Bounds) -> None:
         return
     sql.run(SET_PERSON)
     sql.run(SPREAD_OVERRIDES)
-    ids = sql.number("SELECT count(*) FROM fold_id")
+    ((ids, since),) = sql.rows("SELECT count(*), min(since) FROM fold_id")
     if not ids:
         return
-    scan = ids * ROWS_A_LOOK_UP > sql.number(LOG_ROWS)
+    some = days.since(since)
+    scan = some.is_cheaper_to_scan(ids)
     sql.run(SCAN if scan else NO_SCAN)
-    sql.run(PAST_BY_SCAN if scan else PAST_BY_INDEX, bounds.as_parameters())
+    past = PAST_BY_SCAN if scan else PAST_BY_INDEX
+    sql.run(past.replace("{days}", some.condition()), bounds.as_parameters())
     sql.run(NO_SCAN)
 
 

@@ -19,7 +19,7 @@ CREATE TEMP TABLE IF NOT EXISTS fold_override (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_event (
     project_id bigint NOT NULL, at timestamptz NOT NULL, received_at timestamptz NOT NULL, name text NOT NULL,
-    user_id text, anonymous_id text, experiment text, variant text, props jsonb, person text,
+    user_id text, anonymous_id text, experiment text, variant text, props jsonb, ts timestamptz, person text,
     past boolean NOT NULL DEFAULT false
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_unit (
@@ -79,7 +79,7 @@ FILL_EVENTS = """
 INSERT INTO fold_event
 SELECT project_id, at, received_at, name, user_id, anonymous_id, experiment, variant,
        CASE WHEN experiment IS NOT NULL OR name = '$alias'
-                 OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END
+                 OR (project_id, name) IN (SELECT project_id, name FROM fold_term) THEN props END, ts
 FROM events_log
 WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8 AND environment = 0
 """

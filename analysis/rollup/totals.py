@@ -88,8 +88,10 @@ BY_SCAN = """
     WHERE e.moved AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND (x.stopped_at IS NULL OR l.at <= x.stopped_at)
     {counts}
 """
-ROWS_A_LOOK_UP = 300
-"""Rows of the log that can be read in the time of looking up one unit in some fifty daily partitions (measured)."""
+NEEDED = """
+SELECT count(*), min(u.first_at - x.before)
+FROM {units} u JOIN fold_experiment x ON x.experiment_id = u.experiment_id WHERE u.moved
+"""
+"""How many units moved, and the oldest moment that they need to be read from."""
 
 SCAN, NO_SCAN = "SET LOCAL enable_nestloop = off", "SET LOCAL enable_nestloop = on"
-LOG_ROWS = "SELECT coalesce(sum(pg_stat_get_live_tuples(relid)), 0) FROM pg_partition_tree('events_log') WHERE isleaf"

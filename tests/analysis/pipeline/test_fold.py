@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from analysis.models import Enrolment, FoldedExperiment, FoldedProject, StrayExposure, UnitDay
+from analysis.models import Enrolment, FoldedExperiment, FoldedProject, LateDay, StrayExposure, UnitDay, Watermark
+from analysis.rollup import days
+from analysis.rollup.check import check
 from analysis.rollup.fold import fold
 from experiments import lifecycle
 from experiments.domain.lifecycle import Status
@@ -353,3 +355,28 @@ def test_fold__events_after_a_stop__change_a_stopped_experiment_no_more():
     buy(experiment, at=T0 + DAY)
     fold()
     assert FoldedExperiment.objects.get(experiment=experiment).changes == before
+
+
+def test_fold__an_event_whose_clients_clock_was_days_behind__is_found_when_its_unit_is_exposed_later():
+    experiment = running()
+    for behind in (timedelta(0), 3 * DAY, 400 * DAY):
+        buy(experiment, at=T0 + 30 * DAY, ts=T0 + 30 * DAY - behind)
+    fold()
+    assert list(LateDay.objects.order_by("day").values_list("day", flat=True)) == [
+        (T0 - 370 * DAY).date(), (T0 + 27 * DAY).date(),
+    ]  # fmt: skip
+    builders.expose(experiment, "u1", "control", at=T0 + 30 * DAY)
+    fold()
+    assert totals(experiment) == [("u1", 30, 3, 0, 0)]
+    assert check([experiment]).differences == []
+
+
+def test_fold__a_log_from_before_late_days_were_known__is_read_for_them_once():
+    experiment = running()
+    buy(experiment, at=T0 + 30 * DAY, ts=T0)
+    fold()
+    LateDay.objects.all().delete()
+    Watermark.objects.filter(name=days.NAME).delete()
+    builders.expose(experiment, "u1", "control", at=T0 + 30 * DAY)
+    fold()
+    assert totals(experiment) == [("u1", 30, 1, 0, 0)]
