@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from analysis.alerts import answering
-from analysis.models import Digest, Follow, OutboxMessage, Portfolio, Recipient, SavedView, Webhook
+from analysis.models import Digest, Follow, Note, OutboxMessage, Portfolio, Recipient, SavedView, ShareLink, Webhook
 from analysis.webhooks import keeping
 from experiments import concluding, keys, members, metrics, overrides, prerequisites, rules
 from experiments.beginning import save_template
@@ -202,6 +202,9 @@ def world(shop: Project, alice: User) -> World:
     metrics.certify(other, alice, other.version)
     told = _told(shop, alice, made["running"])
     key = keys.issue_key(shop, "App", [Scope.READ], alice)[0]
+    note = Note.objects.create(experiment=made["running"], author=alice, text="A sale began on day 3.")
+    until = timezone.now() + timedelta(days=30)
+    link = ShareLink.objects.create(experiment=made["running"], digest="0" * 64, purpose="Board", expires_at=until)
     view = SavedView.objects.create(project=shop, owner=alice, name="Mine", query="status=running", is_shared=True)
     return World(
         shop=shop, alice=alice, bob=bob,
@@ -212,7 +215,8 @@ def world(shop: Project, alice: User) -> World:
         },
         numbers={
             "member_id": [membership.pk], "invitation_id": [invitation.pk], "rule_id": [rule.pk], "key_id": [key.pk],
-            "version_id": [one.pk for one in versions], "view_id": [view.pk],
+            "version_id": [one.pk for one in versions], "view_id": [view.pk], "note_id": [note.pk],
+            "link_id": [link.pk],
             "override_id": [made["running"].overrides.get().pk], **told,
         },
     )  # fmt: skip
