@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from analysis import priors
 from analysis.details import keeping
 from analysis.details.schema import Detail
+from analysis.pages.depth.made import Made, made_of
 from analysis.pages.depth.readings import Way, readings
 from analysis.pages.depth.spread import SpreadChart, spread_chart
 from analysis.pages.depth.ways import Beside, Raw, beside, raw_sums
@@ -47,11 +48,17 @@ class DepthPage:
     spread: SpreadChart | None
     wearing: WearingChart | None
     counted_at: datetime | None
+    made: Made | None
 
     @property
     def several(self) -> bool:
         """Say whether each row must name its treatment."""
         return len(self.treatments) > 1
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Say whether any comparison is adjusted for the days before."""
+        return any(one.variance_reduction is not None for one in self.metric.comparisons)
 
     @property
     def has_chart(self) -> bool:
@@ -105,4 +112,5 @@ def depth_page(experiment: Experiment, results: Results, metric_key: str) -> Dep
         spread=spread_chart(results, metric, detail.spread),
         wearing=None if withheld else wearing_chart(results, metric, detail.wearing),
         counted_at=counted_at,
+        made=made_of(experiment, results, metric),
     )

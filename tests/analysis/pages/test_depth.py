@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import msgspec
 import pytest
@@ -127,7 +128,7 @@ def test_depth__past_experiments_and_metrics__cost_no_more_queries(
     builders.snapshot(ranker, builders.results(ranker, metrics=[clicks(), *builders.shop_metrics()[1:]]))
     keep(ranker)
     past(shop, 12)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         client_of_alice.get(address())
 
 
@@ -191,3 +192,13 @@ def test_results__each_number__opens_its_raw_sums_and_leads_to_its_own_page(clie
     tip = words(html.split(f'id="{name}"')[1].split("</table")[0])
     assert "Sum 11,706" in tip
     assert "Variance 0.1109444" in tip
+
+
+def test_depth__says_how_it_was_made__down_to_a_statement_that_quotes_what_people_wrote(client_of_bob, shop):
+    metric = builders.metric(shop, "click-through-rate", event="Click's")
+    ranker = builders.experiment(shop, primary=metric)
+    builders.snapshot(ranker, builders.results(ranker, metrics=[clicks()]))
+    made = unescape(client_of_bob.get(address()).content.decode().split('id="made"')[1])
+    assert "l.name IN ( 'Click''s')" in made or "l.name IN ('Click''s')" in made
+    assert "A share of users with the unpooled variance" in made
+    assert "version 1" in made

@@ -9,9 +9,12 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis import pipeline
+from analysis.counted import of_plan
+from analysis.explaining import statement
 from analysis.exports.notebook import notebook
 from analysis.models import UnitBefore
 from analysis.results.latest import results_of
+from analysis.rollup import sql
 from analysis.rollup.check import check
 from analysis.stats.quantiles import quantile
 from experiments.domain.metrics import MetricKind as K
@@ -93,10 +96,12 @@ def made_of(events):
     builders.log(home, "Search", "nobody", at=T0 + HORIZON * HOUR)
     whole = results_of(pipeline.refresh(made))
     WHOLE.append(whole)
+    for one in of_plan(made):
+        BY_HAND[one.key] = {row[0]: row[1:] for row in sql.rows(statement(made, one, whole.as_of, whole.data_up_to))}
     return {metric.key: metric for metric in whole.metrics}
 
 
-WHOLE = []
+WHOLE, BY_HAND = [], {}
 
 
 HORIZON = 80
@@ -283,3 +288,22 @@ def test_notebook__of_every_kind__computes_what_was_reported_adjusted_ones_inclu
     said = run(notebook(WHOLE[0], 1))
     assert f"{len(METRICS)} comparisons computed again; all agree with what was reported." in said
     assert sum(one.comparisons[0].variance_reduction is not None for one in results.values()) > 5
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_statement_that_the_page_shows__run_on_the_log__gives_the_raw_sums(results, name):
+    for arm in results[name].arms:
+        units, *sums = (float(one) for one in BY_HAND[name][arm.variant])
+        assert units == arm.n
+        if name == "slow":
+            assert sums == [arm.means[0]]
+            continue
+        size = 2 if "denominator" in arm.names else 1
+        squares = [arm.products[i][i] + arm.n * arm.means[i] ** 2 for i in range(size)]
+        found = [(mean * arm.n, square) for mean, square in zip(arm.means[:size], squares, strict=True)]
+        assert [tuple(sums[2 * i : 2 * i + 2]) for i in range(size)] == [
+            pytest.approx(pair, rel=1e-9) for pair in found
+        ]
+        if size == 2:
+            crossed = arm.products[0][1] + arm.n * arm.means[0] * arm.means[1]
+            assert sums[4] == pytest.approx(crossed, rel=1e-9)
