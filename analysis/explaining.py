@@ -69,6 +69,15 @@ FROM (SELECT unit, variant, analysis_rounded(analysis_number(props -> {property}
 WHERE value IS NOT NULL GROUP BY variant ORDER BY variant
 """
 
+_BOTS = """
+      AND {unit} NOT IN (SELECT unit FROM analysis_botday WHERE project_id = {project} AND unit_type = {unit_type}
+                           AND day >= {began}{until} AND (events > {most_a_day} OR busiest > {most_a_minute}))"""
+_REPEATING = """(
+        SELECT CASE WHEN cardinality(analysis_steps(o.at, s.place ORDER BY o.at, s.place)) = {steps} THEN 1 ELSE 0 END
+        FROM happened o JOIN (VALUES {rows}) AS s(place, name, filters) ON s.name = o.name
+         AND (s.filters = '[]' OR jsonb_path_match(o.props, analysis_path(s.filters), silent => true))
+        WHERE o.unit = c.unit)"""
+
 
 def statement(experiment: Experiment, one: Counted, as_of: datetime, horizon: datetime) -> str:
     """Return the statement for one metric of a started experiment.
@@ -190,12 +199,7 @@ class _Text:
             f"({place}, {quote(step.event)}, {quote(json.dumps(conditions.stored(step.filters)))}::jsonb)"
             for place, step in enumerate(self.definition.steps, start=1)
         )
-        return (
-            f"(SELECT CASE WHEN cardinality(analysis_steps(o.at, s.place ORDER BY o.at, s.place)) = "
-            f"{len(self.definition.steps)} THEN 1 ELSE 0 END FROM happened o JOIN (VALUES {rows}) "
-            "AS s(place, name, filters) ON s.name = o.name AND (s.filters = '[]' OR "
-            "jsonb_path_match(o.props, analysis_path(s.filters), silent => true)) WHERE o.unit = c.unit)"
-        )
+        return _REPEATING.format(steps=len(self.definition.steps), rows=rows)
 
     def _refunds(self) -> str:
         given = self.definition
@@ -228,14 +232,12 @@ def _bot_clauses(experiment: Experiment, unit: str) -> Iterator[str]:
         if experiment.stopped_at is not None and experiment.stopped_at < rule.switched_on_at:
             continue
         began = experiment.counts_from or experiment.created_at
-        until = (
-            "" if experiment.stopped_at is None else f" AND day <= {quote(experiment.stopped_at.date().isoformat())}"
-        )
-        yield (
-            f"\n      AND {unit} NOT IN (SELECT unit FROM analysis_botday WHERE project_id = {experiment.project_id} "
-            f"AND unit_type = {quote(experiment.unit_type)} AND day >= {quote(began.date().isoformat())}{until} "
-            f"AND (events > {rule.most_a_day} OR busiest > {rule.most_a_minute}))"
-        )
+        stopped = experiment.stopped_at
+        yield _BOTS.format(
+            unit=unit, project=experiment.project_id, unit_type=quote(experiment.unit_type),
+            began=quote(began.date().isoformat()), most_a_day=rule.most_a_day, most_a_minute=rule.most_a_minute,
+            until="" if stopped is None else f" AND day <= {quote(stopped.date().isoformat())}",
+        )  # fmt: skip
 
 
 def _time(at: datetime) -> str:

@@ -53,10 +53,10 @@ def precision(results: Results, matters: float | None) -> Precision | None:
         return None
     comparison, half = widest
     traffic = _traffic(results)
-    goal = _goal(results, comparison, half, matters, traffic)
-    if goal is None or traffic is None:
+    if traffic is None:
         return None
-    needed = sum(variant.units for variant in results.variants) * (half / goal) ** 2
+    goal = _goal(results, comparison, half, matters, traffic)
+    needed = traffic.cumulative[-1] * (half / goal) ** 2
     over = results.experiment.stopped_at is not None
     days = None if over else _days_left(traffic, needed)
     return Precision(
@@ -87,19 +87,15 @@ def _half(interval: Interval | None) -> float | None:
     return (interval[1] - interval[0]) / 2
 
 
-def _goal(
-    results: Results, one: Comparison, half: float, matters: float | None, traffic: Traffic | None
-) -> float | None:
+def _goal(results: Results, one: Comparison, half: float, matters: float | None, traffic: Traffic) -> float:
     """Return the half width to reach: what shows the change that matters, else what the planned units or days bring."""
     if matters:
         quantile = float(stats.norm.isf(one.alpha / 2))
         return matters * quantile / (quantile + float(stats.norm.isf(1 - POWER)))
-    units = sum(variant.units for variant in results.variants)
+    units = traffic.cumulative[-1]
     looks = results.looks
     if looks is not None and looks.planned_units and looks.plan != ReadingPlan.FIXED:
         return half * math.sqrt(units / max(units, looks.planned_units))
-    if traffic is None:
-        return None
     over = results.experiment.stopped_at is not None
     planned = units if over else max(units, traffic.units(max(1, results.experiment.planned_days)))
     return half * math.sqrt(units / planned)

@@ -39,6 +39,7 @@ METRICS = {
     "back": {"kind": K.RETENTION, "event": "Search", "delay_hours": 24, "window_hours": 24},
     "slow": {"kind": K.QUANTILE, "event": "Search", "property": "ms", "level": 7500},
     "countries": {"kind": K.DISTINCT, "property": "country"},
+    "twice": {"kind": K.FUNNEL, "steps": [{"event": "Order", "filters": []}, {"event": "Order", "filters": GERMANY}]},
     "funnel": {"kind": K.FUNNEL, "steps": [{"event": "Search", "filters": []}, {"event": "Order", "filters": GERMANY}]},
 }
 
