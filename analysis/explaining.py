@@ -12,10 +12,12 @@ from psycopg.sql import quote
 
 from analysis.counted import Counted
 from analysis.models import BotRule
-from analysis.rollup.statements import indexed, unit_of
+from analysis.rollup import identities
+from analysis.rollup.units import Basis
 from experiments.domain import filters as conditions
 from experiments.domain.filters import Filter
 from experiments.domain.metrics import MetricKind as K
+from experiments.domain.units import UnitType
 from experiments.models import Experiment
 
 EXPOSED = """\
@@ -102,7 +104,10 @@ class _Text:
     def __init__(self, experiment: Experiment, one: Counted, as_of: datetime, horizon: datetime) -> None:
         self.experiment, self.one, self.definition = experiment, one, one.definition
         self.as_of, self.horizon = _time(as_of), _time(horizon)
-        self.id = unit_of(experiment.unit_type)
+        fallback = experiment.fallback_unit_type
+        basis = Basis(unit_type=UnitType(experiment.unit_type), fallback=UnitType(fallback) if fallback else None)
+        linked = [pk for pk in identities.linked_projects() if pk == experiment.project_id]
+        self.id, self.indexed = basis.in_log(linked), basis.indexed()
 
     def exposed(self) -> str:
         began = self.experiment.counts_from or self.experiment.created_at
@@ -125,7 +130,7 @@ class _Text:
         if given.window_hours is not None:
             closes = f" AND l.at < c.first_at + interval '{given.delay_hours + given.window_hours} hours'"
         return HAPPENED.format(
-            project=self.experiment.project_id, id=self.id, indexed=indexed(self.experiment.unit_type),
+            project=self.experiment.project_id, id=self.id, indexed=self.indexed,
             as_of=self.as_of, names=", ".join(quote(name) for name in given.events), opens=opens, closes=closes,
             stopped=self._stopped(),
         )  # fmt: skip

