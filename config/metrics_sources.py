@@ -11,6 +11,7 @@ from assignment.doors.streams import Streams
 from assignment.edge import Edge
 from assignment.engine.native import NATIVE
 from config.metrics import Collector, Family, counter, gauge
+from events.row import Door
 from events.sink import Sink
 from events.watch import Refusal, Watching
 
@@ -82,6 +83,12 @@ def of_sink(sink: Sink) -> Collector:
             "Events that reached the log: new ones, and ones that it held already.",
             "outcome",
             {"stored": sink.stored, "duplicate": sink.duplicates},
+        )
+        yield counter(
+            "truelift_repeated_events_total",
+            "Production's events that came again, by door; none of them is kept twice.",
+            "door",
+            {door.name.lower(): sink.by_door[door] for door in Door},
         )
 
     return collect

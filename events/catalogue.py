@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from events.intake.fields import EXPOSURE
-from events.models import CatalogueMark, SeenDay, SeenEvent, SeenHour, SeenProperty
+from events.models import ArrivalDay, CatalogueMark, DuplicateDay, SeenDay, SeenEvent, SeenHour, SeenProperty
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ MOST_PROPERTIES = 200
 EXAMPLE_CHARACTERS = 80
 HOURS_KEPT = timedelta(weeks=6)
 """Five past weeks say what is usual in an hour (analysis/stats/volume.py), and the sixth is the one being judged."""
+ARRIVALS_KEPT = timedelta(days=90)
+WRONG_CLOCK = timedelta(seconds=10)
+"""A device that is this far off is no delay of the network."""
+LATE = timedelta(hours=1)
 MARK = "catalogue"
 
 SETTLED = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -71,6 +75,30 @@ WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 AND l.environment = 0 AND l
 GROUP BY 1, 2
 ON CONFLICT (event_id, hour) DO UPDATE SET events = h.events + excluded.events
 """
+# A number is what the fold takes for one (analysis_number): a JSON number, or a text that reads as one.
+ARRIVALS = r"""
+WITH summed AS (
+    SELECT project_id, event AS name, array_agg(DISTINCT property) AS properties
+    FROM experiments_metric WHERE property <> '' AND archived_at IS NULL GROUP BY 1, 2
+)
+INSERT INTO events_arrivalday AS a (event_id, door, day, events, late, corrected, farthest, missing)
+SELECT s.id, l.door, (l.received_at AT TIME ZONE 'UTC')::date, count(*),
+       count(*) FILTER (WHERE l.received_at - l.at > %(late)s), count(*) FILTER (WHERE o.off > %(wrong)s),
+       coalesce(extract(epoch FROM max(o.off) FILTER (WHERE o.off > %(wrong)s))::bigint, 0),
+       count(*) FILTER (WHERE EXISTS (
+           SELECT FROM unnest(m.properties) AS p(key) WHERE NOT coalesce(
+               jsonb_typeof(l.props -> p.key) = 'number'
+               OR (l.props ->> p.key) ~ '^\s*[+-]?[0-9]{1,18}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?\s*$', false)))
+FROM events_log l
+JOIN events_seenevent s ON s.project_id = l.project_id AND s.name = l.name
+CROSS JOIN LATERAL (SELECT greatest(l.at - l.ts, l.ts - l.at) AS off) o
+LEFT JOIN summed m ON m.project_id = l.project_id AND m.name = l.name
+WHERE l.xid >= %(lo)s::xid8 AND l.xid < %(hi)s::xid8 AND l.environment = 0
+GROUP BY 1, 2, 3
+ON CONFLICT (event_id, door, day) DO UPDATE SET
+    events = a.events + excluded.events, late = a.late + excluded.late, corrected = a.corrected + excluded.corrected,
+    farthest = greatest(a.farthest, excluded.farthest), missing = a.missing + excluded.missing
+"""
 PROPERTIES = f"""
 WITH sampled AS (
     SELECT n.event_id, n.props FROM (
@@ -109,10 +137,12 @@ def bring_up_to_date(*, chunk_events: int = CHUNK_EVENTS) -> int:
             last = _number(
                 LAST_OF_CHUNK, {"lo": str(mark.xid), "hi": str(settled), "skip": chunk_events - 1}, settled - 1
             )
-            bounds: dict[str, Any] = {"lo": str(mark.xid), "hi": str(last + 1), "kept": HOURS_KEPT}
+            bounds: dict[str, Any] = {
+                "lo": str(mark.xid), "hi": str(last + 1), "kept": HOURS_KEPT, "late": LATE, "wrong": WRONG_CLOCK,
+            }  # fmt: skip
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL work_mem = '64MB'")
-                for statement in (SEEN, DAYS, HOURS, PROPERTIES):
+                for statement in (SEEN, DAYS, HOURS, ARRIVALS, PROPERTIES):
                     cursor.execute(statement, bounds)
             mark.xid = last + 1
             mark.save(update_fields=["xid"])
@@ -120,7 +150,12 @@ def bring_up_to_date(*, chunk_events: int = CHUNK_EVENTS) -> int:
 
 
 def drop_old_hours(now: datetime) -> int:
-    """Forget the hours that nothing is compared with any more; the days stay. Return how many there were."""
+    """Forget the hours that nothing is compared with any more, and how events arrived a season ago; days stay.
+
+    Return how many hours there were.
+    """
+    for table in (ArrivalDay, DuplicateDay):
+        table.objects.filter(day__lt=(now - ARRIVALS_KEPT).date()).delete()
     return SeenHour.objects.filter(hour__lt=now - HOURS_KEPT).delete()[0]
 
 

@@ -95,6 +95,44 @@ class SeenHour(models.Model):
         return f"{self.events} from {self.hour:%Y-%m-%d %H:00}"
 
 
+class ArrivalDay(models.Model):
+    """How production's events of one name came in through one door on one UTC day of arrival.
+
+    ``late``: more than an hour after they happened. ``corrected``: by a clock that was more than ten seconds off and
+    was put right, ``farthest`` by how many seconds at most. ``missing``: without a number in a property that one of the
+    project's metrics adds up.
+    """
+
+    pk = models.CompositePrimaryKey("event_id", "door", "day")
+    event = models.ForeignKey(SeenEvent, on_delete=models.CASCADE, related_name="arrivals")
+    door = models.SmallIntegerField()
+    day = models.DateField()
+    events = models.PositiveBigIntegerField()
+    late = models.PositiveBigIntegerField()
+    corrected = models.PositiveBigIntegerField()
+    farthest = models.PositiveBigIntegerField()
+    missing = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.events} on {self.day}"
+
+
+class DuplicateDay(models.Model):
+    """How many of production's events came again on one UTC day, and were not kept twice.
+
+    The servers count them beside the log, so a server that is killed loses its last seconds' count; the log loses none.
+    """
+
+    pk = models.CompositePrimaryKey("event_id", "door", "day")
+    event = models.ForeignKey(SeenEvent, on_delete=models.CASCADE, related_name="duplicates")
+    door = models.SmallIntegerField()
+    day = models.DateField()
+    events = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.events} again on {self.day}"
+
+
 class SeenProperty(models.Model):
     """A property of an event, of one JSON type; a property that comes as several types has a row for each."""
 

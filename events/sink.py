@@ -6,7 +6,8 @@ server answers at once, a busy one writes thousands of events a commit. What wai
 
 import asyncio
 import logging
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,6 +26,9 @@ ANSWER_SECONDS = 10.0
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 STORE_ATTEMPTS = 4
+NOTED_EVERY_SECONDS = 10.0
+MOST_NOTED = 2_000
+"""Doors and names whose repetitions are held between two notes; an app that makes names up must not fill the memory."""
 # Lost a race against another writer for the same events, or against a partition that was made after the rows had been
 # routed past it (events/partitions.py): trying again settles it.
 LOST_RACE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.CheckViolation)
@@ -81,6 +85,9 @@ class Sink:
         self._threads = ThreadPoolExecutor(writers, thread_name_prefix="events-log")
         self.stored = 0
         self.duplicates = 0
+        self.by_door: Counter[int] = Counter()
+        self._again: log.Again = Counter()
+        self._noted_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -169,6 +176,7 @@ class Sink:
         while True:
             while not self._waiting:
                 if self._stop.is_set():
+                    await self._note(writer)
                     return
                 self._wake.clear()
                 await self._wake.wait()
@@ -178,6 +186,25 @@ class Sink:
             except Exception as error:
                 self._finish(group, LogUnavailableError(f"The event log failed ({_one_line(error)}).", 1))
                 raise
+            if self._again and time.monotonic() - self._noted_at > NOTED_EVERY_SECONDS:
+                await self._note(writer)
+
+    async def _note(self, writer: "_Writer") -> None:
+        """Write down which events came again. It is a count beside the log: where it fails, it waits for the next."""
+        again, self._again = self._again, Counter()
+        self._noted_at = time.monotonic()
+        if not again:
+            return
+        try:
+            await writer.note(again)
+        except psycopg.Error as error:
+            logger.info("The count of repeated events waits: %s", _one_line(error))
+            self._remember(again)
+
+    def _remember(self, again: log.Again) -> None:
+        for key, events in again.items():
+            if key in self._again or len(self._again) < MOST_NOTED:
+                self._again[key] += events
 
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -194,7 +221,7 @@ class Sink:
     async def _write_group(self, writer: "_Writer", group: list[_Waiting]) -> None:
         entries = [waiting.entry for waiting in group]
         try:
-            stored = await writer.store(entries)
+            stored, again = await writer.store(entries)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if len(group) == 1:
                 logger.error("The database refuses events that passed every check: %s", _one_line(error))
@@ -206,6 +233,9 @@ class Sink:
             return
         self.stored += stored
         self.duplicates += sum(len(entry.dated) + len(entry.undated) for entry in entries) - stored
+        for (_, door, _), events in again.items():
+            self.by_door[door] += events
+        self._remember(again)
         self._finish(group, None)
 
     def _finish(self, group: Sequence[_Waiting], error: Exception | None) -> None:
@@ -248,8 +278,13 @@ class _Writer:
             await self._loop.run_in_executor(self._threads, self._connection.close)
             self._connection = None
 
-    async def store(self, entries: Sequence[Entry]) -> int:
-        """Write the entries in one transaction and return how many events are new.
+    async def note(self, again: log.Again) -> None:
+        """Write down which events came again."""
+        if self._connection is not None:
+            await self._loop.run_in_executor(self._threads, log.note, self._connection, again)
+
+    async def store(self, entries: Sequence[Entry]) -> tuple[int, log.Again]:
+        """Write the entries in one transaction; return how many events are new, and which came again.
 
         Reconnects and tries again where that is safe and may help.
         """
@@ -270,10 +305,11 @@ class _Writer:
             again = True
         raise AssertionError("the last attempt returns or raises")
 
-    def _store(self, dated: Sequence[bytes], undated: Sequence[bytes], again: bool) -> int:
+    def _store(self, dated: Sequence[bytes], undated: Sequence[bytes], again: bool) -> tuple[int, log.Again]:
         if self._connection is None:
             raise psycopg.OperationalError("there is no connection")
-        return log.store(self._connection, dated, undated, again=again)
+        found: log.Again = Counter()
+        return log.store(self._connection, dated, undated, again=again, found_again=found), found
 
     def _broken(self) -> bool:
         return self._connection is None or self._connection.broken

@@ -8,15 +8,13 @@ from typing import Any
 from django.db import connection
 
 from analysis.models import StrayExposure
+from events.catalogue import LATE, WRONG_CLOCK
 from events.partitions import DAYS_BEHIND
 from events.stream import arrivals
 from experiments.models import Project
 
 NEWEST = 20_000
 """Events that are looked at: the newest of the log, so that the page costs the same for every project."""
-WRONG_CLOCK = timedelta(seconds=10)
-"""A device that is this far off is no delay of the network."""
-LATE = timedelta(hours=1)
 STRAYS_SHOWN = timedelta(days=7)
 
 PUNCTUAL = f"""

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analysis import people
-from analysis.alerts import arrivals, volume
+from analysis.alerts import arrivals, arriving, volume
 from analysis.stats.volume import Volume
 from experiments.access import SignedInRequest, get_project
 from experiments.domain.lifecycle import LIVE
@@ -35,6 +35,7 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "running": Experiment.objects.filter(
             project=project, status__in=[status.value for status in LIVE], design={}
         ).order_by("name")[:MOST_LISTED],
+        "ways": arriving.ways(project, now),
         "punctual": arrivals.punctuality(project, now),
         "refused": refused,
         "strays": strays,

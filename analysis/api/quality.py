@@ -1,12 +1,12 @@
 """Data quality over the API: what the page of the same name says."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 from msgspec import Struct
 
 from analysis import people
-from analysis.alerts import arrivals, volume
+from analysis.alerts import arrivals, arriving, volume
 from analysis.stats.volume import Departure, Volume
 from experiments.api.operations import Call, Operation
 
@@ -61,6 +61,24 @@ class IdentitiesAnswer(Struct, frozen=True, kw_only=True):
     contested: int
 
 
+class ArrivedDay(Struct, frozen=True, kw_only=True):
+    """Events of one name through one door on one UTC day of arrival.
+
+    ``again`` came once more and were not kept twice; ``late`` by more than an hour; ``corrected`` by a clock that was
+    put right, ``farthest_seconds`` at most; ``missing`` without a number in a property that a metric adds up.
+    """
+
+    event: str
+    door: str
+    day: date
+    events: int
+    again: int
+    late: int
+    corrected: int
+    farthest_seconds: int
+    missing: int
+
+
 class DataQuality(Struct, frozen=True, kw_only=True):
     """Whether production's events arrive as they should. ``refused`` is null while the broker is out of reach."""
 
@@ -68,6 +86,7 @@ class DataQuality(Struct, frozen=True, kw_only=True):
     stray_exposures: list[StrayAnswer]
     refused: list[RefusalAnswer] | None
     punctuality: PunctualityAnswer
+    arrivals: list[ArrivedDay]
     identities: IdentitiesAnswer
 
 
@@ -91,8 +110,23 @@ def show(call: Call) -> DataQuality:
             events=punctual.events, late=punctual.late, corrected=punctual.corrected,
             farthest_seconds=punctual.farthest.total_seconds(),
         ),
+        arrivals=[_arrived(way, day, one) for way in arriving.ways(call.project, now) for day, one in way.days],
         identities=IdentitiesAnswer(aliases=known.aliases, people=known.people, contested=known.contested),
     )  # fmt: skip
+
+
+def _arrived(way: arriving.Way, day: date, one: arriving.Arrived) -> ArrivedDay:
+    return ArrivedDay(
+        event=way.name,
+        door=way.door.name.lower(),
+        day=day,
+        events=one.events,
+        again=one.again,
+        late=one.late,
+        corrected=one.corrected,
+        farthest_seconds=one.farthest,
+        missing=one.missing,
+    )
 
 
 def _volume(one: volume.Reading) -> VolumeAnswer:

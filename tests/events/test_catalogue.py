@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import timedelta
 
 import psycopg
@@ -6,9 +7,19 @@ from django.db import connection
 from django.utils import timezone
 
 from events import catalogue, log
-from events.models import CatalogueMark, LoggedEvent, SeenDay, SeenEvent, SeenHour, SeenProperty
+from events.models import (
+    ArrivalDay,
+    CatalogueMark,
+    DuplicateDay,
+    LoggedEvent,
+    SeenDay,
+    SeenEvent,
+    SeenHour,
+    SeenProperty,
+)
 from events.row import encode
 from events.segment.message import accept
+from experiments.domain.metrics import MetricKind
 from tests import builders
 from tests.builders import T0
 from tests.events.builders import arrival
@@ -58,6 +69,31 @@ def test_catalogue__hours__are_productions_of_the_last_weeks(home):
     assert {one.hour.minute for one in hours} == {0}
     assert catalogue.drop_old_hours(now + timedelta(weeks=5, days=5)) >= 1
     assert sum(hours.values_list("events", flat=True)) == 2
+
+
+def test_catalogue__arrivals__say_what_came_late_by_a_wrong_clock_or_without_a_number(home):
+    builders.metric(home, kind=MetricKind.SUM, event="Order", property="revenue")
+    builders.log(home, "Order", at=T0, revenue=5)
+    builders.log(home, "Order", at=T0, received_at=T0 + timedelta(hours=2), revenue="4.5")
+    builders.log(home, "Order", at=T0, revenue="free")
+    builders.log(home, "Order", at=T0, environment=1)
+    LoggedEvent.objects.filter(props={"revenue": 5}).update(at=T0 - timedelta(minutes=5))
+    catalogue.bring_up_to_date()
+    builders.log(home, "Order", at=T0, revenue=None)
+    catalogue.bring_up_to_date()
+    (one,) = ArrivalDay.objects.filter(event__project=home)
+    assert (one.door, one.day, one.events, one.late) == (0, T0.date(), 4, 1)
+    assert (one.corrected, one.farthest, one.missing) == (1, 300, 2)
+
+
+def test_note__events_that_came_again__are_added_up_by_day_and_unknown_names_left_out(home, address):
+    builders.log(home, "Order")
+    catalogue.bring_up_to_date()
+    with psycopg.connect(address, autocommit=True) as connection:
+        for _ in range(2):
+            log.note(connection, Counter({(home.pk, 0, "Order"): 3, (home.pk, 2, "Order"): 1, (home.pk, 0, "New"): 9}))
+    found = DuplicateDay.objects.filter(event__project=home).order_by("door").values_list("door", "events")
+    assert list(found) == [(0, 6), (2, 2)]
 
 
 def test_catalogue__run_twice__adds_nothing(home):

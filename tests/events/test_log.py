@@ -1,6 +1,7 @@
 import json
 import threading
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import psycopg
@@ -8,7 +9,7 @@ import pytest
 
 from events import log
 from events.models import LoggedEvent
-from events.row import encode
+from events.row import Door, encode
 from events.segment.message import accept
 from tests.events.builders import NOW, arrival, exposure, track
 
@@ -49,8 +50,20 @@ def test_store__a_retry__changes_nothing(writer, again):
 
 def test_store__the_same_event_twice_in_one_transaction__is_kept_once(writer):
     rows = [row(track(messageId="m-1"))] * 3
-    log.store(writer, rows, [], again=False)
+    again = Counter()
+    log.store(writer, rows, [], again=False, found_again=again)
     assert stored() == 1
+    assert again == {(7, 0, "Order Completed"): 2}
+
+
+def test_store__events_that_come_again__are_told_by_project_door_and_name_of_production_alone(writer):
+    rows = [row(track(messageId=f"m-{n}")) for n in range(3)]
+    undated = [row(track("Search", messageId="u-1"), door=Door.POSTHOG)]
+    staging = [row(track(messageId="s-1"), environment=1)]
+    log.store(writer, [*rows, *staging], undated, again=False)
+    again = Counter()
+    assert log.store(writer, [*rows[:2], *staging], undated, again=True, found_again=again) == 0
+    assert again == {(7, 0, "Order Completed"): 2, (7, 2, "Search"): 1}
 
 
 def test_store__same_message_in_two_projects__is_two_events(writer):

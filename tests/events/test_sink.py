@@ -53,6 +53,20 @@ def test_put__many_at_once__share_few_transactions(address, monkeypatch):
     assert len(groups) < 30
 
 
+def test_put__events_that_come_again__are_counted_by_door_and_noted_when_the_sink_stops(address, monkeypatch):
+    noted = []
+    monkeypatch.setattr(log, "note", lambda _, again: noted.append(dict(again)))
+    messages = [track(messageId=f"m-{n}") for n in range(4)]
+
+    async def work(made):
+        await made.put(entry(*messages))
+        await made.put(entry(*messages[:3], again=True))
+        return dict(made.by_door)
+
+    assert run(address, work) == {0: 3}
+    assert sum(sum(one.values()) for one in noted) == 3
+
+
 def test_put__same_events_by_many_requests__are_kept_once(address):
     messages = [track(messageId=f"m-{n}") for n in range(20)]
 

@@ -7,7 +7,7 @@ from analysis.alerts import quality_page, volume
 from analysis.alerts.kinds import AlertKind, Severity
 from analysis.api import quality
 from analysis.models import Alert, StrayExposure
-from events.models import SeenEvent, SeenHour
+from events.models import ArrivalDay, DuplicateDay, SeenEvent, SeenHour
 from experiments.domain.access import Scope
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricRole
@@ -152,6 +152,25 @@ def test_api__says_what_the_page_says(shop, at_now, monkeypatch):
     assert "past weeks" in second["not_known"]
 
 
+def test_page_and_api__how_events_arrive__is_said_by_door_and_day(client_of_bob, shop, at_now, monkeypatch):
+    monkeypatch.setattr(quality.timezone, "now", lambda: NOW)
+    event = seen(shop)
+    for back, again in ((0, 10), (2, 0), (9, 90)):
+        ArrivalDay.objects.create(
+            event=event, door=2, day=(NOW - timedelta(days=back)).date(), events=90, late=9, corrected=3, farthest=300,
+            missing=1,
+        )  # fmt: skip
+        DuplicateDay.objects.create(event=event, door=2, day=(NOW - timedelta(days=back)).date(), events=again)
+    found = page(client_of_bob)
+    row = found[found.index("How events arrive") :]
+    assert '<td data-label="Door">PostHog</td><td class="n" data-label="Events">180</td>' in row
+    assert '<td class="n" data-label="Came again">5.3%</td><td class="n" data-label="Late">10.0%</td>' in row
+    answer = Api(issue_key(shop, "reader", [Scope.READ], None)[1]).ok("GET", "/data-quality")["arrivals"]
+    assert [(one["door"], one["day"], one["again"], one["farthest_seconds"]) for one in answer] == [
+        ("posthog", "2026-03-13", 10, 300), ("posthog", "2026-03-11", 0, 300)
+    ]  # fmt: skip
+
+
 def test_page__all_as_usual__says_so(client_of_bob, shop, at_now):
     seen(shop)
     assert "Nothing is wrong" in page(client_of_bob)
@@ -183,5 +202,5 @@ def test_page__a_stranger__finds_nothing(client_of_charlie, shop):
 def test_page__asks_as_often_for_many_events_as_for_one(client_of_bob, shop, at_now, django_assert_max_num_queries):
     for number in range(6):
         came(seen(shop, f"Event {number}"), 480, 500)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         page(client_of_bob)
