@@ -141,7 +141,13 @@ def in_depth(call: Call) -> DepthAnswer:
     if kept is None:
         raise conflict(f"{metric} of {experiment.name} has not been counted in depth yet.", "no_results_yet")
     detail, counted_at = kept
-    return DepthAnswer(metric=metric, counted_at=counted_at, spread=detail.spread, wearing=detail.wearing)
+    return DepthAnswer(
+        metric=metric,
+        counted_at=counted_at,
+        spread=detail.spread,
+        wearing=detail.wearing,
+        breakdowns=detail.breakdowns,
+    )
 
 
 def _own_note(call: Call) -> Note:

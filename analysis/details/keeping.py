@@ -7,7 +7,7 @@ import msgspec
 
 from analysis import moment_sets
 from analysis.counted import Counted
-from analysis.details import spread, wearing
+from analysis.details import breakdowns, spread, wearing
 from analysis.details.schema import Detail
 from analysis.models import MetricDetail
 from experiments.models import Experiment
@@ -48,7 +48,11 @@ def collected(
     spreads = spread.collect(experiment, metrics, limits, horizon.isoformat())
     began = experiment.counts_from or horizon
     courses = wearing.collect(experiment, metrics, began, horizon)
-    return [Detail(spread=spreads.get(one.metric), wearing=courses[one.metric]) for one in metrics]
+    broken = breakdowns.collect(experiment, metrics, limits, horizon.isoformat())
+    return [
+        Detail(spread=spreads.get(one.metric), wearing=courses[one.metric], breakdowns=broken.get(one.metric, []))
+        for one in metrics
+    ]
 
 
 def newest(experiment: Experiment, metric: str) -> tuple[Detail, datetime] | None:

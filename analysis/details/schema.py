@@ -52,8 +52,35 @@ class Wearing(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Level(Struct, frozen=True, kw_only=True):
+    """One kind of units. ``lift`` is drawn towards the effect of all; None where it cannot be computed."""
+
+    level: str
+    units: int
+    lift: float | None
+    interval: Interval | None
+
+
+class Breakdown(Struct, frozen=True, kw_only=True):
+    """One treatment's effect by one property of the first exposure: does it differ between its levels?
+
+    ``p_value`` is Cochran's of one common effect; ``adjusted_p_value`` keeps the false discovery rate over all
+    ``tested`` breakdowns of the experiment, and ``differs`` is read from it. ``reason`` says why there is none.
+    """
+
+    variant: str
+    name: str
+    tested: int
+    levels: list[Level] = []
+    p_value: float | None = None
+    adjusted_p_value: float | None = None
+    differs: bool = False
+    reason: str = ""
+
+
 class Detail(Struct, frozen=True, kw_only=True):
     """A metric in depth."""
 
     spread: Spread | None
     wearing: list[Wearing]
+    breakdowns: list[Breakdown] = []

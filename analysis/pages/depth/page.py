@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from analysis import priors
 from analysis.details import keeping
 from analysis.details.schema import Detail
+from analysis.pages.depth.kinds import Kinds, kinds
 from analysis.pages.depth.made import Made, made_of
 from analysis.pages.depth.readings import Way, readings
 from analysis.pages.depth.spread import SpreadChart, spread_chart
@@ -47,6 +48,7 @@ class DepthPage:
     effect: EffectChart | None
     spread: SpreadChart | None
     wearing: WearingChart | None
+    kinds: list[Kinds]
     counted_at: datetime | None
     made: Made | None
 
@@ -111,6 +113,7 @@ def depth_page(experiment: Experiment, results: Results, metric_key: str) -> Dep
         effect=curve if curve is not None and curve.metric == metric_key else None,
         spread=spread_chart(results, metric, detail.spread),
         wearing=None if withheld else wearing_chart(results, metric, detail.wearing),
+        kinds=[] if withheld else kinds(results, detail.breakdowns),
         counted_at=counted_at,
         made=made_of(experiment, results, metric),
     )

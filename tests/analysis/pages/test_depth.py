@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from analysis.decisions.arms import compared
-from analysis.details.schema import AgePoint, Bin, Detail, Spread, Wearing
+from analysis.details.schema import AgePoint, Bin, Breakdown, Detail, Level, Spread, Wearing
 from analysis.models import EffectVector, MetricDetail
 from analysis.pages.depth.readings import readings
 from analysis.priors import learned
@@ -64,7 +64,20 @@ def detail() -> Detail:
         ]),
         wearing=[Wearing(variant="treatment", units=60_000, until=T0.date(), points=points, trend=Trend.NOVELTY,
                          slope_p_value=0.002, p_value=0.01)],
+        breakdowns=[
+            Breakdown(variant="treatment", name="returning", tested=2, p_value=0.6, adjusted_p_value=0.6,
+                      levels=levels("true", "false")),
+            Breakdown(variant="treatment", name="platform", tested=2, p_value=0.001, adjusted_p_value=0.002, differs=True,
+                      levels=levels("ios", "android", "web")),
+        ],
     )  # fmt: skip
+
+
+def levels(*names: str) -> list[Level]:
+    return [
+        Level(level=name, units=30_000, lift=0.02 * place, interval=(0.02 * place - 0.03, 0.02 * place + 0.03))
+        for place, name in enumerate(names)
+    ]
 
 
 def keep(of: Experiment, metric: str = "click-through-rate") -> None:
@@ -88,6 +101,9 @@ def test_depth__shows_every_side_of_one_metric(client_of_bob, ranker):
     assert "The effect wears off as users get used to it (p 0.002)" in said
     assert "Nothing at all: 90.0% of Control, 88.0% of Treatment." in said
     assert "Users that did 11,706" in said
+    assert "By platform ! The effect differs between these kinds (p 0.002, allowing for 2 breakdowns)." in said
+    assert "read the effect on all, and not the largest of these" in said
+    assert said.index("By platform") < said.index("By returning")
     assert html.count("data-chart=") == 3
     assert not re.findall(r"<style|<script>|\sstyle=|\son[a-z]+=", html)
 
