@@ -67,8 +67,8 @@ def detail() -> Detail:
         breakdowns=[
             Breakdown(variant="treatment", name="returning", tested=2, p_value=0.6, adjusted_p_value=0.6,
                       levels=levels("true", "false")),
-            Breakdown(variant="treatment", name="platform", tested=2, p_value=0.001, adjusted_p_value=0.002, differs=True,
-                      levels=levels("ios", "android", "web")),
+            Breakdown(variant="treatment", name="platform", tested=2, p_value=0.001, adjusted_p_value=0.002,
+                      differs=True, levels=levels("ios", "android", "web")),
         ],
     )  # fmt: skip
 
