@@ -1,5 +1,6 @@
 """The results page of one experiment: the newest snapshot, an exact one, and the same as CSV."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
@@ -17,6 +18,7 @@ from analysis.pages.counting import Line, lines
 from analysis.pages.over_time import EffectChart, ExposuresChart, effect_chart, exposures_chart
 from analysis.pages.precision import PrecisionBar, precision_bar
 from analysis.pages.refreshing import run_to_show
+from analysis.pages.scales import scales
 from analysis.pages.table import Table, table
 from analysis.pages.triggered import TriggeredBlock, triggered_block
 from analysis.refreshing import UNDER_WAY
@@ -86,9 +88,7 @@ def latest_results(request: SignedInRequest, project_slug: str, key: str) -> Htt
 def render_latest(request: SignedInRequest, experiment: Experiment, role: Role, give_error: str = "") -> HttpResponse:
     """Return the page of the newest snapshot; ``give_error`` says why a file given on it was refused."""
     snapshot = ResultSnapshot.objects.filter(experiment=experiment).first()
-    page = (
-        None if snapshot is None else results_page(experiment, snapshot, request.GET.get("metric", ""), is_exact=False)
-    )
+    page = None if snapshot is None else results_page(experiment, snapshot, request.GET, is_exact=False)
     return _render(request, experiment, role, page, run_to_show(experiment, snapshot), give_error)
 
 
@@ -100,29 +100,37 @@ def exact_snapshot(request: SignedInRequest, project_slug: str, key: str, snapsh
     snapshot = ResultSnapshot.objects.filter(experiment=experiment, pk=snapshot_id).first()
     if snapshot is None:
         raise Http404(f"Experiment {key!r} has no result {snapshot_id}.")
-    page = results_page(experiment, snapshot, request.GET.get("metric", ""), is_exact=True)
+    page = results_page(experiment, snapshot, request.GET, is_exact=True)
     return _render(request, experiment, role, page, None)
 
 
 def results_page(
-    experiment: Experiment, snapshot: ResultSnapshot, metric: str, *, is_exact: bool, is_shared: bool = False
+    experiment: Experiment,
+    snapshot: ResultSnapshot,
+    query: Mapping[str, str],
+    *,
+    is_exact: bool,
+    is_shared: bool = False,
 ) -> ResultsPage:
-    """Return one snapshot as the page shows it; one that ``is_shared`` without an account leads nowhere else."""
+    """Return one snapshot as the page shows it; one that ``is_shared`` without an account leads nowhere else.
+
+    Of the ``query`` ``metric`` says whose effect over time is drawn, and ``change`` how changes are told.
+    """
     results = from_payload(snapshot.payload)
-    query = f"?snapshot={snapshot.pk}" if is_exact else ""
+    exact = f"?snapshot={snapshot.pk}" if is_exact else ""
 
     def address(key: str) -> str:
         return (
-            "" if is_shared else reverse("metric_in_depth", args=[experiment.project.slug, experiment.key, key]) + query
+            "" if is_shared else reverse("metric_in_depth", args=[experiment.project.slug, experiment.key, key]) + exact
         )
 
     return ResultsPage(
         snapshot=snapshot,
         results=results,
-        table=table(results, address),
+        table=table(results, address, scales(experiment, results, query.get("change", ""))),
         strips=strips(results),
         precision=precision_bar(experiment, results),
-        effect=effect_chart(results, metric),
+        effect=effect_chart(results, query.get("metric", "")),
         exposures=exposures_chart(results),
         triggered=triggered_block(results),
         counting=lines(results),

@@ -1,5 +1,7 @@
 """Links to results for people without an account: made, listed and revoked here, opened by anyone who has one."""
 
+from collections.abc import Mapping
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -116,16 +118,16 @@ def shared_results(request: HttpRequest, token: str) -> HttpResponse:
         response = render(request, "shared/ended.html", {"link": link}, status=410)
     else:
         sharing.note_opening(link, now)
-        response = render(request, "shared/results.html", _shared(link, request.GET.get("metric", "")))
+        response = render(request, "shared/results.html", _shared(link, request.GET))
     response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     response["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def _shared(link: ShareLink, metric: str) -> dict[str, object]:
+def _shared(link: ShareLink, query: Mapping[str, str]) -> dict[str, object]:
     experiment = link.experiment
     snapshot = link.snapshot or ResultSnapshot.objects.filter(experiment=experiment).first()
-    page = None if snapshot is None else results_page(experiment, snapshot, metric, is_exact=True, is_shared=True)
+    page = None if snapshot is None else results_page(experiment, snapshot, query, is_exact=True, is_shared=True)
     own = None if page is None else block_of(page.results)
     return {
         "link": link,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.pages.depth.ways import Raw, raw_sums
+from analysis.pages.scales import Scales, told
 from analysis.results.schema import Comparison, MetricResult, Reading, Results
 from analysis.stats.equivalence import Size
 from experiments.domain.metrics import Direction, MetricRole
@@ -54,6 +55,7 @@ class Table:
     withheld: bool
     several: bool
     intervals: str
+    scales: Scales | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -64,8 +66,11 @@ class Table:
         return list(dict.fromkeys(found))
 
 
-def table(results: Results, address: Callable[[str], str] | None = None) -> Table:
-    """Lay out the metrics of a result; ``address`` says where a metric by its key has a page of its own."""
+def table(results: Results, address: Callable[[str], str] | None = None, scales: Scales | None = None) -> Table:
+    """Lay out the metrics of a result.
+
+    ``address`` says where a metric by its key has a page of its own, ``scales`` how changes are told.
+    """
     comparisons = [c for metric in results.metrics for c in metric.comparisons]
     points = [*(c.lift for c in comparisons), *(_limit(metric) for metric in results.metrics)]
     scale = scale_for(
@@ -77,9 +82,16 @@ def table(results: Results, address: Callable[[str], str] | None = None) -> Tabl
     groups = [
         Group(title=title, rows=rows)
         for role, title in GROUPS.items()
-        if (rows := [_linked(row, results, address) for row in _rows(results, role, names, scale, withheld=withheld)])
+        if (
+            rows := [
+                _told(_linked(row, results, address), results, scales)
+                for row in _rows(results, role, names, scale, withheld=withheld)
+            ]
+        )
     ]
-    return Table(groups=groups, scale=scale, withheld=withheld, several=several, intervals=intervals(results))
+    return Table(
+        groups=groups, scale=scale, withheld=withheld, several=several, intervals=intervals(results), scales=scales
+    )
 
 
 def _linked(row: Row, results: Results, address: Callable[[str], str] | None) -> Row:
@@ -91,6 +103,14 @@ def _linked(row: Row, results: Results, address: Callable[[str], str] | None) ->
         one for arm, one in zip(row.metric.arms, raw_sums(results, row.metric), strict=True) if arm.variant in own
     )
     return replace(row, href=address(row.metric.key), raw=raw)
+
+
+def _told(row: Row, results: Results, scales: Scales | None) -> Row:
+    """Tell the row's change in the way that was chosen; the drawing stays relative, on one scale for all."""
+    if scales is None or not results.health.trustworthy:
+        return row
+    found = told(scales, row.metric, row.comparison, results.experiment.currency)
+    return row if found is None else replace(row, change=found[0], interval=found[1])
 
 
 def intervals(results: Results) -> str:
