@@ -49,7 +49,8 @@ class Scales:
         whence = "as this experiment’s traffic suggests" if self.is_estimated else "as the plan says"
         return (
             f"The change of one {self.unit_type} times twelve months of {number(self.monthly_units)} "
-            f"{self.unit_type}s, {whence}; the effect is taken to last as it was measured. Ratios and quantiles have no total."
+            f"{self.unit_type}s, {whence}; the effect is taken to last as it was measured. "
+            "Ratios and quantiles have no total."
         )
 
 
