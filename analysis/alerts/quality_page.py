@@ -9,6 +9,8 @@ from django.views.decorators.http import require_safe
 
 from analysis import people
 from analysis.alerts import arrivals, arriving, volume
+from analysis.alerts.kinds import AlertKind
+from analysis.models import Alert
 from analysis.stats.volume import Volume
 from experiments.access import SignedInRequest, get_project
 from experiments.domain.lifecycle import LIVE
@@ -27,6 +29,11 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
     readings = volume.readings(project, now)
     refused, strays = arrivals.refusals(project, now), arrivals.strays(project, now)
     ringing = [one for one in readings if one.rings]
+    others = list(
+        Alert.objects.filter(project=project, kind=AlertKind.DATA_QUALITY, closed_at__isnull=True)
+        .exclude(key__startswith=volume.PREFIX)
+        .select_related("experiment")[:MOST_LISTED]
+    )
     context = {
         "project": project,
         "tab": "quality",
@@ -40,7 +47,8 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
         "refused": refused,
         "strays": strays,
         "known": people.known(project),
-        "quiet": not (ringing or refused or strays) and refused is not None,
+        "others": others,
+        "quiet": not (ringing or refused or strays or others) and refused is not None,
         "judged": any(isinstance(one.found, Volume) for one in readings),
     }
     return render(request, "events/quality.html", context)

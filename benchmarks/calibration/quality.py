@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from analysis.stats.drift import DriftSize, drift
 from analysis.stats.unavailable import NotComputable
 from analysis.stats.volume import WEEK, Departure, volume
 from benchmarks.calibration.figures import Figure, scenario, seeded
@@ -83,4 +84,60 @@ def volumes_that_halve() -> Iterator[Figure]:
         yield Figure(
             method="volume", scenario="half of the events lost", what=f"told within {hours} hours",
             measured=within[hours] / (4 * SERIES), low=least, runs=4 * SERIES,
+        )  # fmt: skip
+
+
+SCORED = 150
+LAUNCH_DAYS = 7
+SCORE_DAYS = 35
+VISITORS, VISITS_A_DAY = 4_000, 0.2
+
+
+def _scores(random: np.random.Generator, shift: float) -> list[DriftSize]:
+    """Thirty-five days of one variant: people come back at rates of their own, keep their score but for some noise, and
+    those who come often have higher scores; from the 21st day on scores are moved by ``shift`` of their spread.
+
+    Return each later day's size against the launch week.
+    """
+    liking = random.normal(0, 1, VISITORS)
+    rate = np.clip(VISITS_A_DAY * np.exp(0.5 * random.normal(0, 1, VISITORS) + 0.3 * liking), 0, 0.9)
+    edges = np.linspace(-4, 4, 201)
+    came = random.random((SCORE_DAYS, VISITORS)) < rate
+    values = liking + random.normal(0, 0.5, (SCORE_DAYS, VISITORS))
+    values[21:] += shift * math.sqrt(1.25)
+    cells = [np.histogram(np.clip(values[day][came[day]], -4, 4), edges)[0] for day in range(SCORE_DAYS)]
+    often = came[:LAUNCH_DAYS].sum(axis=0)
+    effective = float(often.sum() ** 2 / (often**2).sum())
+    reference = np.sum(cells[:LAUNCH_DAYS], axis=0)
+    found = (drift(reference, day, effective=effective) for day in cells[LAUNCH_DAYS:])
+    return [DriftSize.NONE if isinstance(one, NotComputable) else one.size for one in found]
+
+
+def _told(sizes: list[DriftSize]) -> int | None:
+    """Return the first day, counted from the launch week's end, that follows one which had moved too."""
+    moved = [size is not DriftSize.NONE for size in sizes]
+    return next((day for day in range(1, len(moved)) if moved[day] and moved[day - 1]), None)
+
+
+@scenario
+def scores_that_stay() -> Iterator[Figure]:
+    """No drift, with people who come again and again: how often four weeks of days tell of it."""
+    random = seeded("steady scores")
+    told = sum(_told(_scores(random, 0.0)) is not None for _ in range(SCORED))
+    yield Figure(
+        method="drift", scenario="steady scores, two days in a row", what="false alarms a variant and four weeks",
+        measured=told / SCORED, high=0.05, runs=SCORED,
+    )  # fmt: skip
+
+
+@scenario
+def scores_that_move() -> Iterator[Figure]:
+    """Scores move by a third, or by half, of their spread after three weeks."""
+    random = seeded("moved scores")
+    for shift, least in ((1 / 3, 0.0), (1 / 2, 0.9)):
+        told = [_told(_scores(random, shift)) for _ in range(SCORED)]
+        within = sum(day is not None and 14 <= day <= 16 for day in told)
+        yield Figure(
+            method="drift", scenario=f"moved by {shift:.2f} of their spread", what="told within three days",
+            measured=within / SCORED, low=least, runs=SCORED,
         )  # fmt: skip

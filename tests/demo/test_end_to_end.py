@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from config import paths
@@ -57,6 +58,25 @@ def test_simulate_shop__check_of_a_wrong_truth__exits_with_1(stack: RunningStack
     stack.manage(*SIMULATE, *TRUTH)
     with pytest.raises(StackError, match="The truth lies further outside than chance explains"):
         stack.manage(*SIMULATE, "--ctr-effect", "-0.5", "--latency-effect", "0.15", "--check")
+
+
+@pytest.mark.slow
+def test_simulate_shop__with_and_without_drift__is_told_apart_by_the_scores_that_came_through_the_doors(
+    stack: RunningStack,
+):
+    for key, drift, lasting in (("steady", "0", "none"), ("drifting", "-0.35", "large")):
+        stack.manage(
+            "simulate_shop", "--experiment", key, "--shoppers", "6000", "--days", "14", "--seed", "7",
+            "--score-drift", drift, "--report",
+        )  # fmt: skip
+        plain = (stack.home / "demo-api-key").read_text().strip()
+        address = f"{stack.base_url}/api/v1/experiments/{key}/drift"
+        answer = httpx.get(address, headers={"Authorization": f"Bearer {plain}"}, timeout=30)
+        control, treatment = answer.raise_for_status().json()["variants"]
+        assert control["lasting"] == "none"
+        assert treatment["lasting"] == lasting
+        assert treatment["launch_units"] > 500
+    assert "0 differences" in stack.manage("recompute", "--check")
 
 
 @pytest.mark.slow

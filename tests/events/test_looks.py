@@ -18,7 +18,7 @@ from tests.events.builders import NOW, arrive
 pytestmark = pytest.mark.browser
 
 STATIC = REPOSITORY / "templates" / "static"
-PAGES = ("event_list", "event_catalogue", "event_quality")
+PAGES = ("event_list", "event_catalogue", "event_quality", "event_bots")
 HOST = "http://truelift.localhost"
 
 

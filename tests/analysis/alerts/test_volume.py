@@ -176,6 +176,16 @@ def test_page__all_as_usual__says_so(client_of_bob, shop, at_now):
     assert "Nothing is wrong" in page(client_of_bob)
 
 
+def test_page__an_experiment_whose_data_ask_for_somebody__is_no_quiet_page(client_of_bob, shop, ranker, at_now):
+    seen(shop)
+    builders.alert(
+        shop, AlertKind.DATA_QUALITY, key="joining/new-ranker/1/uneven", experiment=ranker, sentence="Lost events."
+    )
+    found = page(client_of_bob)
+    assert "Lost events." in found
+    assert "Nothing is wrong" not in found
+
+
 def test_page__a_young_project__does_not_say_that_volumes_are_usual(client_of_bob, shop, at_now):
     seen(shop, weeks=2)
     found = page(client_of_bob)
@@ -202,5 +212,5 @@ def test_page__a_stranger__finds_nothing(client_of_charlie, shop):
 def test_page__asks_as_often_for_many_events_as_for_one(client_of_bob, shop, at_now, django_assert_max_num_queries):
     for number in range(6):
         came(seen(shop, f"Event {number}"), 480, 500)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         page(client_of_bob)
