@@ -2,7 +2,7 @@
 # For example: make run PORT=8001 HOST=0.0.0.0 TRUELIFT_HOME=/var/lib/truelift DEMO=no LIVE=no
 PYTHON ?= python3
 BIN := .venv/bin
-PARALLEL ?= -n auto --dist loadfile
+PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 # Some shells export HOST as the machine's name: only one given to make counts.
 NO := 0 no off false
 RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)) $(if $(PORT),--port $(PORT)) \

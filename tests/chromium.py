@@ -4,16 +4,27 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+
+class Look(NamedTuple):
+    """A theme, a width, and whether every rule of accessibility is held there or only what theme and width decide."""
+
+    theme: str
+    width: int
+    whole: bool = True
+
 
 LOOKS = [
-    ("light", 1280),
-    ("dark", 320),
-    *(pytest.param(theme, width, marks=pytest.mark.slow) for theme, width in (("dark", 1280), ("light", 390))),
+    pytest.param((Look("light", 1280), Look("dark", 320, whole=False)), id="daily"),
+    pytest.param((Look("dark", 1280), Look("light", 390), Look("dark", 320)), id="others", marks=pytest.mark.slow),
 ]
-"""Both themes and both ends of the widths every day, the others with the slow tests."""
+"""Both themes and both ends of the widths every day in one browser, the others with the slow tests."""
+DECIDED_BY_LOOK = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATH = os.environ.get("TRUELIFT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = [
@@ -25,6 +36,21 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def listen(page: Page, wrong: list[str]) -> None:
+    """Write down what a page complains of in its console."""
+    page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+
+
+def faults(page: Page, look: Look) -> list[str]:
+    """Return what is not accessible on a page, each with the first element that shows it."""
+    options: dict[str, object] = {"resultTypes": ["violations"]}
+    if not look.whole:
+        options["runOnly"] = {"type": "rule", "values": DECIDED_BY_LOOK}
+    found = Axe().run(page, options=options).response["violations"]
+    return [f"{page.url}: {one['id']} {one['nodes'][0]['html'][:150]}" for one in found]
 
 
 @contextmanager

@@ -4,9 +4,11 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import django
+import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import ScryptPasswordHasher
@@ -64,9 +66,10 @@ def embedded_servers(django_db_blocker):
     from config.stack import embedded
 
     sockets = paths.socket_directory(_HOME)
-    if not prepared.take(_HOME):
-        with django_db_blocker.unblock():
-            _prepare(sockets)
+    with prepared.alone():
+        if not prepared.take(_HOME):
+            with django_db_blocker.unblock():
+                _prepare(sockets)
     postgres = embedded.start_postgres(_HOME, sockets)
     valkey = embedded.start_valkey(_HOME, sockets)
     yield _HOME
@@ -84,6 +87,10 @@ def _prepare(sockets: Path) -> None:
     name = connection.settings_dict["NAME"]
     try:
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.close()
+        with psycopg.connect(f"postgresql://truelift@/postgres?host={sockets}", autocommit=True) as server:
+            server.execute(f"DROP DATABASE {name}")
+            server.execute(f"CREATE DATABASE {name} TEMPLATE {TEST_DATABASE}")
     finally:
         connections.close_all()
         connection.settings_dict["NAME"] = settings.DATABASES["default"]["NAME"] = name
@@ -104,6 +111,31 @@ def _empty(case: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _empty
+
+
+FIRST = (
+    "tests/e2e/test_demo.py",
+    "tests/clients/",
+    "tests/faults/",
+    "tests/stack/",
+    "tests/demo/test_end_to_end.py",
+    "tests/e2e/",
+    "test_looks.py",
+    "tests/server/",
+)
+"""Files that take long beside how many tests they hold, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, then the largest files: one that came last would leave a core waiting for it."""
+    sizes = Counter(item.nodeid.partition("::")[0] for item in items)
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        file = item.nodeid.partition("::")[0]
+        early = next((k for k, part in enumerate(FIRST) if file.startswith(part) or file.endswith(part)), len(FIRST))
+        return early, -sizes[file] if early == len(FIRST) else 0
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,13 +1,18 @@
 """A migrated database, made once a day and copied for every run: making it anew took most of a small run's time.
 
-The copy belongs to one state of the migrations, one PostgreSQL and one day (the log's daily partitions lie around it).
-It gives up durability, which only the tests of killed servers need, and these start servers of their own.
+The copy belongs to one state of the migrations, one PostgreSQL and one day (the log's daily partitions lie
+around it).
+It holds the tests' database, and the same again as a stack's own. It gives up durability, which only the tests of
+killed servers need, and these ask for it.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -48,8 +53,28 @@ def keep(data: Path) -> None:
     except OSError:  # another worker was quicker
         shutil.rmtree(unfinished, ignore_errors=True)
     for other in STORE.iterdir():
-        if other.name[:8] < kept.name[:8]:
+        if other.is_dir() and other.name[:8] < kept.name[:8]:
             shutil.rmtree(other, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one process at a time look for a prepared database and make it: two would make the same one."""
+    STORE.mkdir(exist_ok=True)
+    with (STORE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def furnish(home: Path, *, durable: bool = False) -> Path:
+    """Give a stack's new home a migrated database, where one is prepared; without one the stack makes its own.
+
+    A ``durable`` one writes what it acknowledges through to the disk, for tests that kill it.
+    """
+    if take(home) and durable:
+        file = home / "postgres" / "postgresql.conf"
+        file.write_text(file.read_text().replace(QUICK, "\n"))
+    return home
 
 
 def make_quick(data: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from config import paths
 from config.stack.running import RunningStack, StackError, running_stack
+from tests import prepared
 
 SIMULATE = ("simulate_shop", "--experiment", "known-truth", "--shoppers", "2000", "--days", "7", "--seed", "20")
 TRUTH = ("--ctr-effect", "0.25", "--purchase-effect", "0.1", "--value-effect", "0.05", "--latency-effect", "0.15")
@@ -23,8 +24,8 @@ BOTH_CAMPAIGNS = [
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with running_stack(tmp_path_factory.mktemp("demo")) as running:
+def stack(embedded_servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with running_stack(prepared.furnish(tmp_path_factory.mktemp("demo"))) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ from aiosmtpd.controller import Controller
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from config.stack.running import RunningStack, running_stack
-from tests import chromium
+from tests import chromium, prepared
 
 for _chatty in ("httpx", "mail.log"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)  # a failing test shows its own words first
@@ -55,12 +55,12 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 
 @pytest.fixture(scope="session")
-def stack(mailbox: tuple[Mailbox, int]) -> Iterator[RunningStack]:
+def stack(embedded_servers: Path, mailbox: tuple[Mailbox, int]) -> Iterator[RunningStack]:
     """Start the product, empty, with its mail going to the tests' SMTP server."""
     home = Path(tempfile.mkdtemp(prefix="tl-e2e-"))
     home.chmod(0o755)
     try:
-        with running_stack(home, env={"EMAIL_URL": f"smtp://127.0.0.1:{mailbox[1]}"}) as running:
+        with running_stack(prepared.furnish(home), env={"EMAIL_URL": f"smtp://127.0.0.1:{mailbox[1]}"}) as running:
             yield running
     finally:
         shutil.rmtree(home, ignore_errors=True)

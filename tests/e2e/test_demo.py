@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
 from config.stack.running import RunningStack, running_stack
+from tests import prepared
 from tests.e2e.conftest import ARTEFACTS, LOOKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
@@ -26,11 +27,11 @@ HOME = "/p/demo-shop/"
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[RunningStack]:
+def demo(embedded_servers: Path) -> Iterator[RunningStack]:
     home = Path(tempfile.mkdtemp(prefix="tl-demo-"))
     home.chmod(0o755)
     try:
-        with running_stack(home, demo=True, live=True, seconds=360) as running:
+        with running_stack(prepared.furnish(home), demo=True, live=True, seconds=360) as running:
             yield running
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 
 from config import env, paths
 from config.stack.running import RunningStack, running_stack
+from tests import prepared
 from tests.faults.ledger import STORED, Ledger, Shop, settle
 from tests.faults.ledger import counted as counted_of
 from tests.stack.conftest import free_port, wait_until
@@ -31,6 +32,7 @@ SETTLE_SECONDS = 150
 MAKE = """
 from experiments.domain.access import Scope
 from experiments.keys import issue_key
+from tests import prepared
 from tests.faults.conftest import counting_experiment
 made = counting_experiment("{slug}")
 print(made.project_id, issue_key(made.project, "app", [Scope.INGEST], None)[1])
@@ -136,8 +138,8 @@ def begin(stack: RunningStack, slug: str) -> Run:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[RunningStack]:
-    with running_stack(tmp_path_factory.mktemp("faults"), seconds=300) as running:
+def stack(embedded_servers, tmp_path_factory) -> Iterator[RunningStack]:
+    with running_stack(prepared.furnish(tmp_path_factory.mktemp("faults"), durable=True), seconds=300) as running:
         yield running
 
 
@@ -164,9 +166,11 @@ def test_worker__killed_mid_rollup__its_half_chunk_is_counted_once(stack):
     run.settle("kill -9 of the worker while its rollup is under way")
 
 
-def test_everything__stopped_and_started_again_under_load__what_was_acknowledged_is_counted_once(tmp_path):
+def test_everything__stopped_and_started_again_under_load__what_was_acknowledged_is_counted_once(
+    embedded_servers, tmp_path
+):
     port = free_port()
-    with running_stack(tmp_path / "home", port, seconds=300) as stack:
+    with running_stack(prepared.furnish(tmp_path / "home", durable=True), port, seconds=300) as stack:
         run = begin(stack, "restart")
         loading = contextlib.ExitStack()
         loading.enter_context(run.loading())

@@ -93,9 +93,29 @@ def static_root(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def shared_server(django_db_setup, tmp_path_factory, static_root) -> Iterator[RunningServer]:
+    """One server for every claim that leaves it running: starting it took most of these tests' time."""
+    running = start_server(tmp_path_factory.mktemp("server"), test_database_url(), static_root)
+    yield running
+    running.stop()
+
+
 @pytest.fixture
-def server(transactional_db, tmp_path, static_root, write_key, read_key) -> Iterator[RunningServer]:
-    """Start a server that knows both keys from its first snapshot; how soon it hears of others is tested elsewhere."""
+def server(transactional_db, shared_server, write_key, read_key) -> RunningServer:
+    """Return the shared server once it knows what was committed so far; how soon it does is tested elsewhere."""
+    newest = issue_key(builders.project(), "newest", [Scope.INGEST], None)[1]
+    asked = {"json": {"batch": []}, "headers": {"x-api-key": newest}, "timeout": 60}
+    deadline = time.monotonic() + START_SECONDS
+    while httpx.post(f"{shared_server.url}/v1/batch", **asked).status_code == httpx.codes.UNAUTHORIZED:
+        assert time.monotonic() < deadline, "The server has not heard of a new key."
+        time.sleep(0.02)
+    return shared_server
+
+
+@pytest.fixture
+def own_server(transactional_db, tmp_path, static_root, write_key, read_key) -> Iterator[RunningServer]:
+    """Start a server for one test that counts, reads its log or stops it."""
     running = start_server(tmp_path, test_database_url(), static_root)
     yield running
     running.stop()

@@ -79,9 +79,9 @@ def test_disk_full__room_again__the_clients_retry_counts_once(send):
     assert LoggedEvent.objects.count() == 10
 
 
-def test_disk_full__real_client_under_way__delivers_everything_once_there_is_room(server, write_key):
+def test_disk_full__real_client_under_way__delivers_everything_once_there_is_room(own_server, write_key):
     failures = []
-    client = Client(write_key, host=server.url, max_retries=10, on_error=lambda error, _: failures.append(error))
+    client = Client(write_key, host=own_server.url, max_retries=10, on_error=lambda error, _: failures.append(error))
     with full_disk():
         for number in range(30):
             client.track(f"user-{number}", "Order Completed", {"revenue": 1})

@@ -126,14 +126,14 @@ def test_server__key_without_the_scope__is_403_in_segments_shape(server, read_ke
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def test_server__stopped__has_written_all_it_acknowledged(server, write_key):
+def test_server__stopped__has_written_all_it_acknowledged(own_server, write_key):
     acknowledged = 0
     with httpx.Client(timeout=60) as client:
         for _ in range(50):
             body = json.dumps({"batch": [track(), track()]})
-            answer = client.post(f"{server.url}/v1/batch", content=body, headers={"x-api-key": write_key})
+            answer = client.post(f"{own_server.url}/v1/batch", content=body, headers={"x-api-key": write_key})
             acknowledged += answer.json()["accepted"]
-    assert server.stop() == 0
+    assert own_server.stop() == 0
     assert LoggedEvent.objects.count() == acknowledged == 100
 
 

@@ -49,14 +49,14 @@ def exposing_key(ranker) -> str:
     return issue_key(ranker.project, "evaluate and ingest", [Scope.EVALUATE, Scope.INGEST], None)[1]
 
 
-def test_metrics__requests__are_counted_by_door_and_status(evaluate_key, exposing_key, server):
+def test_metrics__requests__are_counted_by_door_and_status(evaluate_key, exposing_key, own_server):
     for _ in range(3):
-        assert evaluate(server, evaluate_key).status_code == 200
-    evaluate(server, "tl_unknown")
-    httpx.post(f"{server.url}/v1/batch", json={"batch": [track()]}, headers={"x-api-key": exposing_key}, timeout=30)
-    httpx.get(f"{server.url}/api/features/{evaluate_key}", timeout=30)
-    httpx.get(f"{server.url}/nothing/", timeout=60)
-    found = metrics(server)
+        assert evaluate(own_server, evaluate_key).status_code == 200
+    evaluate(own_server, "tl_unknown")
+    httpx.post(f"{own_server.url}/v1/batch", json={"batch": [track()]}, headers={"x-api-key": exposing_key}, timeout=30)
+    httpx.get(f"{own_server.url}/api/features/{evaluate_key}", timeout=30)
+    httpx.get(f"{own_server.url}/nothing/", timeout=60)
+    found = metrics(own_server)
     assert found['truelift_requests_total{door="ofrep",status="200"}'] == 3
     assert found['truelift_requests_total{door="ofrep",status="401"}'] == 1
     assert found['truelift_requests_total{door="events",status="200"}'] == 1
@@ -67,11 +67,11 @@ def test_metrics__requests__are_counted_by_door_and_status(evaluate_key, exposin
     assert found['truelift_request_seconds_sum{door="ofrep"}'] > 0
 
 
-def test_metrics__state__says_what_is_served_and_what_waits(exposing_key, server):
+def test_metrics__state__says_what_is_served_and_what_waits(exposing_key, own_server):
     message = track()
     for _ in range(2):
-        httpx.post(f"{server.url}/v1/batch", json={"batch": [message, {}]}, headers={"x-api-key": exposing_key})
-    found = metrics(server)
+        httpx.post(f"{own_server.url}/v1/batch", json={"batch": [message, {}]}, headers={"x-api-key": exposing_key})
+    found = metrics(own_server)
     assert any(name.startswith("truelift_snapshot_info{version=") for name in found)
     assert found["truelift_snapshot_age_seconds"] < 60
     assert found["truelift_database_connected"] == found["truelift_event_log_available"] == 1
@@ -184,16 +184,16 @@ def test_ofrep_stream__without_a_good_token__is_401(evaluate_key, server):
         assert (answer.status_code, answer.json()["errorCode"]) == (401, "GENERAL")
 
 
-def test_server__stopped_with_open_streams__ends_them_and_itself(evaluate_key, server):
-    listening = [Listening(stream_address(server, evaluate_key)), Listening(f"{server.url}/sub/{evaluate_key}")]
+def test_server__stopped_with_open_streams__ends_them_and_itself(evaluate_key, own_server):
+    listening = [Listening(stream_address(own_server, evaluate_key)), Listening(f"{own_server.url}/sub/{evaluate_key}")]
     wait_until(lambda: all("retry:" in one.text for one in listening))
-    assert server.stop() == 0
+    assert own_server.stop() == 0
     wait_until(lambda: all(one.ended() for one in listening))
 
 
-def test_log__of_the_server__holds_no_token_of_a_stream(evaluate_key, server):
-    address = stream_address(server, evaluate_key)
+def test_log__of_the_server__holds_no_token_of_a_stream(evaluate_key, own_server):
+    address = stream_address(own_server, evaluate_key)
     httpx.post(address, timeout=30)
     httpx.get(address.replace("/ofrep/v1/stream", "/nowhere/stream/"), timeout=60)
     assert Project.objects.exists()
-    assert address.partition("token=")[2] not in server.log.read_text()
+    assert address.partition("token=")[2] not in own_server.log.read_text()

@@ -12,12 +12,13 @@ import pytest
 
 from config import paths
 from config.stack.running import RunningStack, running_stack
+from tests import prepared
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One running product for every claim that leaves it running."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
+def stack(embedded_servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One running product for every claim that leaves it running; ``test_life`` starts from nothing."""
+    with running_stack(prepared.furnish(tmp_path_factory.mktemp("stack"))) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -25,7 +24,6 @@ from tests.e2e.conftest import ARTEFACTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 KEYS = ("would-it", "rankers", "banner", "surge")
-LOOKS = [("light", 1280), ("dark", 390)]
 
 
 @pytest.fixture
@@ -73,20 +71,21 @@ def preferred(shop) -> None:
     keep(an_interleaving(shop), interleaving.read, T0 + timedelta(days=9))
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+@pytest.mark.parametrize("looks", chromium.LOOKS)
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, looks: tuple[chromium.Look, ...]):
     wrong: list[str] = []
     ARTEFACTS.mkdir(exist_ok=True)
     with chromium.launched() as browser:
-        page = opened(browser, answers, theme, width)
-        page.set_default_timeout(90_000)
-        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        for path in answers:
-            page.goto(HOST + path, wait_until="load")
-            wrong += [f"{path}: {v['id']}" for v in Axe().run(page).response["violations"]]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{path}: is wider than {width} px")
-            name = path.strip("/").replace("p/shop/", "").replace("/", "-")
-            page.screenshot(path=ARTEFACTS / f"kinds-{name}-{theme}-{width}.png", full_page=True)
+        for look in looks:
+            page = opened(browser, answers, look.theme, look.width)
+            page.set_default_timeout(90_000)
+            chromium.listen(page, wrong)
+            for path in answers:
+                page.goto(HOST + path, wait_until="load")
+                wrong += chromium.faults(page, look)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path}: is wider than {look.width} px")
+                name = path.strip("/").replace("p/shop/", "").replace("/", "-")
+                page.screenshot(path=ARTEFACTS / f"kinds-{name}-{look.theme}-{look.width}.png", full_page=True)
+            page.close()
     assert wrong == []

@@ -3,7 +3,6 @@
 import mimetypes
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Route
@@ -69,18 +68,19 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
     return page
 
 
-@pytest.mark.parametrize(("theme", "width"), chromium.LOOKS)
-def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+@pytest.mark.parametrize("looks", chromium.LOOKS)
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, looks: tuple[chromium.Look, ...]):
     wrong: list[str] = []
     with chromium.launched() as browser:
-        page = opened(browser, answers, theme, width)
-        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        for path in answers:
-            page.goto(HOST + path, wait_until="load")
-            wrong += [f"{path}: {v['id']}" for v in Axe().run(page).response["violations"]]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{path}: is wider than {width} px")
+        for look in looks:
+            page = opened(browser, answers, look.theme, look.width)
+            chromium.listen(page, wrong)
+            for path in answers:
+                page.goto(HOST + path, wait_until="load")
+                wrong += chromium.faults(page, look)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path}: is wider than {look.width} px")
+            page.close()
     assert wrong == []
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -85,26 +84,25 @@ def brought_in(alice, directory: Path) -> list[str]:
     return [reverse("evidence", args=[home.slug]), f"{address}?removed={gone.pk}"]
 
 
-@pytest.mark.parametrize(("theme", "width"), chromium.LOOKS)
-def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+@pytest.mark.parametrize("looks", chromium.LOOKS)
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, looks: tuple[chromium.Look, ...]):
     wrong: list[str] = []
     with chromium.launched() as browser:
-        page = opened(browser, answers, theme, width)
-        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        for path in answers:
-            page.goto(HOST + path, wait_until="load")
-            if SHOTS:
-                name = path.split("?")[0].strip("/").replace("/", "-")
-                page.screenshot(path=Path(SHOTS) / f"{name}-{theme}-{width}.png", full_page=True)
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            wrong += [
-                f"{path}: {v['id']} {v['nodes'][0]['html'][:150]}" for v in Axe().run(page).response["violations"]
-            ]
-            torn = page.evaluate(TORN)
-            wrong += [f"{path}: {name!r} breaks inside a word" for name in torn]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{path}: is wider than {width} px")
+        for look in looks:
+            page = opened(browser, answers, look.theme, look.width)
+            chromium.listen(page, wrong)
+            for path in answers:
+                page.goto(HOST + path, wait_until="load")
+                if SHOTS:
+                    name = path.split("?")[0].strip("/").replace("/", "-")
+                    page.screenshot(path=Path(SHOTS) / f"{name}-{look.theme}-{look.width}.png", full_page=True)
+                page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+                wrong += chromium.faults(page, look)
+                torn = page.evaluate(TORN)
+                wrong += [f"{path}: {name!r} breaks inside a word" for name in torn]
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path}: is wider than {look.width} px")
+            page.close()
     assert wrong == []
 
 

@@ -124,7 +124,7 @@ def quantile_of(values: np.ndarray, level: float) -> tuple[float, float, float]:
     return float(at), ((high - low) / (2 * stats.norm.isf(0.025))) ** 2, np.inf
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 4))])
 def test_random_dirty_file__every_number_is_that_of_the_rows_that_count(write: Write, seed: int):
     file = File(seed)
     found = report(write(NAMES, file.rows), *OPTIONS)
@@ -187,7 +187,7 @@ def _check_segments(file: File, found: dict[str, Any]) -> None:
     assert chosen["heterogeneity_p_value"] == pytest.approx(stats.chi2.sf(q, 2), rel=1e-6)
 
 
-@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize("seed", [5, pytest.param(6, marks=pytest.mark.slow)])
 def test_random_file_with_covariate_and_looks__agree_with_regression_and_the_boundary(write: Write, seed: int):
     file = File(seed)
     written = write(NAMES, file.rows)

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 from playwright.sync_api import Page
@@ -69,22 +68,21 @@ def _fill(alice, shop, purchase) -> None:
     overrides.add(ranker, "user-7", ranker.variants.get(key="treatment"), alice, "Ann's phone")
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+@pytest.mark.parametrize("looks", chromium.LOOKS)
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, looks: tuple[chromium.Look, ...]):
     wrong: list[str] = []
     with chromium.launched() as browser:
-        page = opened(browser, answers, theme, width)
-        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        for path in set(answers) - {SENTENCE}:
-            page.goto(HOST + path, wait_until="load")
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            wrong += [
-                f"{path}: {v['id']} {v['nodes'][0]['html'][:150]}" for v in Axe().run(page).response["violations"]
-            ]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{path}: is wider than {width} px")
-            keep(page, path, theme, width)
+        for look in looks:
+            page = opened(browser, answers, look.theme, look.width)
+            chromium.listen(page, wrong)
+            for path in set(answers) - {SENTENCE}:
+                page.goto(HOST + path, wait_until="load")
+                page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+                wrong += chromium.faults(page, look)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path}: is wider than {look.width} px")
+                keep(page, path, look.theme, look.width)
+            page.close()
     assert [line for line in wrong if "status of 400" not in line] == []
 
 

@@ -1,7 +1,6 @@
 """The steps of the set-up, the end of the life and the members as a browser draws them: themes, wide and narrow."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -45,19 +44,18 @@ def answers(client_of_alice, alice, shop, purchase) -> dict[str, HttpResponse]:
     return {**found, **asked, "/refused/": refused}
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 320)])
-def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, theme: str, width: int):
+@pytest.mark.parametrize("looks", chromium.LOOKS)
+def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, looks: tuple[chromium.Look, ...]):
     wrong: list[str] = []
     with chromium.launched() as browser:
-        page = opened(browser, answers, theme, width)
-        page.on("console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
-        for path in (path for path in answers if not path.endswith(tuple(f"/{piece}/" for piece in PIECES))):
-            page.goto(HOST + path, wait_until="networkidle")
-            wrong += [
-                f"{path}: {v['id']} {v['nodes'][0]['html'][:150]}" for v in Axe().run(page).response["violations"]
-            ]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{path}: is wider than {width} px")
-            keep(page, path, theme, width)
+        for look in looks:
+            page = opened(browser, answers, look.theme, look.width)
+            chromium.listen(page, wrong)
+            for path in (path for path in answers if not path.endswith(tuple(f"/{piece}/" for piece in PIECES))):
+                page.goto(HOST + path, wait_until="networkidle")
+                wrong += chromium.faults(page, look)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path}: is wider than {look.width} px")
+                keep(page, path, look.theme, look.width)
+            page.close()
     assert [line for line in wrong if "status of 400" not in line] == []
