@@ -136,6 +136,17 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - began, result
 
 
+def processor() -> float:
+    """Return the seconds of processor that this process and the database's process for it have had."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        fields = Path(f"/proc/{cursor.fetchone()[0]}/stat").read_text().rpartition(")")[2].split()
+    ticks: int = os.sysconf("SC_CLK_TCK")
+    return sum(os.times()[:2]) + (int(fields[11]) + int(fields[12])) / ticks
+
+
 def memory() -> tuple[float, float]:
     """Return the most megabytes that this process, a worker, and the database's process for it ever held."""
     from django.db import connection
@@ -169,32 +180,38 @@ def measure(days: int, events: int, *, linked: bool, checked: bool) -> None:
     experiment = shop(start)
     partitions.keep()
     fold()
-    written = folded = 0.0
+    written = folded = cores = 0.0
     exposed = 0
-    print("    events     written /s    fold /s  ratio  fold of 1,000 more   whole refresh   of it moments      units")
+    print("    events  written /s    fold /s  a core  fold of 1,000: s (processor)  whole refresh  moments      units")
     shown = {0, days // 10, days // 4, days // 2, days - 1}
     for day in range(days):
         first = start + timedelta(days=day)
         spent, _ = timed(partial(log, experiment.project_id, first, events, exposed, linked=linked))
         exposed += events // 5
+        before = processor()
         took, done = timed(fold)
+        used = processor() - before
         assert done.events == events
+        cores += used
         written, folded = written + spent, folded + took
         if day in shown:
             log(experiment.project_id, first + timedelta(hours=23), SMALL, exposed, linked=linked)
             exposed += SMALL // 5
+            before = processor()
             little, _ = timed(fold)
+            little_used = processor() - before
             refresh, _ = timed(lambda: pipeline.refresh(experiment))
             sums, _ = timed(lambda: moments.collect(experiment))
             print(
-                f"{(day + 1) * events:>10,}{events / spent:>15,.0f}{events / took:>11,.0f}{spent / took:>7.2f}"
-                f"{little:>18.2f} s{refresh:>14.2f} s{sums:>14.2f} s{Enrolment.objects.count():>11,}",
+                f"{(day + 1) * events:>10,}{events / spent:>12,.0f}{events / took:>11,.0f}{events / used:>8,.0f}"
+                f"{little:>20.2f} ({little_used:.2f}){refresh:>20.2f} s{sums:>7.2f} s{Enrolment.objects.count():>11,}",
                 flush=True,
             )
     own, backend = memory()
     print(
         f"overall: {days * events / folded:,.0f} events/s folded, {written / folded:.2f} of the speed of writing them"
     )
+    print(f"for each second of processor: {days * events / cores:,.0f} events folded")
     print(f"most memory: worker {own:.0f} MB, its database process {backend:.0f} MB; on disk {size() / 1e9:.1f} GB")
     if checked:
         spent, found = timed(lambda: check([experiment]))

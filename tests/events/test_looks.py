@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Route
 
+from analysis.models import Identity, Link
 from config.paths import REPOSITORY
 from events import catalogue
 from events.watch import Refusal, Watch
@@ -31,6 +32,10 @@ def answers(client, address) -> dict[str, HttpResponse]:
         arrive(shop, "Order Completed", f"user-{number}", revenue=19.9, order_id=f"o-{number}", environment=number % 2)
         arrive(shop, "Search with a long name", f"user-{number}-" + "x" * 60, anonymous_id="device-1", q="shoes")
     arrive(shop, "Bare", "user-1")
+    arrive(shop, "$identify", "user-1", anonymous_id="device-1")
+    for user in ("user-1", "user-2"):
+        Link.objects.create(project=shop, alias="device-1", user_id=user, linked_at=NOW)
+    Identity.objects.create(project=shop, alias="device-1", person="user-1")
     catalogue.bring_up_to_date()
     watch = Watch(settings.REDIS_URL)
     watch.accepted(shop.pk, 0, {"Order Completed": 120, "Search with a long name": 12})
