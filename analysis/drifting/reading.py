@@ -1,8 +1,8 @@
 """Compare every day's predicted scores with those of the launch week, for each variant by itself.
 
-Each unit counts once a day. Values are told apart by the launch week's own spread, in 200 steps: the stability index is
-over its deciles and loses nothing by that, the largest distance at most half a point. Only days that are over are
-compared, and units seen in two variants are left out, as everywhere.
+Each unit counts once a day. Values are told apart by the launch week's spread over all variants, in 400 steps: a
+tenth of a variant's own first scores is met to within such a step, and the largest distance loses at most as much. Only
+days that are over are compared, and units seen in two variants are left out, as everywhere.
 """
 
 from collections import defaultdict
@@ -23,24 +23,36 @@ from experiments.models import Experiment, Variant
 LAUNCH_DAYS = 7
 """A week holds every weekday once; what comes later is compared with what the model met when it was launched."""
 DAYS_SHOWN = 90
-CELLS = 200
+CELLS = 400
 
 SIZES = (DriftSize.NONE, DriftSize.SLIGHT, DriftSize.LARGE)
 
-_SCORES = """
+# The launch week's values of all variants, and how often each came.
+SPREAD = """
+SELECT value::float8, count(*) FROM analysis_unitscore
+WHERE experiment_id = %(experiment)s AND day < %(until)s GROUP BY 1 ORDER BY 1
+"""
+# How many units a variant's launch week has, and how many independent values it is worth (analysis/stats/drift.py).
+WORTH = """
+SELECT e.variant_id, sum(u.days) ^ 2 / sum(u.days ^ 2), count(*)
+FROM (SELECT unit, count(*) AS days FROM analysis_unitscore
+      WHERE experiment_id = %(experiment)s AND day < %(until)s GROUP BY unit) u
+JOIN analysis_enrolment e ON e.experiment_id = %(experiment)s AND e.unit = u.unit AND NOT e.quarantined
+GROUP BY e.variant_id
+"""
+# One pass over everything: the launch week is a day of its own, without a date.
+CELLS_BY_DAY = """
+SELECT e.variant_id, CASE WHEN s.day >= %(until)s THEN s.day END,
+       width_bucket(s.value::float8, %(edges)s::float8[]), count(*), sum(s.value)::float8
 FROM analysis_unitscore s JOIN analysis_enrolment e ON e.experiment_id = s.experiment_id AND e.unit = s.unit
-WHERE s.experiment_id = %(experiment)s AND NOT e.quarantined
+WHERE s.experiment_id = %(experiment)s AND NOT e.quarantined AND s.day < %(end)s
+  AND (s.day < %(until)s OR s.day >= %(since)s)
+GROUP BY 1, 2, 3
 """
-LAUNCH = f"SELECT e.variant_id, s.value::float8, count(*) {_SCORES} AND s.day < %(until)s GROUP BY 1, 2 ORDER BY 1, 2"
-# How many independent values the launch week is worth (analysis/stats/drift.py).
-WORTH = f"""
-SELECT variant_id, sum(days) ^ 2 / sum(days ^ 2), count(*)
-FROM (SELECT e.variant_id, s.unit, count(*) AS days {_SCORES} AND s.day < %(until)s GROUP BY 1, 2) units GROUP BY 1
-"""  # noqa: S608  (a constant)
-LATER = f"""
-SELECT s.day, width_bucket(s.value::float8, %(edges)s::float8[]), count(*), sum(s.value)::float8
-{_SCORES} AND e.variant_id = %(variant)s AND s.day >= %(since)s AND s.day < %(end)s GROUP BY 1, 2 ORDER BY 1, 2
-"""
+
+Cells = NDArray[np.int64]
+Days = dict[date | None, tuple[Cells, float]]
+"""Counts by cell and the sum of scores, by day; of the launch week under None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,66 +140,64 @@ def read(experiment: Experiment, now: datetime) -> Reading | NotComputable:
         return NotComputable("no exposure has come with a score")
     launched, ends = began.date(), newest.date()
     launch_ends = launched + timedelta(days=LAUNCH_DAYS)
-    asked: dict[str, sql.Parameter] = {"experiment": experiment.pk, "until": min(launch_ends, ends).isoformat()}
-    launch: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for variant, value, count in sql.rows(LAUNCH, asked):
-        launch[variant].append((value, count))
+    asked: dict[str, sql.Parameter] = {
+        "experiment": experiment.pk,
+        "until": min(launch_ends, ends).isoformat(),
+        "since": max(launch_ends, ends - timedelta(days=DAYS_SHOWN)).isoformat(),
+        "end": ends.isoformat(),
+    }
+    days = _by_day(asked)
     worth = {variant: (float(kish), units) for variant, kish, units in sql.rows(WORTH, asked)}
-    since = max(launch_ends, ends - timedelta(days=DAYS_SHOWN))
     return Reading(
         launched=launched,
         launch_ends=launch_ends,
         ends=ends,
         variants=tuple(
-            _of_variant(variant, launch[variant.pk], worth.get(variant.pk, (0.0, 0)), since, ends)
+            _of_variant(variant, days.get(variant.pk, {}), *worth.get(variant.pk, (0.0, 0)))
             for variant in experiment.variants.select_related("model_version").order_by("position", "pk")
         ),
     )
 
 
-def _of_variant(
-    variant: Variant, launch: list[tuple[float, int]], worth: tuple[float, int], since: date, ends: date
-) -> OfVariant:
-    effective, units = worth
-    values, counts = np.array([value for value, _ in launch]), np.array([count for _, count in launch], dtype=np.int64)
-    edges = _edges(values, counts)
-    first = np.bincount(np.searchsorted(edges, values, side="right"), weights=counts, minlength=len(edges) + 1)
-    later = _later(variant, edges, since, ends) if edges.size else {}
+def _by_day(asked: dict[str, sql.Parameter]) -> dict[int, Days]:
+    """Return every variant's scores by day, in cells of the launch week's."""
+    edges = _edges(sql.rows(SPREAD, asked))
+    found: dict[int, Days] = defaultdict(dict)
+    if not edges:
+        return found
+    for variant, day, cell, count, total in sql.rows(CELLS_BY_DAY, {**asked, "edges": edges}):
+        cells, so_far = found[variant].get(day, (np.zeros(len(edges) + 1, dtype=np.int64), 0.0))
+        cells[cell] = count
+        found[variant][day] = cells, so_far + total
+    return found
+
+
+def _edges(spread: list[tuple[float, int]]) -> list[float]:
+    """Return the launch week's values that begin the next of some 400 cells of like content, ascending."""
+    if not spread:
+        return []
+    values, counts = np.array([value for value, _ in spread]), np.array([count for _, count in spread])
+    cell = CELLS * (np.cumsum(counts) - counts) // counts.sum()
+    edges: list[float] = values[np.flatnonzero(np.diff(cell, prepend=-1))].tolist()
+    return edges
+
+
+def _of_variant(variant: Variant, days: Days, effective: float, units: int) -> OfVariant:
+    launch, total = days.get(None, (None, 0.0))
+    later = sorted((day, one) for day, one in days.items() if day is not None)
     return OfVariant(
         variant=variant,
         launch_units=units,
-        launch_mean=float(values @ counts / counts.sum()) if len(values) else None,
-        days=tuple(
+        launch_mean=None if launch is None else total / int(launch.sum()),
+        days=()
+        if launch is None
+        else tuple(
             Day(
                 day=day,
                 units=int(cells.sum()),
-                mean=total / int(cells.sum()),
-                found=drift(first.astype(np.int64), cells, DEFAULTS, effective=effective),
+                mean=summed / int(cells.sum()),
+                found=drift(launch, cells, DEFAULTS, effective=effective),
             )
-            for day, (cells, total) in sorted(later.items())
+            for day, (cells, summed) in later
         ),
     )
-
-
-def _edges(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the launch week's values that begin the next of some 200 cells of like content, ascending."""
-    if not len(values):
-        return values
-    cell = (CELLS * (np.cumsum(counts) - counts) // counts.sum()).astype(np.int64)
-    return values[np.flatnonzero(np.diff(cell, prepend=-1))]
-
-
-def _later(
-    variant: Variant, edges: NDArray[np.float64], since: date, ends: date
-) -> dict[date, tuple[NDArray[np.int64], float]]:
-    """Return each later day's counts by cell, and the sum of its scores."""
-    asked: dict[str, sql.Parameter] = {
-        "experiment": variant.experiment_id, "variant": variant.pk, "edges": edges.tolist(), "since": since.isoformat(),
-        "end": ends.isoformat(),
-    }  # fmt: skip
-    found: dict[date, tuple[NDArray[np.int64], float]] = {}
-    for day, cell, count, total in sql.rows(LATER, asked):
-        cells, so_far = found.get(day, (np.zeros(len(edges) + 1, dtype=np.int64), 0.0))
-        cells[cell] = count
-        found[day] = cells, so_far + total
-    return found
