@@ -18,17 +18,21 @@ FEW_DAYS = 6
 SPIKE = {"spikecolor": "var(--edge)", "spikethickness": 1, "spikedash": "solid"}
 DAYS = {"tickformat": "%-d %b", "hoverformat": "%-d %b %Y"}
 
+ZERO_LINE = {"type": "line", "x0": 0, "x1": 1, "xref": "x domain", "y0": 0, "y1": 0, "yref": "y",
+             "line": {"color": "var(--edge)", "width": 1}}  # fmt: skip
+
 
 def effect_figure(series: Sequence[EffectSeries], names: dict[str, str]) -> dict[str, Any]:
     """Draw the effect of each treatment as it stood at the end of each day, with its interval as a band."""
-    figure = go.Figure()
-    for position, one in enumerate(series, start=1):
-        _add_effect(figure, one, plain_text(names.get(one.variant, one.variant)), colour_of(position))
-    figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**layout(legend=len(series) > 1))
-    figure.update_yaxes(**_ticks(series))
-    figure.update_xaxes(**day_ticks([p.day for one in series for p in one.points]))
-    return figure_json(figure)
+    traces = [
+        trace
+        for position, one in enumerate(series, start=1)
+        for trace in _effect(one, plain_text(names.get(one.variant, one.variant)), colour_of(position))
+    ]
+    drawn = layout(legend=len(series) > 1)
+    drawn["yaxis"] |= _ticks(series)
+    drawn["xaxis"] |= day_ticks([p.day for one in series for p in one.points])
+    return plain_figure(traces, {**drawn, "shapes": [ZERO_LINE]})
 
 
 def _ticks(series: Sequence[EffectSeries]) -> dict[str, Any]:
@@ -40,33 +44,38 @@ def _ticks(series: Sequence[EffectSeries]) -> dict[str, Any]:
     return {"tickvals": values, "ticktext": [tick(value) if value else "0" for value in values]}
 
 
-def _add_effect(figure: go.Figure, series: EffectSeries, name: str, colour: str) -> None:
+def _effect(series: EffectSeries, name: str, colour: str) -> list[dict[str, Any]]:
     points = [p for p in series.points if p.lift is not None and p.lift_interval and None not in p.lift_interval]
-    days = [p.day for p in points]
+    days = [p.day.isoformat() for p in points]
     lifts = [p.lift for p in points if p.lift is not None]
     lows = [p.lift_interval[0] for p in points if p.lift_interval and p.lift_interval[0] is not None]
     highs = [p.lift_interval[1] for p in points if p.lift_interval and p.lift_interval[1] is not None]
-    quiet = {"hoverinfo": "skip", "showlegend": False, "legendgroup": name, "mode": "lines", "line": {"width": 0}}
-    figure.add_scatter(x=days, y=lows, **quiet)
-    figure.add_scatter(x=days, y=highs, fill="tonexty", fillcolor=colour, opacity=0.18, **quiet)
-    figure.add_scatter(
-        x=days,
-        y=lifts,
-        name=name,
-        legendgroup=name,
-        mode="lines+markers",
-        line={"color": colour, "width": 2.5},
-        marker={"color": colour, "size": 6},
-        # A band needs two days; a single day shows its interval as a bar.
-        error_y=_bar(lifts[0], lows[0], highs[0], colour) if len(points) == 1 else None,
-        customdata=[[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
-        # No markup in hover texts: plotly.js would set inline styles for it, which the pages' policy forbids.
-        hovertemplate=(
-            "%{y:+.1%}, "
-            + level(series.alpha)
-            + " interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
-        ),
-    )
+    quiet = {"type": "scatter", "hoverinfo": "skip", "showlegend": False, "legendgroup": name, "mode": "lines",
+             "line": {"width": 0}}  # fmt: skip
+    # A band needs two days; a single day shows its interval as a bar.
+    bar = {"error_y": _bar(lifts[0], lows[0], highs[0], colour)} if len(points) == 1 else {}
+    return [
+        {"x": days, "y": lows, **quiet},
+        {"x": days, "y": highs, "fill": "tonexty", "fillcolor": colour, "opacity": 0.18, **quiet},
+        {
+            "type": "scatter",
+            "x": days,
+            "y": lifts,
+            "name": name,
+            "legendgroup": name,
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": 2.5},
+            "marker": {"color": colour, "size": 6},
+            "customdata": [[low, high, p.n + p.control_n] for p, low, high in zip(points, lows, highs, strict=True)],
+            # No markup in hover texts: plotly.js would set inline styles for it, which the pages' policy forbids.
+            "hovertemplate": (
+                "%{y:+.1%}, "
+                + level(series.alpha)
+                + " interval %{customdata[0]:+.1%} to %{customdata[1]:+.1%}, %{customdata[2]:,} units"
+            ),
+            **bar,
+        },
+    ]
 
 
 def _bar(lift: float, low: float, high: float, colour: str) -> dict[str, Any]:
@@ -81,19 +90,22 @@ def day_ticks(days: Sequence[date]) -> dict[str, Any]:
 
 def exposures_figure(points: Sequence[ExposurePoint], variants: Sequence[VariantFact]) -> dict[str, Any]:
     """Draw how many units each variant enrolled on each day, stacked."""
-    figure = go.Figure()
+    traces = []
     for position, variant in enumerate(variants):
         own = [p for p in points if p.variant == variant.key]
-        figure.add_bar(
-            x=[p.day for p in own],
-            y=[p.units for p in own],
-            name=plain_text(variant.name),
-            marker={"color": colour_of(position), "line": {"width": 0}},
-            hovertemplate="%{y:,}",
+        traces.append(
+            bars([p.day.isoformat() for p in own], [p.units for p in own], variant.name, colour_of(position), "%{y:,}")
         )
-    figure.update_layout(**layout(legend=True), barmode="stack", bargap=0.25, yaxis_tickformat=",")
-    figure.update_xaxes(**day_ticks([p.day for p in points]))
-    return figure_json(figure)
+    drawn = layout(legend=True)
+    drawn["yaxis"]["tickformat"] = ","
+    drawn["xaxis"] |= day_ticks([p.day for p in points])
+    return plain_figure(traces, {**drawn, "barmode": "stack", "bargap": 0.25})
+
+
+def bars(x: Sequence[str], y: Sequence[float], name: str, colour: str, hover: str) -> dict[str, Any]:
+    """Return a trace of bars."""
+    return {"type": "bar", "x": list(x), "y": list(y), "name": plain_text(name), "hovertemplate": hover,
+            "marker": {"color": colour, "line": {"width": 0}}}  # fmt: skip
 
 
 def plain_text(name: str) -> str:
@@ -138,6 +150,14 @@ def layout(*, legend: bool) -> dict[str, Any]:
         },
         "yaxis": {**axis, "nticks": 6},
     }
+
+
+def plain_figure(traces: list[dict[str, Any]], drawn: dict[str, Any]) -> dict[str, Any]:
+    """Return a figure as the page embeds it, without Plotly's objects: making those takes most of a page's time.
+
+    The tests have Plotly read each such figure, which refuses what it does not know.
+    """
+    return {"data": traces, "layout": {name: value for name, value in drawn.items() if name != "template"}}
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:

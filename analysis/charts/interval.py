@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 
 from analysis.results.schema import Interval
@@ -47,8 +48,13 @@ class Scale:
     @property
     def ticks(self) -> list[Tick]:
         """Return the grid lines, zero among them."""
-        first, last = math.ceil(self.low / self.step), math.floor(self.high / self.step)
-        return [Tick(value=i * self.step, x=self.x(i * self.step)) for i in range(first, last + 1)]
+        return _grid(self)
+
+
+@lru_cache(maxsize=64)  # every row of a table draws the same lines
+def _grid(scale: Scale) -> list[Tick]:
+    first, last = math.ceil(scale.low / scale.step), math.floor(scale.high / scale.step)
+    return [Tick(value=i * scale.step, x=scale.x(i * scale.step)) for i in range(first, last + 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The metric table of a results page: rows by role, every interval on one scale, readings in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
@@ -79,12 +79,13 @@ def table(results: Results, address: Callable[[str], str] | None = None, scales:
     names = {variant.key: variant.name for variant in results.variants}
     withheld = not results.health.trustworthy
     several = len(names) > 2
+    raw = {} if address is None else {metric.key: raw_sums(results, metric) for metric in results.metrics}
     groups = [
         Group(title=title, rows=rows)
         for role, title in GROUPS.items()
         if (
             rows := [
-                _told(_linked(row, results, address), results, scales)
+                _told(_linked(row, raw, address), results, scales)
                 for row in _rows(results, role, names, scale, withheld=withheld)
             ]
         )
@@ -94,15 +95,13 @@ def table(results: Results, address: Callable[[str], str] | None = None, scales:
     )
 
 
-def _linked(row: Row, results: Results, address: Callable[[str], str] | None) -> Row:
+def _linked(row: Row, raw: Mapping[str, list[Raw]], address: Callable[[str], str] | None) -> Row:
     """Add the row's raw sums, and where the metric has a page of its own."""
     if address is None:
         return row
     own = {row.comparison.control, row.comparison.variant}
-    raw = tuple(
-        one for arm, one in zip(row.metric.arms, raw_sums(results, row.metric), strict=True) if arm.variant in own
-    )
-    return replace(row, href=address(row.metric.key), raw=raw)
+    shown = zip(row.metric.arms, raw[row.metric.key], strict=True)
+    return replace(row, href=address(row.metric.key), raw=tuple(one for arm, one in shown if arm.variant in own))
 
 
 def _told(row: Row, results: Results, scales: Scales | None) -> Row:

@@ -1,5 +1,10 @@
 import json
 
+import plotly.graph_objects as go
+import pytest
+from django.core.serializers.json import DjangoJSONEncoder
+
+from analysis.charts.depth import spread_figure, wearing_figure
 from analysis.charts.figures import effect_figure, exposures_figure
 from analysis.results.schema import EffectPoint, EffectSeries
 from tests import builders
@@ -45,3 +50,16 @@ def test_figures__names_and_hover_texts__carry_no_markup_that_needs_inline_style
     texts = [trace.get(part, "") for trace in figure["data"] for part in ("name", "hovertemplate")]
     assert "&lt;b>Bold &amp; new&lt;/b>" in texts
     assert not any("<" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        effect_figure([builders.effect_series(), builders.effect_series(days=1)], {}),
+        exposures_figure(builders.results().exposures_per_day, builders.results().variants),
+        spread_figure(["0", "1 to 2"], [("Control", [0.9, 0.1]), ("Treatment", [0.8, 0.2])]),
+        wearing_figure([("Treatment", [(0, 0.1, 0.05), (1, 0.2, 0.05)])], ".2%"),
+    ],
+)
+def test_figures__written_without_plotlys_objects__are_what_plotly_takes(figure):
+    go.Figure(json.loads(json.dumps(figure, cls=DjangoJSONEncoder)))  # refuses what it does not know
