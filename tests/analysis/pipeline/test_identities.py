@@ -163,7 +163,7 @@ def test_fold__any_schedule_of_links__equals_the_oracle_and_the_recompute(schedu
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("log")
-@settings(max_examples=150, deadline=None, phases=PHASES, suppress_health_check=NO_CHECK)
+@settings(max_examples=60, deadline=None, phases=PHASES, suppress_health_check=NO_CHECK)
 @given(schedule=schedules, chunk=st.integers(1, 5), look_up=st.booleans())
 def test_fold__many_schedules_of_links__equal_the_oracle_and_the_recompute(schedule, chunk, look_up):
     assert_equal_to_the_oracle(schedule, chunk, look_up)
