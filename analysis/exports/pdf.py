@@ -19,7 +19,7 @@ ROW, LINE = 0.034, 0.0165
 TONES = {"good": "#0b6e5f", "bad": "#b3381d", "warn": "#8a5a00", "flat": "#5b6673"}
 TEXT, MUTED, RULE = "#16191d", "#59616b", "#d9dde3"
 WRAP = 98
-MARK = (0.60, 0.80)
+MARK = (0.60, 0.745)
 """From where to where on the page an interval's drawing goes."""
 
 
@@ -39,7 +39,7 @@ class _Writer:
     def __init__(self, results: Results) -> None:
         self.results = results
         self.pages: list[Figure] = []
-        self.y = 0.0
+        self.y = self.zero = 0.0
         self._next_page()
 
     @property
@@ -62,10 +62,12 @@ class _Writer:
     def verdict(self) -> None:
         """Write the answer and the checks that it rests on."""
         said = self.results.verdict
-        self.lines(said.headline, size=13, weight="bold", colour=TONES[said.tone], wrap=72)
+        self.lines(said.headline, size=13, weight="bold", colour=TONES[said.tone], wrap=60)
         self.lines(said.explanation)
         if said.next_step:
             self.lines(f"Next: {said.next_step}")
+        for chain in self.results.chains:
+            self.lines(f"Did the model’s gain reach the business? {chain.label}. {chain.sentence}")
         self.space()
         for check in self.results.health.checks:
             sign = {True: "✓", False: "!", None: "–"}[check.ok]
@@ -76,10 +78,13 @@ class _Writer:
 
     def metrics(self, found: Table) -> None:
         """Write one row a metric and treatment."""
-        for group in found.groups:
+        self.zero = found.scale.zero
+        for place, group in enumerate(found.groups):
             self._room(3 * ROW)
             self._text(LEFT, group.title, size=9, weight="bold", colour=MUTED)
-            for x, title in ((0.36, "Control"), (0.45, "Treatment"), (0.58, "Change"), (0.87, "p")):
+            for x, title in (
+                (((0.36, "Control"), (0.45, "Treatment"), (0.58, "Change"), (0.805, "p"))) if place == 0 else ()
+            ):
                 self._text(x, title, size=8, colour=MUTED, side="right")
             self.y -= LINE
             for row in group.rows:
@@ -128,10 +133,10 @@ class _Writer:
         name = row.metric.name if not several else f"{row.metric.name}, {row.treatment}"
         for place, line in enumerate(_within(name)):
             self._text(LEFT, line, size=9, weight="bold", at=middle - place * LINE * 0.8)
-        for x, text in ((0.36, row.control_value), (0.45, row.value), (0.58, row.change), (0.87, _p(row))):
+        for x, text in ((0.36, row.control_value), (0.45, row.value), (0.58, row.change), (0.805, _p(row))):
             self._text(x, text, size=9, at=middle, side="right")
         self._text(0.58, row.interval, size=7, colour=MUTED, at=middle - LINE * 0.75, side="right")
-        self._text(0.885, row.reading, size=7.5, weight="bold", colour=TONES[row.tone], at=middle)
+        self._text(0.82, row.reading, size=7.5, weight="bold", colour=TONES[row.tone], at=middle)
         if row.mark is not None:
             self._mark(row.mark, middle, TONES[row.tone])
         self.y -= ROW
@@ -148,11 +153,6 @@ class _Writer:
         axes.axvline(self.zero, color=MUTED, linewidth=0.7)
         if mark.limit is not None:
             axes.axvline(mark.limit, color=TONES["warn"], linewidth=0.8, linestyle=(0, (2, 2)))
-
-    @property
-    def zero(self) -> float:
-        """Return where "no change" lies in the drawings."""
-        return table(self.results).scale.zero
 
     def _text(
         self, x: float, text: str, *, size: float, weight: str = "normal", colour: str = TEXT, at: float | None = None,
