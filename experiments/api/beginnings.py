@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from experiments import beginning, drafting
+from experiments import beginning, drafting, serving
 from experiments.api.answers import bad_value
 from experiments.api.fields import Description, Key, Name, Taken
 from experiments.api.finding import experiment_by_key, experiment_of, missing
@@ -16,6 +16,7 @@ from experiments.api.plans import Hypothesis, show
 from experiments.api.shapes import ExperimentAnswer, experiment_answer
 from experiments.domain.templates import BUILT_IN, Content
 from experiments.models import ExperimentTemplate, User
+from experiments.setup import plan_of
 
 
 class TemplateAnswer(Struct, frozen=True, kw_only=True):
@@ -156,6 +157,15 @@ def set_page(call: Call, body: PageAddress) -> ExperimentAnswer:
     return experiment_answer(experiment)
 
 
+def hold_serving(call: Call) -> ExperimentAnswer:
+    """Name latency, failures, fallbacks and cost of the models as guardrails of a draft that compares versions."""
+    experiment = experiment_of(call)
+    if not serving.is_of_models(plan_of(experiment)):
+        raise bad_value(f"{experiment.key} compares no two model versions: give its variants one each.", "variants")
+    serving.hold(experiment, None)
+    return show(call)
+
+
 ONE = "/experiments/{key}"
 OPERATIONS = [
     Operation(method="GET", path="/templates", summary="List templates", handle=index, answers=TemplateList),
@@ -174,6 +184,10 @@ OPERATIONS = [
     Operation(
         method="POST", path=ONE + "/duplicate", summary="Create a draft with the same set-up", handle=duplicate,
         takes=Copy, answers=ExperimentAnswer, status=HTTPStatus.CREATED,
+    ),
+    Operation(
+        method="POST", path=ONE + "/serving-guardrails", summary="Hold latency, failures, fallbacks and cost of models",
+        handle=hold_serving, answers=ExperimentAnswer,
     ),
     Operation(
         method="PUT", path=ONE + "/owner", summary="Say who answers for it", handle=set_owner, takes=Owner,

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from experiments import beginning
+from experiments import beginning, serving
 from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
 from experiments.domain.lifecycle import Status
@@ -58,6 +58,8 @@ def fix(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
         elif request.POST.get("guardrails") == "usual":
             change_plan(experiment, request.user, lambda plan: _with_usual(experiment, plan))
             messages.success(request, "The usual guardrails are named. Look at their margins before the start.")
+        elif request.POST.get("guardrails") == "serving" and serving.hold(experiment, request.user):
+            messages.success(request, "What serving must hold is named. Look at the margins before the start.")
     except PlanError as error:
         messages.error(request, str(error))
     return redirect("experiment_detail", project_slug, key)

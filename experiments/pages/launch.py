@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
+from experiments import serving
 from experiments.beginning import usual_guardrails
 from experiments.domain import hypothesis
 from experiments.domain.access import Scope
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE
 from experiments.domain.metrics import MetricRole
+from experiments.domain.serving import EVENT
 from experiments.domain.targeting import Condition, cannot_both_hold
 from experiments.models import Experiment
 from experiments.pages.wizard_bar import PARTS, StepName
@@ -51,6 +53,7 @@ def launch_checks(experiment: Experiment) -> list[Check]:
         *_missing(experiment, plan),
         _hypothesis(experiment, plan),
         _guardrails(experiment, plan),
+        *_serving(experiment, plan),
         _owner(experiment),
         _key(experiment),
         _overlap(experiment),
@@ -96,6 +99,21 @@ def _guardrails(experiment: Experiment, plan: ExperimentPlan) -> Check:
         url = reverse("experiment_fix", args=[experiment.project.slug, experiment.key])
         fixes.insert(0, Fix(label=f"Add the usual: {names}", url=url, sends={"guardrails": "usual"}))
     return Check(text="No guardrail is named: a gain could hide a harm.", ok=False, fixes=tuple(fixes))
+
+
+def _serving(experiment: Experiment, plan: ExperimentPlan) -> Iterator[Check]:
+    """Say what a model's serving must hold; nothing where no model versions are compared."""
+    if not serving.is_of_models(plan):
+        return
+    missing = serving.lacking(experiment, plan)
+    if not missing:
+        yield Check(text="Latency, failures, fallbacks and cost of the models are guardrails.", ok=True)
+        return
+    url = reverse("experiment_fix", args=[experiment.project.slug, experiment.key])
+    names = ", ".join(one.name[:1].lower() + one.name[1:] for one in missing)
+    fix = Fix(label="Add them", url=url, sends={"guardrails": "serving"})
+    text = f"What serving the models costs is not watched: {names}. They are read from the event {EVENT}."
+    yield Check(text=text, ok=False, fixes=(fix,))
 
 
 def _owner(experiment: Experiment) -> Check:

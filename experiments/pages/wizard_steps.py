@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
-from experiments import layers
+from experiments import layers, serving
 from experiments.beginning import usual_guardrails
 from experiments.domain.shares import percent
 from experiments.domain.units import UnitType
@@ -101,8 +101,10 @@ def _who_is_saved(experiment: Experiment, form: WhoForm) -> bool:
 
 @transaction.atomic
 def _save_what(experiment: Experiment, user: User, form: WhatForm, files: Files) -> Experiment:
-    renamed = form.renamed
+    renamed, was_of_models = form.renamed, serving.is_of_models(plan_of(experiment))
     saved = change_plan(experiment, user, form.change)
+    if not was_of_models:
+        serving.hold(saved, user, only_known=True)  # by default, and once: what is taken out then stays out
     set_page_address(saved, user, form.place.cleaned_data["page_address"])
     store(saved, user, Uploads.of(form, files), renamed)
     return saved
