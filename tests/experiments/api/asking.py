@@ -35,9 +35,9 @@ class Api:
         self.check(method, path.partition("?")[0], response)
         return response
 
-    def upload(self, path: str, file: bytes, name: str = "scores.csv", **fields: str) -> Any:
+    def upload(self, path: str, file: bytes, file_name: str = "scores.csv", /, **fields: str) -> Any:
         """Send a file in a form, hold the answer to the document, and return it."""
-        sent = {**fields, "file": SimpleUploadedFile(name, file)}
+        sent = {**fields, "file": SimpleUploadedFile(file_name, file)}
         response = self.client.post(f"{ROOT}{path}", sent, headers=self.headers)
         self.check("POST", path, response)
         return response

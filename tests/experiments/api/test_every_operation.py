@@ -275,6 +275,11 @@ def evidence(api):
     assert api.ok("GET", "/evidence/north-star?quarter=2026-Q1")["metric"] == "revenue"
     assert api.ok("GET", "/evidence/interactions")["tested"] == 0
     assert api.ok("GET", "/evidence/holdbacks")["holdbacks"]
+    past = b"experiment,metric,n,mean,variance,control_n,control_mean,control_variance\ne1,rev,1000,2.2,4,900,2,3\n"
+    sent = api.upload("/past-experiments", past, "past.csv", name="Before", metrics="rev=revenue").json()
+    assert api.ok("GET", "/past-experiments")["past_experiments"] == [sent]
+    assert api.ok("GET", f"/past-experiments/{sent['id']}") == sent
+    api.ok("DELETE", f"/past-experiments/{sent['id']}")
 
 
 def notifications(api):
