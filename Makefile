@@ -11,7 +11,7 @@ RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)
 # The servers, workers and commands that tests and the stack start by the dozen need not compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run setup browser test test-slow faults calibrate bench check format
+.PHONY: help run setup browser test test-slow faults calibrate guide bench check format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -37,6 +37,9 @@ faults: setup ## kill every part under load and compare sent, acknowledged, stor
 
 calibrate: setup ## check error rates and coverage by simulation, and write docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(ARGS)
+
+guide: setup browser ## take the pictures of the user guide anew
+	TRUELIFT_GUIDE=write $(BIN)/pytest -q -m slow tests/docs/test_guide_pictures.py $(ARGS)
 
 bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.evaluate

@@ -127,6 +127,7 @@ X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(os.environ.get("TRUELIFT_STATIC_ROOT") or HOME / "static")
+GUIDE_ROOT = paths.REPOSITORY / "docs" / "user-guide"
 STATICFILES_DIRS = [paths.REPOSITORY / "templates" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -9,6 +9,7 @@ from experiments.pages import (
     fixes,
     flags,
     glossary,
+    guide,
     holdout,
     home,
     keys,
@@ -40,6 +41,9 @@ FLAG = PROJECT + "flags/<str:key>/"
 urlpatterns = [
     path("", home.home, name="home"),
     path("glossary/", glossary.glossary, name="glossary"),
+    path("guide/", guide.chapter, name="guide"),
+    path("guide/<slug:name>/", guide.chapter, name="guide_chapter"),
+    path("guide/images/<slug:name>/", guide.picture, name="guide_picture"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("sign-in/", sign_in.sign_in, name="sign_in"),
     path("join/<str:token>/", members.join, name="join"),

@@ -4,7 +4,10 @@
   for (const [name, place, mark] of [["kind", "forKinds", "data-for-kinds"], ["cap", "forCaps", "data-for-caps"]]) {
     const show = () => {
       const chosen = document.querySelector(`[name=${name}]:checked`)?.value;
-      for (const part of document.querySelectorAll(`[${mark}]`)) part.hidden = !part.dataset[place].split(" ").includes(chosen);
+      for (const part of document.querySelectorAll(`[${mark}]`)) {
+        part.hidden = !part.dataset[place].split(" ").includes(chosen);
+        part.dataset.shown = ""; // until now it was out of sight, so that the page does not jump
+      }
     };
     for (const choice of document.querySelectorAll(`[name=${name}]`)) choice.addEventListener("change", show);
     show();

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const root = document.documentElement;
+  root.dataset.script = ""; // what only those without script need is never drawn for the others
   const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
   const dark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const chosen = stored();

@@ -16,8 +16,17 @@ from tests.analysis.pages.test_depth import clicks, keep
 
 pytestmark = pytest.mark.browser
 
+GUIDE = REPOSITORY / "docs" / "user-guide" / "images"
 STATIC = REPOSITORY / "templates" / "static"
 HOST = "http://truelift.localhost"
+STEADY = 0.1
+"""The most that a page may jump while it opens; above it people notice (web.dev, Cumulative Layout Shift)."""
+WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
 
 
 @pytest.fixture
@@ -43,6 +52,7 @@ def answers(client_of_alice, shop, purchase) -> dict[str, HttpResponse]:
         *results,
         *lists,
         reverse("glossary"),
+        reverse("guide_chapter", args=["reading-results"]),
         reverse("experiment_detail", args=["shop", "draft"]),
         reverse("styleguide"),
     ]
@@ -58,6 +68,8 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
         if path in answers:
             kept = answers[path]
             route.fulfill(status=kept.status_code, headers=dict(kept.headers), body=kept.content)
+        elif path.startswith("/guide/images/"):
+            route.fulfill(body=(GUIDE / f"{path.split('/')[3]}.webp").read_bytes(), content_type="image/webp")
         elif path.startswith("/p/"):
             route.fulfill(status=204)  # what a page asks for beside itself
         else:
@@ -65,6 +77,7 @@ def opened(browser: Browser, answers: dict[str, HttpResponse], theme: str, width
             route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
 
     page.route("**/*", answer)
+    page.add_init_script(WATCH_SHIFTS)
     return page
 
 
@@ -80,6 +93,8 @@ def test_pages__in_every_look__are_accessible_fit_and_obey_the_policy(answers, l
                 wrong += chromium.faults(page, look)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     wrong.append(f"{path}: is wider than {look.width} px")
+                if (shifted := page.evaluate("window.shifted")) > STEADY:
+                    wrong.append(f"{path}: jumps by {shifted:.2f}")
             page.close()
     assert wrong == []
 

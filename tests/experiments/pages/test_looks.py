@@ -19,6 +19,8 @@ pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("TRUELIFT_SHOTS", "")
 """A directory to keep pictures in, for people who want to look."""
 
+LEAVE = "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+"""What the browser asks the page before it is left: false where the page wants people to be asked."""
 SENTENCE = "/p/shop/targeting/"
 """A piece that pages ask for, and no page."""
 
@@ -92,10 +94,12 @@ def keep(page: Page, path: str, theme: str, width: int) -> None:
         page.screenshot(path=Path(SHOTS) / f"{name}-{theme}-{width}.png", full_page=True)
 
 
-def test_rule_builder__by_keyboard__adds_a_row_behind_the_last_and_hides_what_is_not_needed(answers):
+def test_rule_builder__by_keyboard__adds_a_row_hides_what_is_not_needed_and_asks_before_it_is_left(answers):
     with chromium.launched() as browser:
         page = opened(browser, answers, "light", 1280)
         page.goto(HOST + reverse("flag_rule_new", args=["shop", "new-checkout"]))
+        page.wait_for_function("document.querySelector('form[data-guard]').dataset.first")
+        may_leave_untouched = page.evaluate(LEAVE)
         page.get_by_role("button", name="Add a row").press("Enter")
         visible = page.locator("[data-row]:visible")
         assert visible.count() == 2
@@ -104,6 +108,8 @@ def test_rule_builder__by_keyboard__adds_a_row_behind_the_last_and_hides_what_is
         disabled = visible.nth(0).locator("[name$=-attribute]").is_disabled()
         page.get_by_label("A value for a share").check()
         share = page.get_by_label("To this share of them, %").is_visible()
+        may_leave_changed = page.evaluate(LEAVE)
     assert focused == "targeting-1-attribute"
     assert disabled
     assert share
+    assert (may_leave_untouched, may_leave_changed) == (True, False)
