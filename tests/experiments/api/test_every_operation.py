@@ -10,7 +10,7 @@ from analysis.mail import tasks
 from analysis.models import OutboxMessage, ResultSnapshot
 from analysis.results.schema import to_payload
 from experiments.api.operations import ROOT
-from experiments.models import Experiment, Membership, Project
+from experiments.models import Experiment, Membership, ModelVersion, Project, Variant
 from tests import builders
 from tests.analysis.pages.test_depth import keep
 from tests.analysis.programme import samples
@@ -155,6 +155,11 @@ def beginnings(api):
     assert begun["metrics"] == copy["metrics"]
     assert api.ok("POST", "/templates/pricing/experiments", {"key": "fifth", "name": "Fifth"})["unit_type"] == "account"
     assert api.ok("DELETE", "/templates/our-way") is None
+    versions = ModelVersion.objects.order_by("pk")[:2]
+    for variant, version in zip(Variant.objects.filter(experiment__key="fourth"), versions, strict=False):
+        Variant.objects.filter(pk=variant.pk).update(model_version=version)
+    held = api.ok("POST", "/experiments/fourth/serving-guardrails")["metrics"]
+    assert {use["metric"] for use in held} >= {"model-latency-p95", "model-cost"}
     assert api.ok("PUT", "/experiments/fourth/page", {"page_address": "https://shop.example/"})["page_address"]
 
 
