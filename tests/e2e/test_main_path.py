@@ -224,8 +224,9 @@ def read_results(page: Page, shop: Shop) -> None:
 
 
 def check_csv(page: Page, shop: Shop) -> None:
+    page.locator("summary").filter(has_text="Share").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download CSV").click()
+        page.get_by_role("link", name="CSV").click()
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     purchase = next(row for row in rows if row["metric"] == "Purchase rate")
     assert int(purchase["n"]) == shop.exposed["treatment"]
