@@ -27,7 +27,7 @@ KEY = "new-ranker"
 SMALL = 1000
 """Events of a small refresh: what a minute brings to a busy shop."""
 BYTES_AN_EVENT = 750
-"""Log, indexes, what is folded, and PostgreSQL's own journal: measured at ten million events, rounded up."""
+"""Log, indexes, what is folded, and PostgreSQL's own journal: 500 at a million events, the rest is room."""
 
 # A day of a shop. A fifth are exposures, each of a unit of its own; the others are what those who were exposed so far,
 # and a few who were not, do: half look, three tenths click, a tenth buys. ``linked``: the first tenth of the users
