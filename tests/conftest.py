@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import django
@@ -113,29 +113,34 @@ def _empty(case: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _empty
 
 
-FIRST = (
-    "tests/e2e/test_demo.py",
+LONG = (
+    "tests/e2e/",
     "tests/clients/",
     "tests/faults/",
     "tests/stack/",
     "tests/demo/test_end_to_end.py",
-    "tests/e2e/",
     "test_looks.py",
     "tests/server/",
 )
-"""Files that take long beside how many tests they hold, the longest first."""
+"""Files that take long beside how many tests they hold: whole stacks, browsers, servers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, then the largest files: one that came last would leave a core waiting for it."""
-    sizes = Counter(item.nodeid.partition("::")[0] for item in items)
+    """Spread what takes long over the run, and end with the smallest files.
 
-    def place(item: pytest.Item) -> tuple[int, int]:
-        file = item.nodeid.partition("::")[0]
-        early = next((k for k, part in enumerate(FIRST) if file.startswith(part) or file.endswith(part)), len(FIRST))
-        return early, -sizes[file] if early == len(FIRST) else 0
-
-    items.sort(key=place)
+    Two whole stacks beside each other starve, and a long file that came last would leave a core waiting for it.
+    """
+    files: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        files[item.nodeid.partition("::")[0]].append(item)
+    long = list(dict.fromkeys(name for part in LONG for name in files if name.startswith(part) or name.endswith(part)))
+    quick = sorted(set(files) - set(long), key=lambda name: (-len(files[name]), name))
+    each = len(quick) // (len(long) + 1)
+    order: list[str] = []
+    for place, name in enumerate(long):
+        order += [name, *quick[place * each : (place + 1) * each]]
+    order += quick[len(long) * each :]
+    items[:] = [item for name in order for item in files[name]]
 
 
 @pytest.hookimpl(optionalhook=True)

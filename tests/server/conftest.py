@@ -93,9 +93,9 @@ def static_root(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_server(django_db_setup, tmp_path_factory, static_root) -> Iterator[RunningServer]:
-    """One server for every claim that leaves it running: starting it took most of these tests' time."""
+    """One server for a file's claims that leave it running: starting it took most of these tests' time."""
     running = start_server(tmp_path_factory.mktemp("server"), test_database_url(), static_root)
     yield running
     running.stop()

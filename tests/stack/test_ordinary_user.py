@@ -14,6 +14,7 @@ import pytest
 
 from config import paths
 from config.stack.home import read_state
+from tests import prepared
 from tests.stack.conftest import free_port, members, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become a user")
@@ -39,9 +40,10 @@ def way_to_run_python() -> tuple[list[str], dict[str, object]] | None:
 
 
 @pytest.fixture
-def open_home() -> Iterator[Path]:
+def open_home(embedded_servers: Path) -> Iterator[Path]:
     """A home that the account owns, outside pytest's own closed directory."""
     with tempfile.TemporaryDirectory(prefix="tl-user-") as name:
+        subprocess.run(["chown", "-R", ACCOUNT.pw_name, str(prepared.furnish(Path(name)))], check=True)
         yield Path(name)
 
 
