@@ -54,7 +54,7 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
         controller.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(embedded_servers: Path, mailbox: tuple[Mailbox, int]) -> Iterator[RunningStack]:
     """Start the product, empty, with its mail going to the tests' SMTP server."""
     home = Path(tempfile.mkdtemp(prefix="tl-e2e-"))

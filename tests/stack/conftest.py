@@ -15,7 +15,7 @@ from config.stack.running import RunningStack, running_stack
 from tests import prepared
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(embedded_servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One running product for every claim that leaves it running; ``test_life`` starts from nothing."""
     with running_stack(prepared.furnish(tmp_path_factory.mktemp("stack"))) as running:
