@@ -16,6 +16,11 @@ def mark(project: Project, subject: str) -> int:
     return newest or 0
 
 
+def newest(project: Project) -> int:
+    """Return the newest change of anything in the project, after which all that follow are newer than a page."""
+    return AuditEntry.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
 def since(project: Project, subject: str, seen: str, fields: Collection[str] = ()) -> list[Entry]:
     """Return the changes after the mark ``seen`` that touch one of ``fields``, or any; without a mark all are seen."""
     if not seen.isdecimal():

@@ -47,7 +47,9 @@ def read(text: str) -> Opened | None:
 @register.simple_tag(takes_context=True)
 def opened(context: Context, subject: str, fields: str = "") -> SafeString:
     """Return the hidden field of a form that edits ``subject``, as ``flag:checkout``; of its ``fields`` or all."""
-    newest = meanwhile.mark(context["project"], subject)
+    newest = context.render_context.setdefault(FIELD, None)
+    if newest is None:  # asked once a page: a list may hold a form in each of its rows
+        newest = context.render_context[FIELD] = meanwhile.newest(context["project"])
     return format_html('<input type="hidden" name="{}" value="{}|{}|{}">', FIELD, subject, fields, newest)
 
 

@@ -106,7 +106,8 @@ def test_track__a_thousand_events_from_four_threads__are_all_stored_once(client,
         worker.join()
     assert client.flush()
     assert client.counts == {"sent": 1000, "refused": 0, "dropped": 0}
-    assert Counter(row[0] for row in stored(django_db_blocker, "Order Completed")) == Counter(
+    kept = [row[0] for row in stored(django_db_blocker, "Order Completed")]  # another client's may lie there too
+    assert Counter(name for name in kept if name.startswith("buyer-")) == Counter(
         f"buyer-{worker}-{number:03}" for worker in range(4) for number in range(250)
     )
 

@@ -18,7 +18,7 @@ from tests import prepared
 @pytest.fixture(scope="module")
 def stack(embedded_servers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One running product for every claim that leaves it running; ``test_life`` starts from nothing."""
-    with running_stack(prepared.furnish(tmp_path_factory.mktemp("stack"))) as running:
+    with running_stack(prepared.furnish(tmp_path_factory.mktemp("stack"), durable=True)) as running:
         yield running
 
 

@@ -61,7 +61,7 @@ def test_link__leads_nowhere_else_and_keeps_search_engines_out(ranker):
     assert (response["Referrer-Policy"], "no-store" in response["Cache-Control"]) == ("no-referrer", True)
     leads = {where for where in re.findall(r'(?:href|action|hx-get)="([^"#]+)', html) if "/static/" not in where}
     leads = {where for where in leads if not where.startswith("?change=")}  # the same page, told in other ways
-    assert leads <= {reverse("home"), response.request["PATH_INFO"], reverse("glossary")}
+    assert leads <= {reverse("home"), response.request["PATH_INFO"], reverse("glossary"), reverse("guide")}
     assert "Notes" not in words(html)
 
 
