@@ -7,7 +7,6 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_GET
 
 from analysis.exports.notebook import notebook
-from analysis.exports.pdf import as_pdf
 from analysis.models import ResultSnapshot
 from analysis.pages.spreadsheet import as_csv
 from analysis.results.schema import from_payload
@@ -36,6 +35,8 @@ def results_json(request: SignedInRequest, project_slug: str, key: str) -> HttpR
 @require_GET
 def results_pdf(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
     """Return a result on paper's pages."""
+    from analysis.exports.pdf import as_pdf  # matplotlib takes a second, and every process starts with these pages
+
     experiment, snapshot = _asked(request, project_slug, key)
     return _file(experiment, snapshot, as_pdf(from_payload(snapshot.payload)), "pdf", "application/pdf")
 
