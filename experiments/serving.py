@@ -10,6 +10,7 @@ from experiments.drafting import change_plan
 from experiments.metrics import add_metric
 from experiments.models import Experiment, Metric, Project, User
 from experiments.models.metric import columns_of
+from experiments.names import lock_names
 from experiments.plans import ExperimentPlan, MetricPlan
 from experiments.setup import plan_of
 
@@ -39,6 +40,7 @@ def hold(experiment: Experiment, user: User | None, *, only_known: bool = False)
         PlanError: the plan would be wrong, or the experiment has started.
     """
     with transaction.atomic():
+        lock_names(experiment.project)
         wanted = lacking(experiment, plan_of(experiment))
         found = {one.key: one for one in experiment.project.metrics.filter(key__in=[one.key for one in wanted])}
         if not only_known:

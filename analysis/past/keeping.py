@@ -14,6 +14,7 @@ from analysis.past.reading import Read, columns_of, read
 from analysis.tables.refusal import RefusalError
 from experiments import audit
 from experiments.models import Metric, Project, User
+from experiments.names import lock_names
 
 CORRELATIONS = (0.0, 0.3, 0.5, 0.7)
 """What may be assumed of the noise that two metrics share; a reading is repeated with each of them."""
@@ -53,14 +54,15 @@ def keep(project: Project, user: User | None, wanted: Wanted) -> tuple[PastImpor
     if not 0 <= wanted.correlation < 1:
         raise RefusalError(f"the correlation is {wanted.correlation:g}; give 0 or more, and less than 1")
     digest = _digest(wanted)
-    before = imports(project).filter(name=name).first()
+    same = imports(project).filter(name=name)
+    before = same.first()
     if before is not None and before.digest == digest:
         return before, False
     keys = Metric.objects.filter(project=project).values_list("key", flat=True)
     found = read(wanted.file, columns_of(wanted.file, wanted.columns), keys, wanted.metrics)
     with transaction.atomic():
-        if before is not None:
-            PastImport.objects.filter(pk=before.pk).update(removed_at=timezone.now())
+        lock_names(project)  # another file may come under the same name in this moment
+        same.update(removed_at=timezone.now())
         kept = PastImport.objects.create(
             project=project, name=name, source=wanted.source.strip()[:300], file_name=wanted.file_name[:200],
             digest=digest, correlation=wanted.correlation, treatments=len(found.treatments),
@@ -82,6 +84,7 @@ def remove(kept: PastImport, user: User | None) -> None:
 def restore(kept: PastImport, user: User | None) -> bool:
     """Let a removed import count again; False where another one has taken its name."""
     with transaction.atomic():
+        lock_names(kept.project)
         if imports(kept.project).filter(name=kept.name).exclude(pk=kept.pk).exists():
             return False
         if PastImport.objects.filter(pk=kept.pk).exclude(removed_at=None).update(removed_at=None):

@@ -17,7 +17,8 @@ LIFTS = ("lift", "standard_error")
 NAMES = ("experiment", "metric")
 OPTIONAL = ("variant", "date", "ended", "model")
 ROLES = (*NAMES, *OPTIONAL, *MOMENTS, *LIFTS)
-MOST_ROWS, MOST_TREATMENTS, LONGEST_NAME = 200_000, 5_000, 120
+MOST_ROWS, MOST_TREATMENTS, LONGEST_NAME, MOST_UNITS = 200_000, 5_000, 120, 10**15
+YEARS = range(1970, 2200)
 NO_VARIANCE = "rows without units or a variance"
 NOT_ABOVE_ZERO = "rows with a mean that is not above zero, which has no relative effect"
 NO_SPREAD = "rows without any spread"
@@ -65,6 +66,9 @@ def columns_of(file: Path, given: Mapping[str, str]) -> dict[str, str]:
     unknown = sorted(set(given) - set(ROLES))
     if unknown:
         raise RefusalError(f"{unknown[0]!r} is no role of a column; the roles are {', '.join(ROLES)}")
+    for role, column in given.items():
+        if column not in names:
+            raise RefusalError(f"there is no column {column!r} for {role}; the file has {shortened(names)}")
     by_name = {name.strip().lower(): name for name in names}
     found = {role: by_name[role] for role in ROLES if role in by_name} | dict(given)
     lacking = [role for role in NAMES if role not in found]
@@ -113,10 +117,17 @@ class _Taken:
 
     def add(self, number: int, row: Mapping[str, str]) -> None:
         """Take one row."""
+        if any("\0" in text for text in row.values()):
+            raise RefusalError(f"row {number}: the character NUL stands in it, which no text may hold")
         key = self._metric(row["metric"])
         if key is None:
             return
-        effect = _effect(number, row)
+        try:
+            effect = _effect(number, row)
+        except (ArithmeticError, ValueError) as problem:
+            if isinstance(problem, RefusalError):
+                raise
+            raise RefusalError(f"row {number}: its numbers are too large or too small to be compared") from None
         if isinstance(effect, str):
             self.left[effect] += 1
             return
@@ -178,10 +189,8 @@ class _Taken:
 
 def _effect(number: int, row: Mapping[str, str]) -> Effect | str:
     """Return the effect of a row, or why it has none."""
-    if row.get("mean", "") == "" and row.get("lift", ""):
-        return _from_lift(number, row)
-    if "mean" not in row:
-        return NO_VARIANCE
+    if not (set(MOMENTS) <= row.keys() and row["mean"]):
+        return _from_lift(number, row) if set(LIFTS) <= row.keys() else NO_VARIANCE
     treatment = moments_of_row(number, {role: row[role] for role in ("n", "mean", "variance")})
     control = moments_of_row(number, {role: row[f"control_{role}"] for role in ("n", "mean", "variance")})
     if treatment is None or control is None:
@@ -189,13 +198,15 @@ def _effect(number: int, row: Mapping[str, str]) -> Effect | str:
     t, c = float(treatment.mean[0]), float(control.mean[0])
     if min(t, c) <= 0:
         return NOT_ABOVE_ZERO
+    if max(treatment.n, control.n) > MOST_UNITS:
+        raise RefusalError(f"row {number}: more than {MOST_UNITS:,} units are no count of people")
     noise = [float(one.comoment[0, 0]) / (one.n - 1) / one.n for one in (treatment, control)]
     if min(noise) <= 0:
         return NO_SPREAD
-    return Effect(
+    return _finite(Effect(
         log_lift=math.log(t / c), log_variance=noise[0] / t**2 + noise[1] / c**2, units=treatment.n + control.n,
         control=c, difference=t - c,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _from_lift(number: int, row: Mapping[str, str]) -> Effect | str:
@@ -206,7 +217,13 @@ def _from_lift(number: int, row: Mapping[str, str]) -> Effect | str:
         raise RefusalError(f"row {number}: lift is {row['lift']!r}; it is a share: 0.02 for 2 % more, always above -1")
     if error <= 0:
         return NO_SPREAD
-    return Effect(log_lift=math.log1p(lift), log_variance=(error / (1 + lift)) ** 2)
+    return _finite(Effect(log_lift=math.log1p(lift), log_variance=(error / (1 + lift)) ** 2))
+
+
+def _finite(effect: Effect) -> Effect:
+    if not (math.isfinite(effect.log_lift) and 0 < effect.log_variance < math.inf):
+        raise OverflowError
+    return effect
 
 
 def _number(number: int, role: str, text: str) -> float | None:
@@ -236,4 +253,6 @@ def _moment(number: int, text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise RefusalError(f"row {number}: ended is {text!r}; write a date such as 2026-03-31") from None
+    if found.year not in YEARS:
+        raise RefusalError(f"row {number}: ended is {text!r}; a year from {YEARS[0]} to {YEARS[-1]} is taken")
     return found if found.tzinfo else found.replace(tzinfo=UTC)

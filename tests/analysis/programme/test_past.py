@@ -106,6 +106,11 @@ def test_read__several_dates__takes_the_last_whole_row_whatever_their_order(file
         ("experiment,metric,lift,standard_error,ended\ne1,clicks,.1,0.1,soon\n", "ended is 'soon'"),
         (f"{MOMENTS}\ne1,clicks,1000,0,4,900,2,3\n", "not above zero"),
         (f"{MOMENTS}\n", "no rows"),
+        (f"{MOMENTS}\ne1,clicks,1e300,2,4,900,2,3\n", "no count of people"),
+        (f"{MOMENTS}\ne1,clicks,1000,1e200,4,900,1e-200,3\n", "too large or too small"),
+        ("experiment,metric,lift,standard_error\ne1,clicks,.1,1e200\n", "too large or too small"),
+        (f"{MOMENTS}\ne\0,clicks,1000,2,4,900,2,3\n", "the character NUL"),
+        ("experiment,metric,lift,standard_error,ended\ne1,clicks,.1,0.1,0001-01-01\n", "a year from 1970"),
         ("", "empty"),
         ("PK\x03\x04", "zip or Excel"),
     ],
@@ -114,6 +119,17 @@ def test_read__what_cannot_be_used__is_refused_with_the_row_and_what_would_do(fi
     path = file(text)
     with pytest.raises(RefusalError, match=re.escape(said)):
         read(path, columns_of(path, {}), ["clicks"], {})
+
+
+def test_read__a_mean_beside_lifts_without_its_control__reads_the_lifts(file):
+    path = file("experiment,metric,lift,standard_error,mean\ne1,clicks,0.1,0.022,7\n")
+    (found,) = read(path, columns_of(path, {}), ["clicks"], {}).treatments
+    assert found.effects["clicks"].log_lift == pytest.approx(math.log(1.1))
+
+
+def test_columns__one_that_the_file_has_not__is_refused_by_name(file):
+    with pytest.raises(RefusalError, match="there is no column 'users' for n; the file has experiment"):
+        columns_of(file(f"{MOMENTS}\n"), {"n": "users"})
 
 
 def test_read__two_names_for_one_metric__are_refused(file):
