@@ -224,6 +224,16 @@ def test_page__brings_in_shows_removes_and_undoes(home, client_of_alice):
     assert PastImport.objects.get().removed_at is None
 
 
+def test_page__the_same_form_again__reads_a_corrected_file_of_the_same_size_and_the_same_one_once(
+    home, client_of_alice
+):
+    text = archive(12, 0.5)
+    for sent in (text, text, text.replace("old-1,", "old-X,")):
+        assert upload(client_of_alice, home, sent, csrfmiddlewaretoken="a form").status_code == 302
+    assert PastImport.objects.count() == 2
+    assert "old-X" in PastImport.objects.get(removed_at=None).effects.values_list("experiment", flat=True)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
