@@ -51,12 +51,11 @@ class Table:
         for rows, own in _alike(vectors):
             there = places(i for i, key in enumerate(order) if key in own)
             here = places(own.index(order[i]) for i in there)
-            block = np.ix_(rows, there)
-            effects[block] = np.stack([vectors[k].log_lifts[here] for k in rows])
-            covariances[np.ix_(rows, there, there)] = np.stack(
-                [vectors[k].log_covariance[np.ix_(here, here)] for k in rows]
-            )
-            folds[np.ix_(rows, np.arange(FOLDS), there)] = np.stack([vectors[k].folds[:, here] for k in rows])
+            found = [vectors[k] for k in rows]
+            effects[np.ix_(rows, there)] = np.stack([one.log_lifts for one in found])[:, here]
+            noise = np.stack([one.log_covariance for one in found])
+            covariances[np.ix_(rows, there, there)] = noise[:, here][:, :, here]
+            folds[np.ix_(rows, np.arange(FOLDS), there)] = np.stack([one.folds for one in found])[:, :, here]
         return cls(
             vectors=vectors,
             metrics=order,

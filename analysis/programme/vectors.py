@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -250,12 +251,19 @@ def _floats(sent: bytes) -> Array:
 
 def _square(upper: Array, p: int) -> Array:
     full = np.empty((p, p))
-    rows, columns = np.triu_indices(p)
+    rows, columns = _upper(p)
     full[rows, columns] = upper
     full[columns, rows] = upper
     return full
 
 
+@cache
+def _upper(p: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rows, columns = np.triu_indices(p)
+    return rows, columns
+
+
+@cache
 def _diagonal(p: int) -> NDArray[np.int64]:
     """Return where the diagonal stands in an upper triangle written row by row."""
     rows = np.arange(p)

@@ -100,10 +100,11 @@ def direct_effects(programme: Programme) -> DirectEffects | NotComputable:
 
 def _around(pair: Programme, slope: float) -> tuple[float, float]:
     """Return Q around the best line of this slope, and its intercept."""
-    line = np.array([-slope, 1.0])
-    off, noise = pair.effects @ line, line @ pair.covariances @ line
-    centre = float((off / noise).sum() / (1 / noise).sum())
-    return float(((off - centre) ** 2 / noise).sum()), centre
+    (x, y), covariances = pair.effects.T, pair.covariances
+    noise = covariances[:, 1, 1] - 2 * slope * covariances[:, 0, 1] + slope**2 * covariances[:, 0, 0]
+    off, weights = y - slope * x, 1 / noise
+    centre = float(off @ weights) / float(weights.sum())
+    return float((off - centre) ** 2 @ weights), centre
 
 
 def leave_one_out(programme: Programme) -> Array | NotComputable:
