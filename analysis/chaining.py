@@ -1,6 +1,6 @@
 """Put a model experiment's chain together: the decision, and what the stored moments and the plan add to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -14,6 +14,8 @@ from analysis.decisions.offline import offline_gain
 from analysis.decisions.readout import Readout
 from analysis.decisions.way import Way, way
 from analysis.decisions.worth import Terms, worth
+from analysis.details import keeping
+from analysis.details.schema import Detail
 from analysis.examples.storing import paired_facts
 from analysis.funnels import places, split
 from analysis.looking import Course
@@ -78,11 +80,19 @@ def _chain(known: Setting, control: VariantCount, treatment: VariantCount, evide
     funnel = _funnel(known, found, control.key)
     return structs.replace(
         chain,
-        look_at=look_at(found, chain.verdict, funnel, known.triggered),
+        look_at=look_at(found, chain.verdict, funnel, known.triggered, _details(known, found)),
         funnel=funnel,
         disagreement=disagreement(found, known.triggered),
         worth=_worth(known, found),
     )
+
+
+def _details(known: Setting, found: Way) -> Mapping[str, Detail]:
+    """Return the details of proxy and business metric; none before the end, as their tests are of one look."""
+    horizon = known.readout.horizon
+    if not found.trustworthy or (horizon.running and horizon.peeking):
+        return {}
+    return keeping.of_metrics(known.experiment, [one.plan.key for one in (found.proxy, found.business) if one])
 
 
 def _funnel(known: Setting, found: Way, control: str) -> FunnelSplit | None:

@@ -63,7 +63,7 @@ def refresh(experiment: Experiment, on_progress: Progress | None = None) -> Resu
     results, changes, at = _results(experiment, say)
     say(DECIDED_PERCENT, "Writing the result")
     snapshot = write(experiment, results, changes, at)
-    in_depth(experiment, results, changes, at)
+    in_depth(experiment, changes, at, results.as_of, results.data_up_to)
     return snapshot
 
 
@@ -77,7 +77,7 @@ def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | No
         mark_shown(experiment, changes)
         return None
     snapshot = write(experiment, results, changes, at)
-    in_depth(experiment, results, changes, at)
+    in_depth(experiment, changes, at, results.as_of, results.data_up_to)
     return snapshot
 
 
@@ -190,11 +190,12 @@ def write(experiment: Experiment, results: Results, changes: int | None, at: Cou
     return snapshot
 
 
-def in_depth(experiment: Experiment, results: Results, changes: int | None, at: Course) -> None:
+def in_depth(
+    experiment: Experiment, changes: int | None, at: Course, as_of: datetime, data_up_to: datetime | None
+) -> None:
     """Keep what each metric's own page shows beside the result, after the result itself is safe."""
     metrics = [replace(one, cap=at.sums.caps.get(one.metric)) for one in of_plan(experiment)]
-    horizon = results.data_up_to or moments.NEVER
-    details.keep(experiment, metrics, changes, results.as_of, horizon, at.sums.total)
+    details.keep(experiment, metrics, changes, as_of, data_up_to or moments.NEVER, at.sums.total)
 
 
 def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, data_up_to: datetime | None) -> Situation:
@@ -278,6 +279,8 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     metrics = [replace(one, cap=sums.caps.get(one.metric)) for one in of_plan(experiment)]
     sets = moment_sets.current(experiment, metrics, changes, as_of, newest)
     at = course(experiment, sums, as_of)
+    if experiment.variants.filter(position__gt=0, model_version__isnull=False).exists():
+        in_depth(experiment, changes, at, as_of, newest)  # a model's chain says for whom it works and whether it lasts
     return _analyse(experiment, at, as_of, newest, sets), changes, at
 
 

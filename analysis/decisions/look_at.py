@@ -1,10 +1,11 @@
 """What to look at when a gain went no further: each from something found in the data, never from a list of maybes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from analysis.decisions import sentences, wording
+from analysis.decisions import sentences, whom_and_when, wording
 from analysis.decisions.evidence import Judged
 from analysis.decisions.way import Way
+from analysis.details.schema import Detail
 from analysis.results.chain import ChainEnd, FunnelSplit, FunnelStep, LookAt
 from analysis.results.schema import Reading, TriggeredShare
 from experiments.domain.metrics import DisplayUnit, MetricRole
@@ -15,11 +16,28 @@ FEW_DIFFER = 0.2
 """Below this share of units whose outputs differ, an effect over all of them is hard to see: it is diluted fivefold."""
 
 
-def look_at(at: Way, end: ChainEnd, funnel: FunnelSplit | None, triggered: TriggeredShare | None) -> list[LookAt]:
-    """Return what may explain where the gain stayed, the strongest evidence first."""
+def look_at(
+    at: Way,
+    end: ChainEnd,
+    funnel: FunnelSplit | None,
+    triggered: TriggeredShare | None,
+    details: Mapping[str, Detail],
+) -> list[LookAt]:
+    """Return what may explain where the gain stayed, the strongest evidence first.
+
+    ``details`` of metrics by their keys; none before they may be read.
+    """
     if end not in _ONWARD or not at.trustworthy:
-        return list(_beside_a_gain(at))[:MOST] if end is ChainEnd.REACHED else []
-    found = [*_funnel(at, end, funnel), *_latency(at), *_guardrails(at), *_dilution(at, triggered), *_offline(at)]
+        return list(_beside_a_gain(at, details))[:MOST] if end is ChainEnd.REACHED else []
+    found = [
+        *_funnel(at, end, funnel),
+        *_latency(at),
+        *_guardrails(at),
+        *whom_and_when.segments(at, details),
+        *whom_and_when.wearing_off(at, details),
+        *_dilution(at, triggered),
+        *_offline(at),
+    ]
     return found[:MOST]
 
 
@@ -50,9 +68,10 @@ def disagreement(at: Way, triggered: TriggeredShare | None) -> str:
     return f"{said}; among those {moved}{over}."
 
 
-def _beside_a_gain(at: Way) -> Iterator[LookAt]:
+def _beside_a_gain(at: Way, details: Mapping[str, Detail]) -> Iterator[LookAt]:
     yield from _latency(at)
     yield from _guardrails(at)
+    yield from whom_and_when.wearing_off(at, details)
 
 
 def _funnel(at: Way, end: ChainEnd, funnel: FunnelSplit | None) -> Iterator[LookAt]:

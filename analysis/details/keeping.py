@@ -59,3 +59,9 @@ def newest(experiment: Experiment, metric: str) -> tuple[Detail, datetime] | Non
     """Return what is kept of a metric in the present phase, and of when it is."""
     found = MetricDetail.objects.filter(experiment=experiment, phase=experiment.phase, metric=metric).first()
     return None if found is None else (msgspec.convert(found.payload, Detail), found.as_of)
+
+
+def of_metrics(experiment: Experiment, metrics: Sequence[str]) -> dict[str, Detail]:
+    """Return what is kept of several metrics in the present phase, by their keys."""
+    rows = MetricDetail.objects.filter(experiment=experiment, phase=experiment.phase, metric__in=metrics)
+    return {key: msgspec.convert(payload, Detail) for key, payload in rows.values_list("metric", "payload")}

@@ -28,7 +28,7 @@ def way_of(*metrics, old: OfflineFact = INTERVALS[0], new: OfflineFact = INTERVA
 
 
 def keys(at: Way, funnel=None, triggered=None) -> list[str]:
-    return [one.key for one in look_at(at, follow(at).verdict, funnel, triggered)]
+    return [one.key for one in look_at(at, follow(at).verdict, funnel, triggered, {})]
 
 
 def stopped(**fields) -> Way:
@@ -50,7 +50,7 @@ def share(*effects: TriggeredEffect, units: int = 900, total: int = 100_000) -> 
 
 
 def test_look_at__more_clicks_and_fewer_orders_for_each__are_cannibalised():
-    found = look_at(stopped(), follow(stopped()).verdict, FUNNEL, None)
+    found = look_at(stopped(), follow(stopped()).verdict, FUNNEL, None, {})
     assert (found[0].key, found[0].title) == ("cannibalised", "More clicks, not more orders")
     assert found[0].finding == "Orders per click fell 13.6% (−16% to −11.1%)."
 
@@ -70,7 +70,7 @@ def test_look_at__slower_pages__may_have_eaten_the_gain_also_where_it_reached_th
     slow = latency(treatment=212.0)
     assert keys(way_of(clicks(role=MetricRole.PRIMARY), flat_revenue(), slow)) == ["latency"]
     assert keys(way_of(revenue(), slow)) == ["latency"]
-    finding = look_at(way_of(revenue(), slow), follow(way_of(revenue(), slow)).verdict, None, None)[0].finding
+    finding = look_at(way_of(revenue(), slow), follow(way_of(revenue(), slow)).verdict, None, None, {})[0].finding
     assert "beyond its limit of +2%" in finding
 
 
@@ -102,7 +102,7 @@ def pair(**fields) -> PairedFact:
 )
 def test_look_at__a_weak_promise__is_said(fields, title: str):
     at = stopped(**fields)
-    assert [one.title for one in look_at(at, follow(at).verdict, None, None)] == [title]
+    assert [one.title for one in look_at(at, follow(at).verdict, None, None, {})] == [title]
 
 
 def test_disagreement__says_share_effect_and_dilution_in_one_sentence():
