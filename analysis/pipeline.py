@@ -279,9 +279,15 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     metrics = [replace(one, cap=sums.caps.get(one.metric)) for one in of_plan(experiment)]
     sets = moment_sets.current(experiment, metrics, changes, as_of, newest)
     at = course(experiment, sums, as_of)
-    if experiment.variants.filter(position__gt=0, model_version__isnull=False).exists():
-        in_depth(experiment, changes, at, as_of, newest)  # a model's chain says for whom it works and whether it lasts
+    # A model's chain says for whom it works and whether it lasts. Of many units that takes long, and what was kept with
+    # the result before has to do: the result itself must not wait for it.
+    if sums.total < details.MANY_UNITS and _tries_models(experiment):
+        in_depth(experiment, changes, at, as_of, newest)
     return _analyse(experiment, at, as_of, newest, sets), changes, at
+
+
+def _tries_models(experiment: Experiment) -> bool:
+    return experiment.variants.filter(position__gt=0, model_version__isnull=False).exists()
 
 
 def same(last: ResultSnapshot, results: Results) -> bool:
