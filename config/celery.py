@@ -1,17 +1,16 @@
-"""The Celery application: durable tasks on Valkey or Redis, and the whole schedule."""
+"""The Celery application: durable tasks on Valkey or Redis."""
 
 import os
 
 from celery import Celery
 
-from config.schedule import SCHEDULE
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Django's checks would load every page into every worker. The server has them, and `manage.py check` asks for them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("truelift")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
-    beat_schedule=SCHEDULE,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_ignore_result=True,

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -27,6 +29,8 @@ LOOKS = [
 DECIDED_BY_LOOK = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATH = os.environ.get("TRUELIFT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+SECONDS = 240
+"""How long one browser may be open: less than the time that pytest gives a test."""
 ARGUMENTS = [
     "--no-sandbox",  # the tests may run as root, where Chromium's sandbox does not start
     "--disable-gpu",
@@ -55,13 +59,28 @@ def faults(page: Page, look: Look) -> list[str]:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Yield a browser, or skip the test. Close it soon: while it is open, no other test can run an event loop."""
+    """Yield a browser, or skip the test. Close it soon: while it is open, no other test can run an event loop.
+
+    It is killed when its time is over, which fails the call that waits for it.
+    """
     with sync_playwright() as playwright:
         path = PATH or playwright.chromium.executable_path
         if not os.path.exists(path):
             pytest.skip("Chromium is not installed: `apt-get install chromium`, or set TRUELIFT_CHROMIUM to its path.")
+        others = set(psutil.Process().children(recursive=True))
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        watch = threading.Timer(SECONDS, _kill, [set(psutil.Process().children(recursive=True)) - others])
+        watch.daemon = True
+        watch.start()
         try:
             yield browser
         finally:
+            watch.cancel()
             browser.close()
+
+
+def _kill(processes: set[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if "chrom" in process.name():
+                process.kill()

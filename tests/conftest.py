@@ -113,34 +113,65 @@ def _empty(case: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _empty
 
 
-LONG = (
-    "tests/e2e/",
-    "tests/clients/",
-    "tests/faults/",
-    "tests/stack/",
-    "tests/demo/test_end_to_end.py",
-    "test_looks.py",
-    "tests/server/",
-)
-"""Files that take long beside how many tests they hold: whole stacks, browsers, servers."""
+LONG = {
+    "tests/e2e/test_demo.py": 150,
+    "tests/e2e/": 90,
+    "tests/stack/test_life.py": 50,
+    "tests/clients/": 15,
+    "tests/stack/": 20,
+    "tests/demo/test_end_to_end.py": 90,
+    "tests/faults/": 12,
+    "test_looks.py": 30,
+    "test_wizard_looks.py": 30,
+    "tests/server/": 10,
+}
+"""Files of whole stacks, browsers and servers, by a part of their names, and about how many seconds each takes."""
+ON_DATABASE, PURE = 0.25, 0.06
+"""Seconds that any other test takes, with the database and without."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread what takes long over the run, and end with the smallest files.
+    for item in items:
+        if item.get_closest_marker("browser"):
+            _end_by_thread(item)
+    _spread(items)
 
-    Two whole stacks beside each other starve, and a long file that came last would leave a core waiting for it.
+
+def _end_by_thread(item: pytest.Item) -> None:
+    """Have a browser's test that takes too long end its process.
+
+    The alarm that ends others can strike inside one of Playwright's callbacks, where its failure is swallowed together
+    with the browser's answer: the test then waits for ever, and half of the run with it.
+    """
+    given = item.get_closest_marker("timeout")
+    seconds = given.args[0] if given else 300
+    item.add_marker(pytest.mark.timeout(seconds, method="thread"), append=False)
+
+
+def _spread(items: list[pytest.Item]) -> None:
+    """Put as much quick work after each long file as it takes, so that of two cores one has the only whole stack.
+
+    Two stacks or browsers beside each other starve. The smallest files come last, so that both cores end together.
     """
     files: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         files[item.nodeid.partition("::")[0]].append(item)
-    long = list(dict.fromkeys(name for part in LONG for name in files if name.startswith(part) or name.endswith(part)))
-    quick = sorted(set(files) - set(long), key=lambda name: (-len(files[name]), name))
-    each = len(quick) // (len(long) + 1)
+    takes = {name: next((LONG[part] for part in LONG if part in name), 0) for name in files}
+    quick = sorted((name for name in files if not takes[name]), key=lambda name: (len(files[name]), name))
     order: list[str] = []
-    for place, name in enumerate(long):
-        order += [name, *quick[place * each : (place + 1) * each]]
-    order += quick[len(long) * each :]
+    for name in sorted((name for name in files if takes[name]), key=lambda name: (-takes[name], name)):
+        order.append(name)
+        filled = 0.0
+        while quick and filled < takes[name]:
+            order.append(quick.pop())
+            filled += sum(ON_DATABASE if _asks_database(item) else PURE for item in files[order[-1]])
+    order += reversed(quick)
     items[:] = [item for name in order for item in files[name]]
+
+
+def _asks_database(item: pytest.Item) -> bool:
+    asked = getattr(item, "fixturenames", ())
+    return "db" in asked or "transactional_db" in asked or item.get_closest_marker("django_db") is not None
 
 
 @pytest.hookimpl(optionalhook=True)

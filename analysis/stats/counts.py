@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from statsmodels.stats import rates
-
 from analysis.stats.reference import two_sided_quantile
 from analysis.stats.settings import DEFAULTS
 from analysis.stats.unavailable import NotComputable
@@ -43,6 +41,8 @@ def compare_rates(
         return NotComputable("a variant has had no exposure yet")
     if x0 == 0:
         return NotComputable("the control has had no event, so the ratio has no bounds")
+    from statsmodels.stats import rates  # with pandas: a second that no start should take
+
     found = rates.test_poisson_2indep(x1, t1, x0, t0, method="score", compare="ratio")
     z2, scale = two_sided_quantile(alpha, math.inf) ** 2, t1 / t0
     middle = x1 * x0 + z2 * (x1 + x0) / 2

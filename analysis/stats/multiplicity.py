@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from statsmodels.stats.multitest import multipletests
-
 from analysis.stats.reference import two_sided_quantile
 
 
@@ -57,6 +55,8 @@ def correct(p_values: Sequence[float | None], correction: Correction, alpha: flo
     if correction is Correction.HOLM:
         found = _step_down(known)
     elif known and correction is not Correction.NONE:
+        from statsmodels.stats.multitest import multipletests  # with pandas: a second that no start should take
+
         found = [float(p) for p in multipletests(known, alpha=alpha, method=_METHODS[correction])[1]]
     rest = iter(found)
     adjusted = tuple(None if p is None else next(rest) for p in p_values)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from analysis.stats.estimates import Form
 from analysis.stats.many import Many, compare_many
@@ -185,7 +184,7 @@ def _report(many: Many, alpha: float) -> Replay:
             sentence=nothing,
         )
     hits, up = p < alpha, many.value[kept] > 0
-    interval = proportion_confint(int(hits.sum()), draws, alpha=0.05, method="wilson")
+    interval = _wilson(hits, 0.05)
     ratio = float(many.value[kept].var() / (many.standard_error[kept] ** 2).mean())
     uniformity = float(stats.kstest(p, "uniform").pvalue)
     verdict = _verdict(p, hits, up, ratio, uniformity, alpha)
@@ -195,7 +194,7 @@ def _report(many: Many, alpha: float) -> Replay:
         draws=draws,
         p_values=p,
         false_positives=rate,
-        interval=(float(interval[0]), float(interval[1])),
+        interval=interval,
         upper=float((hits & up).mean()),
         lower=float((hits & ~up).mean()),
         uniformity=uniformity,
@@ -205,10 +204,17 @@ def _report(many: Many, alpha: float) -> Replay:
     )
 
 
+def _wilson(hits: Treated, alpha: float) -> tuple[float, float]:
+    from statsmodels.stats.proportion import proportion_confint  # with pandas: a second that no start should take
+
+    low, high = proportion_confint(int(hits.sum()), len(hits), alpha=alpha, method="wilson")
+    return float(low), float(high)
+
+
 def _verdict(p: Array, hits: Treated, up: Treated, ratio: float, uniformity: float, alpha: float) -> Verdict:
     """Judge a metric; each check is wrong about once in a thousand honest metrics."""
     draws = len(p)
-    low, high = proportion_confint(int(hits.sum()), draws, alpha=2 * _SURE, method="wilson")
+    low, high = _wilson(hits, 2 * _SURE)
     band = max(_VARIANCE_BAND, 3.3 * math.sqrt(2 / draws))
     if low > alpha or ratio > 1 + band:
         return Verdict.TOO_MANY_ALARMS

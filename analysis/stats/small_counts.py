@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scipy import optimize
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analysis.stats.estimates import Estimate
 from analysis.stats.reference import two_sided_quantile
@@ -46,6 +45,10 @@ def proportion_interval(
     counts = [round(arm.value * arm.n) for arm in (control, treatment)]
     if method is Interval.MIETTINEN_NURMINEN:
         return _score_interval(counts[1], treatment.n, counts[0], control.n, alpha)
+    from statsmodels.stats.proportion import (
+        confint_proportions_2indep,  # with pandas: a second that no start should take
+    )
+
     low, high = confint_proportions_2indep(
         counts[1], treatment.n, counts[0], control.n, method=method.value, compare="diff", alpha=alpha
     )

@@ -8,7 +8,6 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from analysis.stats.moments import Array
 from analysis.stats.unavailable import NotComputable
@@ -82,6 +81,8 @@ def share(count: int, of: int, alpha: float = ALPHA) -> Share | NotComputable:
         raise ValueError(f"{count} of {of} is no share")
     if of == 0:
         return NotComputable("there are none to count")
+    from statsmodels.stats.proportion import proportion_confint  # with pandas: a second that no start should take
+
     low, high = proportion_confint(count, of, alpha=alpha, method="wilson")
     return Share(count=count, of=of, value=count / of, interval=(max(0.0, float(low)), min(1.0, float(high))))
 

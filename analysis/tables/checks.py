@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from analysis.decisions import wording
 from analysis.stats.compare import Difference
@@ -64,6 +63,8 @@ def uneven_levels(what: str, found: Sequence[Level], weights: Mapping[str, float
 
     The total can be right while one day or one browser is not: errors that cancel, or that few units share.
     """
+    from statsmodels.stats.multitest import multipletests  # with pandas: a second that no start should take
+
     tested = [(level, split_test(level.counts, weights)) for level in found]
     known = [(level, test) for level, test in tested if isinstance(test, SplitTest)]
     if not known:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from statsmodels.stats.multitest import multipletests
-
 from analysis.results.schema import Results
 from config.demo import bandit
 from config.demo.bandit import Expected
@@ -136,6 +134,8 @@ def lesson(p_values: Mapping[str, float]) -> Iterator[str]:
         )
         return
     tested = ", ".join(p_values)
+    from statsmodels.stats.multitest import multipletests  # with pandas: a second that no start should take
+
     for method, name in (("holm", "Holm"), ("bonferroni", "Bonferroni")):
         adjusted = multipletests(list(p_values.values()), alpha=ALPHA, method=method)[1]
         figures = ", ".join(f"{c} {decimal(float(p))}" for c, p in zip(p_values, adjusted, strict=True))

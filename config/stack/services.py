@@ -91,7 +91,7 @@ def beat(options: Options) -> Service:
         options,
         "beat",
         "Schedule",
-        ["celery", "-A", "config.celery", "beat", "-l", "INFO", "--pidfile=", "-s", schedule],
+        ["celery", "-A", "config.clock", "beat", "-l", "INFO", "--pidfile=", "-s", schedule],
     )
 
 

@@ -67,6 +67,22 @@ def stack(embedded_servers: Path, mailbox: tuple[Mailbox, int]) -> Iterator[Runn
 
 
 @pytest.fixture(scope="module")
+def demo(embedded_servers: Path) -> Iterator[RunningStack]:
+    home = Path(tempfile.mkdtemp(prefix="tl-demo-"))
+    home.chmod(0o755)
+    try:
+        with running_stack(prepared.furnish(home), demo=True, live=True, seconds=360) as running:
+            yield running
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def key(demo: RunningStack) -> str:
+    return (demo.home / "demo-api-key").read_text().strip()
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium.launched() as browser:
         yield browser
@@ -88,7 +104,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched(browser: Browser, stack: RunningStack) -> Iterator[Watched]:
+def watched(stack: RunningStack, browser: Browser) -> Iterator[Watched]:
     context = browser.new_context(base_url=stack.base_url, **LOOKS["light"])
     seen = Watched(context.new_page())
     seen.page.set_default_timeout(15_000)

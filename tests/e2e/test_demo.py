@@ -2,12 +2,9 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,8 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
-from config.stack.running import RunningStack, running_stack
-from tests import prepared
+from config.stack.running import RunningStack
 from tests.e2e.conftest import ARTEFACTS, LOOKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
@@ -24,22 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 HOME = "/p/demo-shop/"
-
-
-@pytest.fixture(scope="module")
-def demo(embedded_servers: Path) -> Iterator[RunningStack]:
-    home = Path(tempfile.mkdtemp(prefix="tl-demo-"))
-    home.chmod(0o755)
-    try:
-        with running_stack(prepared.furnish(home), demo=True, live=True, seconds=360) as running:
-            yield running
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def key(demo: RunningStack) -> str:
-    return (demo.home / "demo-api-key").read_text().strip()
 
 
 def results_of(demo: RunningStack, key: str, experiment: str) -> dict[str, object]:

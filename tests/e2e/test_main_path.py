@@ -17,7 +17,7 @@ from config.stack.running import RunningStack
 from tests.e2e.app import Shop
 from tests.e2e.conftest import Mailbox
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 EMAIL, PASSWORD = "owner@shop.example", "a long enough secret"
 HOME = "/p/corner-shop/"
@@ -37,21 +37,8 @@ def test_main_path__from_an_empty_installation_to_the_answer_by_mail(watched, st
     check_csv(page, shop)
     check_api(stack, key, shop)
     send_mail(page, mailbox[0])
-    for name, address in {
-        "experiments": HOME,
-        "results": EXPERIMENT + "results/",
-        "set-up": EXPERIMENT,
-        "new-experiment": f"{HOME}experiments/new/?template=ranking-model",
-        "metrics": f"{HOME}metrics/",
-        "new-metric": f"{HOME}metrics/new/",
-        "models": f"{HOME}models/",
-        "keys": f"{HOME}keys/",
-        "digests": EXPERIMENT + "digests/",
-        "outbox": "/dev/outbox/",
-        "styleguide": "/styleguide/",
-    }.items():
-        check_accessibility(page, address)
-        photograph(page.context, address, name)
+    check_accessibility(page, EXPERIMENT + "results/")
+    photograph(page.context, EXPERIMENT + "results/", "results")
 
 
 def make_first_account(page: Page) -> None:

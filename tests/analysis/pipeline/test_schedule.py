@@ -3,6 +3,7 @@
 import pytest
 from celery import current_app
 
+from config import clock
 from config.celery import app
 from config.schedule import SCHEDULE
 
@@ -15,6 +16,13 @@ def tasks_loaded():
 @pytest.mark.parametrize("entry", SCHEDULE)
 def test_schedule__every_task_it_names__exists(entry):
     assert SCHEDULE[entry]["task"] in app.tasks
+
+
+def test_schedule__is_kept_by_beat_alone_and_goes_where_the_workers_listen():
+    assert clock.app.conf.beat_schedule == SCHEDULE
+    assert not app.conf.beat_schedule
+    queues = [(one.conf.broker_url, one.conf.task_default_queue) for one in (clock.app, app)]
+    assert queues[0] == queues[1]
 
 
 def test_tasks__pages_and_workers__speak_to_the_same_application():

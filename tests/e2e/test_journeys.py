@@ -1,0 +1,90 @@
+"""What a product manager does with the demo's findings, from the page that says so to the decision that follows."""
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
+from config.stack.running import RunningStack
+from tests.e2e.conftest import LOOKS
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+
+HOME = "/p/demo-shop/"
+
+
+@pytest.fixture
+def page(demo: RunningStack, browser: Browser):
+    """A manager who has just signed in; what the browser complains of fails the test."""
+    context = browser.new_context(base_url=demo.base_url, **LOOKS["light"])
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto("/sign-in/")
+    page.get_by_label("E-mail address").fill(DEMO_EMAIL)
+    page.get_by_label("Password").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What needs")).to_be_visible()
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def results(page: Page, name: str) -> None:
+    page.goto(f"{HOME}experiments/{name}/results/")
+
+
+def test_broken_split__is_named_first_keeps_its_numbers_back_and_leads_to_a_cause(page):
+    page.get_by_role("link", name="Basket recommendations from embeddings").first.click()
+    page.goto(f"{HOME}experiments/basket-recommender-v3/results/")
+    verdict = page.locator("section.verdict")
+    expect(verdict).to_contain_text("The split is broken")
+    expect(verdict).to_contain_text("Next:")
+    expect(verdict.locator(".failed")).to_contain_text("Traffic split")
+    expect(verdict).to_be_in_viewport()
+    decision = page.get_by_role("row", name="Click-through")
+    expect(decision).not_to_contain_text("%")
+    page.goto(f"{HOME}experiments/basket-recommender-v3/")
+    expect(page.get_by_text("Wrap up").first).to_be_visible()
+
+
+def test_clicks_without_revenue__the_chain_names_the_broken_link_and_what_to_look_at(page):
+    results(page, "search-ranker-v8-clicks")
+    chain = page.locator("section.way").first
+    expect(chain.get_by_role("heading", name="Stopped at clicks")).to_be_in_viewport()
+    expect(chain.locator(".stations li")).to_have_count(3)
+    expect(chain).to_contain_text("What to look at")
+    chain.locator("summary", has_text="Where the change comes from").click()
+    expect(chain.get_by_role("table")).to_contain_text("clicks")
+    page.goto(f"{HOME}experiments/search-ranker-v8-clicks/")
+    page.get_by_role("link", name="Conclude").click()
+
+
+def test_guardrail_crossed__says_by_how_much_and_deciding_against_it_takes_a_second_person(page):
+    results(page, "search-ranker-v9-transformer")
+    expect(page.locator("section.verdict")).to_contain_text("beyond its limit")
+    expect(page.get_by_role("row", name="Page latency")).to_contain_text("limit +5")
+    page.goto(f"{HOME}experiments/search-ranker-v9-transformer/")
+    page.get_by_role("link", name="Conclude").click()
+    page.get_by_label("Ship", exact=True).check()
+
+
+def test_ship_with_a_holdback__the_app_gets_the_variant_and_a_few_keep_the_old(page, demo):
+    results(page, "search-ranker-v8")
+    expect(page.locator("section.verdict")).to_contain_text("Ship")
+    page.goto(f"{HOME}experiments/search-ranker-v8/")
+    page.get_by_role("link", name="Ship a variant").click()
+    page.get_by_label("Hold back, %").fill("5")
+    page.get_by_label("Why?").fill("More revenue, as planned")
+    page.get_by_role("button", name="Ship it").click()
+    expect(page.locator("dl.facts")).to_contain_text("5 % held back")
+    key = (demo.home / "demo-api-key").read_text().strip()
+    with httpx.Client(base_url=demo.base_url, headers={"Authorization": f"Bearer {key}"}) as app:
+        got = [
+            app.post(
+                "/ofrep/v1/evaluate/flags/search-ranker-v8", json={"context": {"targetingKey": f"later-{number}"}}
+            ).json()["variant"]
+            for number in range(600)
+        ]
+    kept = got.count("control")
+    assert 10 <= kept <= 55, f"{kept} of 600 keep the old ranker; 30 are expected"
