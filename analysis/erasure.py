@@ -27,7 +27,7 @@ from analysis.models import (
     UnitValue,
     Watermark,
 )
-from analysis.rollup import watermark
+from analysis.rollup import sums, watermark
 from analysis.rollup.retention import HORIZON
 from events import forgetting as events
 from events.forgetting import Named
@@ -95,6 +95,7 @@ def erase(project: Project, unit: Unit) -> Erasure:
             return found
         events.forget(project, unit, found.linked)
         people.forget(project, {unit.id, *found.linked})
+        _forget_sums(project, unit, found.linked)
         for table in (UnitDay, UnitBefore, UnitValue, UnitFunnel, UnitScore, Enrolment):
             _rows(table, project, unit, found.linked).delete()
         BotDay.objects.filter(project=project, unit_type=unit.type.value, unit__in={unit.id, *found.linked}).delete()
@@ -126,6 +127,12 @@ def _rows(table: type[Model], project: Project, unit: Unit, linked: frozenset[st
     over = Experiment.objects.filter(Q(unit_type=kind) | Q(fallback_unit_type=kind), project=project)
     chosen = list(over.values_list("pk", flat=True))
     return table._default_manager.filter(experiment__in=chosen, unit__in={unit.id, *linked})
+
+
+def _forget_sums(project: Project, unit: Unit, linked: frozenset[str]) -> None:
+    """Keep no sums of experiments that had the unit: their next refresh adds them up from the units that are left."""
+    enrolled = _rows(Enrolment, project, unit, linked).values_list("experiment", flat=True)
+    sums.forget(list(enrolled.distinct()))
 
 
 def _touched(project: Project, unit: Unit, linked: frozenset[str], named: Named) -> tuple[str, ...]:

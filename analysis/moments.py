@@ -1,4 +1,4 @@
-"""From enrolments and unit totals to moments: one pass in the database, exact sums, floats at the very end."""
+"""From enrolments and unit totals to moments: exact sums out of the database, floats at the very end."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,70 +6,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from django.db import transaction
 from django.utils import timezone
 
+from analysis import summing
 from analysis.counted import Counted, data_up_to, of_plan
 from analysis.rollup import sql
-from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.moments import Moments, mean_moments, pair_moments
+from analysis.summing import Rule
 from experiments.domain.definitions import RATIOS
 from experiments.domain.metrics import MetricKind
 from experiments.models import Experiment
 
 NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 """Before all events: nothing has matured."""
-
-# A unit's total c grows day by day; what a day adds to the sum of squares is c² − (c before)². So the sums up to any
-# day are running sums of what the days add, and no unit is squared before its total is formed. All of it is
-# ``numeric``: exact. One statement, so that units and totals are of one moment though a fold works beside it.
-#
-# A metric with a window (``hours``) counts a unit from the day on which its window is over, and with it all that it did
-# in it. ``slot`` is the metric, or minus the metric where the same is added up without its cap.
-STATEMENT = """
-WITH rule AS (
-    SELECT * FROM unnest(%(slots)s::bigint[], %(metrics)s::bigint[], %(divided)s::boolean[], %(hours)s::int[],
-                         %(limits)s::numeric[]) AS r(slot, metric_id, divided, hours, most)
-), counted AS MATERIALIZED (
-    SELECT unit, variant_id, first_at FROM analysis_enrolment WHERE experiment_id = %(experiment)s AND NOT quarantined
-), total AS (
-    SELECT e.variant_id, r.slot, r.divided, r.most, u.missing, u.numerator, u.denominator,
-           CASE WHEN r.hours = 0 THEN u.day ELSE
-               greatest(u.day, ((e.first_at + make_interval(hours => r.hours)) AT TIME ZONE 'UTC')::date) END AS day,
-           sum(u.numerator) OVER w AS y, sum(u.denominator) OVER w AS x
-    FROM analysis_unitday u
-    JOIN counted e ON e.unit = u.unit
-    JOIN rule r ON r.metric_id = u.metric_id
-    WHERE u.experiment_id = %(experiment)s
-      AND (r.hours = 0 OR e.first_at + make_interval(hours => r.hours) <= %(horizon)s::timestamptz)
-    WINDOW w AS (PARTITION BY r.slot, u.unit ORDER BY u.day ROWS UNBOUNDED PRECEDING)
-), step AS (
-    SELECT variant_id, slot, day, missing, divided, x, x - denominator AS x0,
-           least(most, y) AS y, least(most, y - numerator) AS y0
-    FROM total
-)
-SELECT 'total', slot, variant_id, day, sum(missing), sum(y - y0), sum(y * y - y0 * y0),
-       coalesce(sum(y * y * y - y0 * y0 * y0) FILTER (WHERE NOT divided), 0),
-       coalesce(sum(x - x0) FILTER (WHERE divided), 0), coalesce(sum(x * x - x0 * x0) FILTER (WHERE divided), 0),
-       coalesce(sum(x * y - x0 * y0) FILTER (WHERE divided), 0)
-FROM step GROUP BY slot, variant_id, day
-UNION ALL
-SELECT 'units', 0, CASE WHEN NOT quarantined THEN variant_id END, (first_at AT TIME ZONE 'UTC')::date, count(*),
-       0, 0, 0, 0, 0, 0
-FROM analysis_enrolment WHERE experiment_id = %(experiment)s
-GROUP BY 3, 4
-"""
-MATURED = """
-UNION ALL
-SELECT 'matured', r.slot, e.variant_id, ((e.first_at + make_interval(hours => r.hours)) AT TIME ZONE 'UTC')::date,
-       count(*), 0, 0, 0, 0, 0, 0
-FROM rule r JOIN counted e ON e.first_at + make_interval(hours => r.hours) <= %(horizon)s::timestamptz
-WHERE r.hours > 0
-GROUP BY 2, 3, 4
-"""
-
 
 PAIRS = (*RATIOS, MetricKind.QUANTILE)
 """Two numbers a unit. Of a quantile these are the total and the count of its values: what its mean would be."""
@@ -182,11 +133,11 @@ def _until(last: date, per_day: Mapping[date, T]) -> dict[date, T]:
     return {day: value for day, value in per_day.items() if day <= last}
 
 
-def collect(experiment: Experiment, horizon: datetime | None = None) -> ExperimentSums:
-    """Read the sums of one experiment in one statement.
+def collect(experiment: Experiment, horizon: datetime | None = None, *, scan: bool = False) -> ExperimentSums:
+    """Return the sums of one experiment, all of one moment: those that the fold keeps, the others from all units.
 
     ``horizon`` is how far its events are folded: a unit whose window ends later does not count yet for a metric that
-    has one. Without it, as far as they are now.
+    has one. Without it, as far as they are now. ``scan`` adds up everything from all units.
     """
     until = horizon or data_up_to(experiment, timezone.now()) or NEVER
     metrics = of_plan(experiment)
@@ -196,27 +147,35 @@ def collect(experiment: Experiment, horizon: datetime | None = None) -> Experime
     matured: dict[tuple[int, int], dict[date, int]] = defaultdict(dict)
     missing: dict[int, int] = defaultdict(int)
     quarantined = 0
-    windowed = frozenset(one.metric for one in metrics if one.matures)
-    statement = STATEMENT + MATURED if windowed else STATEMENT
-    for what, slot, variant, day, count, *powers in _rows(statement, experiment, _rules(metrics, caps), until):
-        if what == "total":
-            sums[slot, variant][day] = Sums(*map(Fraction, powers))
-            missing[slot] += count
-        elif what == "matured":
-            matured[slot, variant][day] = count
-        elif variant is not None:
-            units[variant][day] = count
-        else:
-            quarantined += count
+    for slot, variant, day, heads, unit_days, absent, *powers in summing.rows(
+        experiment, _rules(metrics, caps), until, scan=scan
+    ):
+        if slot == 0 and variant == 0:
+            quarantined += int(heads)
+        elif slot == 0:
+            units[variant][day] = int(heads)
+        elif heads:
+            per_day = matured[slot, variant]
+            per_day[day] = per_day.get(day, 0) + int(heads)
+        if unit_days:
+            sums[slot, variant][day] = sums[slot, variant].get(day, Sums()).plus(Sums(*map(Fraction, powers)))
+            missing[slot] += int(absent)
     return ExperimentSums(
         units=dict(units),
         sums=dict(sums),
         missing={metric: count for metric, count in missing.items() if metric > 0},
         quarantined=quarantined,
         matured=dict(matured),
-        windowed=windowed,
+        windowed=frozenset(one.metric for one in metrics if one.matures),
         caps=caps,
     )
+
+
+def keep(experiment: Experiment) -> None:
+    """Have the fold keep the experiment's sums from now on, so that the next ``collect`` reads no unit."""
+    metrics = of_plan(experiment)
+    # What a percentile is moves with every unit: only the sums without such a cap can be kept.
+    summing.keep(experiment, _rules(metrics, {one.metric: one.limit for one in metrics if one.definition.is_capped}))
 
 
 def with_caps(experiment: Experiment, horizon: datetime | None = None) -> list[Counted]:
@@ -228,17 +187,21 @@ def with_caps(experiment: Experiment, horizon: datetime | None = None) -> list[C
     ]
 
 
-def _rules(metrics: Sequence[Counted], caps: Mapping[int, float | None]) -> dict[str, sql.Parameter]:
+def _rules(metrics: Sequence[Counted], caps: Mapping[int, float | None]) -> list[Rule]:
     """Return how each metric is added up, and each one with a cap once more without it."""
-    rules = [(one.metric, one, caps.get(one.metric, one.limit)) for one in metrics]
-    rules += [(-one.metric, one, None) for one in metrics if caps.get(one.metric) is not None]
-    return {
-        "slots": [slot for slot, _, _ in rules],
-        "metrics": [one.metric for _, one, _ in rules],
-        "divided": [one.definition.kind in PAIRS for _, one, _ in rules],
-        "hours": [one.matures for _, one, _ in rules],
-        "limits": [limit for _, _, limit in rules],
-    }
+    rules = [_rule(one, one.metric, caps.get(one.metric, one.limit)) for one in metrics]
+    return rules + [_rule(one, -one.metric, None) for one in metrics if one.definition.is_capped]
+
+
+def _rule(one: Counted, slot: int, most: float | None) -> Rule:
+    return Rule(
+        slot=slot,
+        metric=one.metric,
+        divided=one.definition.kind in PAIRS,
+        hours=one.matures,
+        most=most,
+        keeps=slot < 0 or one.definition.cap_share is None,
+    )
 
 
 # The total at a percentile of all units that count, counted from the top: those without events are zeros.
@@ -266,17 +229,3 @@ def _cap(experiment: Experiment, one: Counted, until: datetime) -> float | None:
     }  # fmt: skip
     found = sql.rows(PERCENTILE, parameters)
     return found[0][0] if found and found[0][0] > 0 else None
-
-
-@transaction.atomic
-def _rows(
-    statement: str, experiment: Experiment, rules: dict[str, sql.Parameter], until: datetime
-) -> list[tuple[Any, ...]]:
-    # Enough to sort a million totals in memory: a third faster than with PostgreSQL's 4 MB.
-    sql.run("SET LOCAL work_mem = '64MB'")
-    # Just after a large fold the tables' statistics do not know the experiment: expecting one row, PostgreSQL would
-    # look every unit up for every other (30 s instead of 0.3 s at 8,000 units).
-    sql.run(SCAN)
-    found = sql.rows(statement, {"experiment": experiment.pk, "horizon": until.isoformat(), **rules})
-    sql.run(NO_SCAN)
-    return found

@@ -274,6 +274,7 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     changes = changes_of(experiment)
     newest = data_up_to(experiment, as_of)
     say(FOLDED_PERCENT, "Adding up units")
+    moments.keep(experiment)
     sums = moments.collect(experiment, newest)
     say(SUMMED_PERCENT, "Comparing the variants")
     metrics = [replace(one, cap=sums.caps.get(one.metric)) for one in of_plan(experiment)]

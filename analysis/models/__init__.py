@@ -31,6 +31,7 @@ from analysis.models.saved_view import SavedView
 from analysis.models.scores import UnitScore
 from analysis.models.sharing import Note, ShareLink
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
+from analysis.models.sums import DaySum, SumRule
 
 __all__ = [
     "Alert",
@@ -38,6 +39,7 @@ __all__ = [
     "BanditBatch",
     "BotDay",
     "BotRule",
+    "DaySum",
     "Digest",
     "EffectVector",
     "Enrolment",
@@ -69,6 +71,7 @@ __all__ = [
     "SavedView",
     "ShareLink",
     "StrayExposure",
+    "SumRule",
     "UnitBefore",
     "UnitDay",
     "UnitFunnel",

@@ -10,7 +10,7 @@ from analysis import moment_sets
 from analysis.counted import of_plan
 from analysis.models import MomentSet
 from analysis.moments import with_caps
-from analysis.rollup import identities, sql, terms, watermark
+from analysis.rollup import identities, sql, sums, terms, watermark
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
 from analysis.unit_values import Source
@@ -43,6 +43,20 @@ FROM (SELECT * FROM {state} WHERE experiment_id IN (SELECT experiment_id FROM fo
 FULL JOIN {fresh} b ON b.experiment_id = a.experiment_id AND b.unit = a.unit {also}
 JOIN fold_experiment x ON x.experiment_id = coalesce(a.experiment_id, b.experiment_id)
 WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+"""
+
+MAKE_SUMS = """
+DROP TABLE IF EXISTS check_daysum;
+CREATE TEMP TABLE check_daysum (LIKE analysis_daysum INCLUDING ALL) ON COMMIT DROP;
+"""
+SUM_DIFFERENCES = """
+SELECT x.key, 'sums of slot ' || coalesce(a.slot, b.slot) || ' on ' || coalesce(a.day, b.day), (a.*)::text, (b.*)::text
+FROM (SELECT * FROM analysis_daysum WHERE experiment_id IN (SELECT experiment_id FROM fold_experiment)) a
+FULL JOIN check_daysum b ON b.experiment_id = a.experiment_id AND b.slot = a.slot AND b.variant_id = a.variant_id
+ AND b.entered = a.entered AND b.day = a.day
+JOIN fold_experiment x ON x.experiment_id = coalesce(a.experiment_id, b.experiment_id)
+WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+ORDER BY 1, 2 LIMIT %(limit)s
 """
 
 
@@ -85,13 +99,24 @@ def check(experiments: Iterable[Experiment], *, limit: int = 1000) -> Checked:
     sql.run(identities.SPREAD_OVERRIDES)
     sql.run(MAKE)
     compute_stale(Bounds(lo=mark.xid, hi=mark.xid), FRESH)
-    others = [*_moment_differences(), *_link_differences(mark.xid, chosen)]
+    others = [*_sum_differences(limit), *_moment_differences(), *_link_differences(mark.xid, chosen)]
     return Checked(
         experiments=sql.number("SELECT count(*) FROM fold_experiment"),
         rows=sum(sql.number(f"SELECT count(*) FROM {fresh}") for _, fresh in ALL),  # noqa: S608
         behind=behind,
         differences=[*_differences(limit), *others][:limit],
     )
+
+
+def _sum_differences(limit: int) -> list[Difference]:
+    """Compare the sums that the fold keeps with those of all recomputed units."""
+    sql.run(MAKE_SUMS)
+    chosen = [pk for (pk,) in sql.rows("SELECT experiment_id FROM fold_experiment")]
+    sums.anew(chosen, "check_daysum", FRESH.enrolment, FRESH.unitday)
+    return [
+        Difference(experiment=key, unit="all", what=what, incremental=kept, recomputed=fresh)
+        for key, what, kept, fresh in sql.rows(SUM_DIFFERENCES, {"limit": limit})
+    ]
 
 
 def _moment_differences() -> list[Difference]:

@@ -14,6 +14,7 @@ from analysis.rollup import (
     scores,
     sql,
     statements,
+    sums,
     terms,
     totals,
     units,
@@ -127,7 +128,7 @@ def prepare() -> None:
 
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
-    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH)
+    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH + sums.SCRATCH)
     identities.scratch()
 
 
@@ -147,6 +148,8 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
     if rebuilt:
         for table in STATE.names().values():
             sql.run(statements.FORGET_STALE.format(table=table))
+        for statement in sums.FORGET_STALE:
+            sql.run(statement)
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
     events = sql.number("SELECT count(*) FROM fold_event WHERE NOT past")
@@ -158,21 +161,26 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
 
 def _fold_new(bounds: Bounds) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
+    kept = sums.Keeping()
     relinked = identities.relinked()
     if relinked:
+        kept.of_units(sums.OF_PERSONS, -1)
         identities.forget(STATE.names().values())
     unit = units.any_in_fold()
     sql.run(_units("fold_event", statements.NEW_EXPOSURES, unit, STATE))
     if relinked:
         sql.run(identities.STAND)
     sql.run("ANALYZE fold_unit")
+    kept.of_units(sums.BEFORE_ENROLLING, -1)
     _enrol("fold_event", statements.NEW_EXPOSURES, unit, STATE, bounds)
+    kept.of_heads(sums.AFTER_ENROLLING)
     for table in STATE.of_units:
         sql.run(statements.FORGET_MOVED.format(table=table))
-    adding = Adding(bounds=bounds, tables=STATE)
+    adding = Adding(bounds=bounds, tables=STATE, kept=kept)
     adding.new_events()
     adding.moved_units()
     adding.count_days()
+    kept.flush()
     sql.run(statements.COUNT_STRAYS.format(unit=unit))
     sql.run(statements.REMEMBER_PROJECTS)
 
@@ -181,12 +189,14 @@ class Adding:
     """Add events to units: to their totals, and where a metric asks for it to their values and their funnels.
 
     ``only`` is the condition on the rows ``l`` of the log that are read of moved units; None leaves out the days that
-    lie before all that these units need.
+    lie before all that these units need. ``kept`` are the sums that follow; None where a state is made anew.
     """
 
-    def __init__(self, *, bounds: Bounds, tables: Tables, only: str | None = None) -> None:
+    def __init__(
+        self, *, bounds: Bounds, tables: Tables, only: str | None = None, kept: sums.Keeping | None = None
+    ) -> None:
         used = sql.rows(terms.USED)
-        self.only = only
+        self.only, self.kept = only, kept if kept is not None and kept.on else None
         keeps = {kept for kept, _ in used}
         self.bounds, self.tables, self.linked = bounds, tables, identities.linked_projects()
         self.reaches_back = any(back for _, back in used)
@@ -219,20 +229,34 @@ class Adding:
         """Bring the totals by day of distinct counts and funnels up to what is kept of their units."""
         names = self.tables.names()
         if self.has_values:
-            sql.run(values.FORGET_DAYS.format(**names))
-            sql.run(values.COUNT_DAYS.format(**names))
+            self._recount("fold_distinct", [values.FORGET_DAYS.format(**names), values.COUNT_DAYS.format(**names)])
         if self.has_steps:
-            for statement in (funnels.REACH, funnels.FORGET_DAYS, funnels.COUNT_DAYS):
-                sql.run(statement.format(**names))
+            statements_ = (funnels.REACH, funnels.FORGET_DAYS, funnels.COUNT_DAYS)
+            self._recount("fold_step", [statement.format(**names) for statement in statements_])
+
+    def _recount(self, those: str, counting: list[str]) -> None:
+        if self.kept is not None:
+            self.kept.of_metrics(those, -1)
+        for statement in counting:
+            sql.run(statement)
+        if self.kept is not None:
+            self.kept.of_metrics(those, 1)
 
     def _add(self, source: str) -> None:
         names, parameters = {**self.tables.names(), "source": source}, self.bounds.as_parameters()
-        add = totals.ADD_TOTALS_AND_BEFORE if self.reaches_back else totals.ADD_TOTALS
-        sql.run(add.format(**names), parameters)
+        self._add_totals(names, parameters)
         if self.has_values:
             sql.run(values.ADD_VALUES.format(**names), parameters)
         if self.has_steps:
             sql.run(funnels.FILL_STEPS.format(**names), parameters)
+
+    def _add_totals(self, names: dict[str, str], parameters: dict[str, str]) -> None:
+        before = totals.BEFORE.format(**names) if self.reaches_back else ""
+        added = totals.ADDED_AFTER if self.reaches_back else totals.ADDED.format(**names)
+        if self.kept is not None:
+            self.kept.add(before, added, parameters)
+        else:
+            sql.run(before + totals.WRITE.format(unitday=names["unitday"], added=added), parameters)
 
     def _from_log(self, table: str) -> Iterator[str]:
         """Yield a source of all events of the units in a table, by index or by one pass, for each basis."""

@@ -26,6 +26,7 @@ CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     experiment_id bigint NOT NULL, unit text NOT NULL, variant_id bigint NOT NULL, first_at timestamptz NOT NULL,
     quarantined boolean NOT NULL, triggered_at timestamptz, reports_difference boolean NOT NULL,
     known boolean NOT NULL, moved boolean NOT NULL,
+    was_variant_id bigint, was_first_at timestamptz, was_quarantined boolean,
     PRIMARY KEY (experiment_id, unit)
 ) ON COMMIT DELETE ROWS;
 TRUNCATE fold_experiment, fold_override, fold_event, fold_unit;
@@ -102,7 +103,7 @@ DELETE FROM {table} t USING fold_experiment x WHERE x.stale AND t.experiment_id 
 # The first exposure decides the variant; of two at the very same moment, the older variant, whatever came first.
 FILL_UNITS = """
 INSERT INTO fold_unit
-SELECT n.*, e.unit IS NOT NULL, e.unit IS NULL OR n.first_at < e.first_at
+SELECT n.*, e.unit IS NOT NULL, e.unit IS NULL OR n.first_at < e.first_at, e.variant_id, e.first_at, e.quarantined
 FROM (
     SELECT x.experiment_id, u.unit, (array_agg(v.id ORDER BY l.at, v.id))[1] AS variant_id, min(l.at) AS first_at,
            min(v.id) <> max(v.id) AS quarantined,

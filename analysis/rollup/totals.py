@@ -16,23 +16,18 @@ _BELOW = """
     coalesce(sum(CASE divides WHEN 'value' THEN value ELSE 1 END)
              FILTER (WHERE divides IN ('event', 'value') OR (divides = 'carrying' AND value IS NOT NULL)), 0)
 """
-_ADD = """
-INSERT INTO {{unitday}} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing)
-SELECT experiment_id, metric_id, unit, day, {top}, {below},
-       count(*) FILTER (WHERE adds_property AND value IS NULL)
+_ADDED = """
+SELECT experiment_id, metric_id, unit, day, {top}, {below}, count(*) FILTER (WHERE adds_property AND value IS NULL)
 FROM {rows}
 GROUP BY experiment_id, metric_id, unit, day
-ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
-    numerator = d.numerator + excluded.numerator,
-    denominator = d.denominator + excluded.denominator,
-    missing = d.missing + excluded.missing
 """
+_TOTAL = "keeps IN ('total', 'value')"
+ADDED = _ADDED.format(top=_TOP, below=_BELOW, rows=f"({_ROWS}) c WHERE {_TOTAL}")
+"""What a chunk adds to units' days, where no metric reaches back before an exposure: no row is of before."""
 
-ADD_TOTALS = _ADD.format(top=_TOP, below=_BELOW, rows=f"({_ROWS}) c WHERE keeps IN ('total', 'value')")
-"""Where no metric reaches back before an exposure: no row is of before."""
-
+ADDED_AFTER = _ADDED.format(top=_TOP, below=_BELOW, rows=f"c WHERE NOT is_before AND {_TOTAL}")
 # The events are read once for both. A distinct count's and a funnel's covariate is how many of its events there were.
-_BOTH = """
+_BEFORE = """
 WITH c AS MATERIALIZED ({rows}), before AS (
     INSERT INTO {{unitbefore}} AS d (experiment_id, metric_id, unit, numerator, denominator)
     SELECT experiment_id, metric_id, unit, {top}, {below} FROM c WHERE is_before
@@ -40,14 +35,17 @@ WITH c AS MATERIALIZED ({rows}), before AS (
     ON CONFLICT (experiment_id, metric_id, unit) DO UPDATE SET
         numerator = d.numerator + excluded.numerator, denominator = d.denominator + excluded.denominator
 )
-{add}
 """
-ADD_TOTALS_AND_BEFORE = _BOTH.format(
-    rows=_ROWS,
-    top=_TOP,
-    below=_BELOW,
-    add=_ADD.format(top=_TOP, below=_BELOW, rows="c WHERE NOT is_before AND keeps IN ('total', 'value')"),
-)
+BEFORE = _BEFORE.format(rows=_ROWS, top=_TOP, below=_BELOW)
+"""Where a metric does: stands before the statement that writes ``ADDED_AFTER``."""
+
+WRITE = """
+INSERT INTO {unitday} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing) {added}
+ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
+    numerator = d.numerator + excluded.numerator,
+    denominator = d.denominator + excluded.denominator,
+    missing = d.missing + excluded.missing
+"""
 
 # Units whose first exposure stands: their new events add.
 NEW_EVENTS = """

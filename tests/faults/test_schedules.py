@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis import moments
 from analysis.rollup import sql, watermark
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold, rebuild
@@ -20,7 +21,7 @@ from tests.faults.ledger import message
 
 pytestmark = pytest.mark.usefixtures("log")
 WRITERS = 3
-MOST_STATEMENTS = 40
+MOST_STATEMENTS = 60
 """More than a chunk of a fold has, so that a crash may also come between two chunks or not at all."""
 
 
@@ -118,6 +119,7 @@ class World:
             case Fold():
                 with killed_at(step.dies_at):
                     fold(chunk_events=step.chunk)
+                moments.keep(self.experiment)
             case Rebuild():
                 with killed_at(step.dies_at):
                     rebuild([self.experiment])

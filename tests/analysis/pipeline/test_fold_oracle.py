@@ -143,6 +143,7 @@ def test_fold__any_schedule__equals_the_oracle_and_the_recompute(schedule, dupli
             arrive(experiment, arrival, f"m{index}")
         if then == 0:
             fold(chunk_events=chunk)
+            moments.keep(experiment)
     fold(chunk_events=chunk)
     first, totals = oracle([arrival for arrival, _ in schedule])
     found_first, found_totals = state(experiment)
@@ -152,6 +153,7 @@ def test_fold__any_schedule__equals_the_oracle_and_the_recompute(schedule, dupli
     assert {(unit, day): float(value) for unit, day, value in kept} == scores_oracle([one for one, _ in schedule])
     assert check([experiment]).differences == []
     sums = moments.collect(experiment)
+    assert sums == moments.collect(experiment, scan=True)
     metrics = {MetricKind(use.metric.kind): use.metric_id for use in experiment.plan.select_related("metric")}
     for variant in experiment.variants.all():
         for kind, metric in metrics.items():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from analysis import moments
 from analysis.models import Enrolment, UnitBefore, UnitDay, UnitFunnel, UnitValue
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold
@@ -40,13 +41,13 @@ def one(event, *, top=None, below=None, reads=False, sign=1, meets=lambda raw: T
 
 COUNTS, VALUE, CARRIES = (lambda raw: 1), (lambda raw: number(raw) or 0), (lambda raw: int(number(raw) is not None))
 METRICS = {
-    "big": ({"kind": K.COUNT, "filters": ABOVE_1}, [one("Order", top=COUNTS, meets=above_1)]),
+    "big": ({"kind": K.COUNT, "filters": ABOVE_1, "minimum_hours": 30}, [one("Order", top=COUNTS, meets=above_1)]),
     "windowed": (
-        {"kind": K.SUM, "property": "value", "delay_hours": 10, "window_hours": 20},
+        {"kind": K.SUM, "property": "value", "delay_hours": 10, "window_hours": 20, "cap_value": 2},
         [one("Order", top=VALUE, reads=True)],
     ),
     "net": (
-        {"kind": K.SUM, "property": "value", "refund_event": "Search", "refund_property": "value"},
+        {"kind": K.SUM, "property": "value", "refund_event": "Search", "refund_property": "value", "cap_share": 9000},
         [one("Order", top=VALUE, reads=True), one("Search", top=VALUE, reads=True, sign=-1)],
     ),
     "share": (
@@ -195,12 +196,16 @@ def assert_equal_to_the_oracle(schedule, duplicated, chunk):
             arrive(experiment, arrival, f"m{index}")
         if then == 0:
             fold(chunk_events=chunk)
+            moments.keep(experiment)
     fold(chunk_events=chunk)
     expected, found = oracle([arrival for arrival, _ in schedule]), state(experiment)
     for part in ("days", "before"):
         assert {key: pytest.approx(row) for key, row in expected[part].items()} == found[part], part
     assert (expected["values"], expected["steps"]) == (found["values"], found["steps"])
     assert check([experiment]).differences == []
+    for hour in (0, 20, 25, 30, 47, 60, 200):  # windows end before it, at it, later on its day, and after it
+        horizon = T0 + hour * HOUR
+        assert moments.collect(experiment, horizon) == moments.collect(experiment, horizon, scan=True)
 
 
 def test_check__a_row_of_each_table_that_is_wrong__is_found():
