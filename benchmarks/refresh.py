@@ -26,6 +26,10 @@ from typing import Any
 KEY = "new-ranker"
 SMALL = 1000
 """Events of a small refresh: what a minute brings to a busy shop."""
+COLUMNS = ("refresh", "1,000 folded", "refresh again", "sums, kept", "of all units")
+HEAD = "seconds, in brackets those of processor:\n    events      units  written/s   fold/s   a core" + "".join(
+    f"{column:>15}" for column in COLUMNS
+)
 BYTES_AN_EVENT = 750
 """Log, indexes, what is folded, and PostgreSQL's own journal: 500 at a million events, the rest is room."""
 
@@ -167,10 +171,16 @@ def size() -> float:
         return float(cursor.fetchone()[0])
 
 
+def spent(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Return the seconds that some work took, those of processor, and what it gave."""
+    before = processor()
+    took, result = timed(work)
+    return took, processor() - before, result
+
+
 def measure(days: int, events: int, *, linked: bool, checked: bool) -> None:
     """Log day after day, fold each, and refresh after a small addition."""
     from analysis import moments, pipeline
-    from analysis.models import Enrolment
     from analysis.rollup.check import check
     from analysis.rollup.fold import fold
     from events import partitions
@@ -182,31 +192,32 @@ def measure(days: int, events: int, *, linked: bool, checked: bool) -> None:
     fold()
     written = folded = cores = 0.0
     exposed = 0
-    print("    events  written /s    fold /s  a core  fold of 1,000: s (processor)  whole refresh  moments      units")
+    print(HEAD)
     shown = {0, days // 10, days // 4, days // 2, days - 1}
     for day in range(days):
         first = start + timedelta(days=day)
-        spent, _ = timed(partial(log, experiment.project_id, first, events, exposed, linked=linked))
+        writing, _ = timed(partial(log, experiment.project_id, first, events, exposed, linked=linked))
         exposed += events // 5
-        before = processor()
-        took, done = timed(fold)
-        used = processor() - before
+        took, used, done = spent(fold)
         assert done.events == events
-        cores += used
-        written, folded = written + spent, folded + took
-        if day in shown:
-            log(experiment.project_id, first + timedelta(hours=23), SMALL, exposed, linked=linked)
+        written, folded, cores = written + writing, folded + took, cores + used
+        if day not in shown:
+            continue
+        little = []
+        for minute in range(2):
+            log(experiment.project_id, first + timedelta(hours=23, minutes=minute), SMALL, exposed, linked=linked)
             exposed += SMALL // 5
-            before = processor()
-            little, _ = timed(fold)
-            little_used = processor() - before
-            refresh, _ = timed(lambda: pipeline.refresh(experiment))
-            sums, _ = timed(lambda: moments.collect(experiment))
-            print(
-                f"{(day + 1) * events:>10,}{events / spent:>12,.0f}{events / took:>11,.0f}{events / used:>8,.0f}"
-                f"{little:>20.2f} ({little_used:.2f}){refresh:>20.2f} s{sums:>7.2f} s{Enrolment.objects.count():>11,}",
-                flush=True,
-            )
+            little += [spent(fold), spent(lambda: pipeline.refresh(experiment))]
+        kept, everyone = (
+            spent(lambda: moments.collect(experiment)),
+            spent(lambda: moments.collect(experiment, scan=True)),
+        )
+        assert kept[2] == everyone[2]
+        print(
+            f"{(day + 1) * events:>10,}{everyone[2].total:>11,}{events / writing:>11,.0f}{events / took:>9,.0f}"
+            f"{events / used:>9,.0f}" + "".join(f"{s:>7.2f} ({c:5.2f})" for s, c, _ in [*little[1:], kept, everyone]),
+            flush=True,
+        )
     own, backend = memory()
     print(
         f"overall: {days * events / folded:,.0f} events/s folded, {written / folded:.2f} of the speed of writing them"
@@ -214,9 +225,9 @@ def measure(days: int, events: int, *, linked: bool, checked: bool) -> None:
     print(f"for each second of processor: {days * events / cores:,.0f} events folded")
     print(f"most memory: worker {own:.0f} MB, its database process {backend:.0f} MB; on disk {size() / 1e9:.1f} GB")
     if checked:
-        spent, found = timed(lambda: check([experiment]))
+        took, found = timed(lambda: check([experiment]))
         assert not found.differences
-        print(f"recompute --check of everything: {spent:.1f} s, {found.rows:,} rows equal")
+        print(f"recompute --check of everything: {took:.1f} s, {found.rows:,} rows equal")
 
 
 def main() -> None:
