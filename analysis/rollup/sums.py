@@ -167,7 +167,9 @@ ON CONFLICT (experiment_id, slot, variant_id, entered, day) DO UPDATE SET
     missing = d.missing + excluded.missing, y = d.y + excluded.y, yy = d.yy + excluded.yy,
     yyy = d.yyy + excluded.yyy, x = d.x + excluded.x, xx = d.xx + excluded.xx, xy = d.xy + excluded.xy;
 DELETE FROM analysis_daysum d
-USING (SELECT DISTINCT experiment_id, slot, variant_id, entered, day FROM fold_sum) s
+USING (
+    SELECT DISTINCT experiment_id, slot, variant_id, entered, day FROM fold_sum WHERE units < 0 OR unit_days < 0
+) s
 WHERE d.units = 0 AND d.unit_days = 0 AND d.experiment_id = s.experiment_id AND d.slot = s.slot
   AND d.variant_id = s.variant_id AND d.entered = s.entered AND d.day = s.day;
 """  # noqa: S608  (own words)
