@@ -8,7 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
+from analysis.models import UnitDay
+from analysis.rollup.check import check
+from analysis.rollup.fold import fold
 from events.models import LoggedEvent
+from experiments.domain.metrics import MetricKind
+from experiments.models import Project
+from tests import builders
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -40,6 +46,29 @@ def test_client__flushes_its_events__each_is_kept_once(server, write_key, gzip):
     order = LoggedEvent.objects.get(user_id="user-7")
     assert order.props["revenue"] == 12.5
     assert abs(order.at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_client__identify_and_alias__make_a_device_and_an_older_id_one_unit_with_their_user(server, write_key):
+    project = Project.objects.get(api_keys__name="app")
+    tested = builders.experiment(project, primary=builders.metric(project, kind=MetricKind.COUNT))
+    client, now = send(server, write_key), datetime.now(UTC)
+    seen = {"experiment_id": tested.key, "variation_id": "treatment"}
+    client.track("user-1", "Experiment Viewed", seen, timestamp=now - timedelta(minutes=9))
+    for minutes in (10, 8):  # before the exposure it counts for nobody
+        client.track(anonymous_id="phone", event="Order Completed", timestamp=now - timedelta(minutes=minutes))
+    client.track("old-1", "Order Completed", timestamp=now - timedelta(minutes=7))
+    client.flush()
+    fold()
+    assert UnitDay.objects.count() == 0
+
+    client.identify("user-1", {"plan": "pro"}, anonymous_id="phone")
+    client.alias("old-1", "user-1")
+    client.flush()
+    client.join()
+    fold()
+    assert client.failures == []
+    assert [(row.unit, int(row.numerator)) for row in UnitDay.objects.all()] == [("user-1", 2)]
+    assert check([tested]).differences == []
 
 
 def test_client__revoked_key__tells_the_caller(server):
