@@ -27,6 +27,9 @@ from experiments.models import Experiment
 CHUNK_EVENTS = 200_000
 """Rows a chunk (and the rest of the last row's transaction): about a second of work, and a few hundred MB at most."""
 
+ROOM = "SET LOCAL work_mem = '64MB'; SET LOCAL default_statistics_target = 10"
+"""Enough to sort a chunk in memory; and a chunk's own statistics are for the size of joins, which a few rows tell."""
+
 Progress = Callable[[int, int], None]
 """Told after every chunk how many rows are folded, of how many that waited when the fold began."""
 
@@ -108,6 +111,7 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     Runs inside the caller's transaction, with the watermark locked.
     """
     prepare()
+    sql.run(ROOM)
     sql.run(statements.FILL_EVENTS, bounds.as_parameters())
     sql.run(days.REMEMBER)
     identities.merge(bounds)
