@@ -11,12 +11,13 @@ from assignment.doors.streams import Streams
 from assignment.edge import Edge
 from assignment.engine.native import NATIVE
 from config.metrics import Collector, Family, counter, gauge
+from config.metrics_of_data import of_data
 from events.row import Door
 from events.sink import Sink
 from events.watch import Refusal, Watching
 
-DATABASE_COLLECTORS: dict[str, Collector] = {}
-"""Metrics that need the database, by name. Each is asked at every scrape and must end by itself when it is away."""
+DATABASE_COLLECTORS: dict[str, Collector] = {"data": of_data}
+"""Metrics that need the database, by name. Each is asked at every scrape while the edge hears from the database."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STARTED = time.time()
@@ -92,6 +93,11 @@ def of_sink(sink: Sink) -> Collector:
         )
 
     return collect
+
+
+def while_connected(edge: Edge, collector: Collector) -> Collector:
+    """Return a collector that tells nothing while the database is away, and so waits for none."""
+    return lambda: collector() if edge.connected else ()
 
 
 def of_streams(streams: Streams) -> Collector:

@@ -116,7 +116,7 @@ class Server:
         registry.register("streams", sources.of_streams(self._streams))
         registry.register("process", sources.of_process)
         for name, collector in sources.DATABASE_COLLECTORS.items():
-            registry.register(name, collector)
+            registry.register(name, sources.while_connected(self._edge, collector))
         return registry
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -81,6 +81,7 @@ def test_metrics__state__says_what_is_served_and_what_waits(exposing_key, own_se
     assert found['truelift_log_rows_total{outcome="stored"}'] == 1
     assert found['truelift_log_rows_total{outcome="duplicate"}'] == 1
     assert found["process_resident_memory_bytes"] > 0
+    assert found["truelift_fold_lag_seconds"] >= 0
     assert not any(value for name, value in found.items() if name.startswith("truelift_collector_failed"))
 
 

@@ -1,9 +1,12 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from analysis.freshness import freshness, strays
 from analysis.rollup.fold import fold
+from config.metrics_of_data import of_data
+from events import catalogue
 from tests import builders
 from tests.builders import T0
 
@@ -47,3 +50,18 @@ def test_strays__of_another_project__are_not_shown():
         builders.expose(builders.experiment(home), "u1", "typo")
     fold()
     assert [stray.project_id for stray in strays(mine)] == [mine.pk]
+
+
+def test_metrics__of_data__say_how_long_events_wait_and_by_what_clocks_they_came():
+    home, now = builders.project(), timezone.now().replace(microsecond=0)
+    builders.log(home, "Page", at=now - 2 * HOUR, received_at=now - 2 * HOUR)
+    builders.log(home, "Page", at=now - 5 * HOUR, ts=now - 6 * HOUR, received_at=now)
+    catalogue.bring_up_to_date()
+    told = {(family.name, *labels): value for family in of_data() for _, labels, value in family.samples}
+    assert told["truelift_fold_lag_seconds",] >= 7200
+    assert told["truelift_worst_clock_seconds",] == 3600
+    assert told["truelift_arrivals_today", ("how", "corrected")] == 1
+    fold()
+    told = {family.name: [value for *_, value in family.samples] for family in of_data()}
+    assert told["truelift_fold_lag_seconds"] == [0]
+    assert told["truelift_folded_up_to_seconds"] == [(now - 2 * HOUR).timestamp()]
