@@ -98,8 +98,13 @@ def fetch(registry: Registry, model: str, name: str) -> list[Registration]:
         if not versions:
             raise RegistryError(f"{_host(registry)} knows no version of a model {model!r}. Is it spelled as there?")
         runs = {run: _run(http, run) for run in sorted({str(one.get("run_id") or "") for one in versions} - {""})}
-    ordered = sorted(versions, key=lambda one: _number(one.get("version")))
-    return [_registration(registry, name, one, runs.get(str(one.get("run_id") or ""), {})) for one in ordered]
+        aliases = _aliases(http, model)
+    return [
+        _registration(
+            registry, name, {**one, "aliases": _own(one, aliases)}, runs.get(str(one.get("run_id") or ""), {})
+        )
+        for one in sorted(versions, key=lambda one: _number(one.get("version")))
+    ]
 
 
 @contextmanager
@@ -125,6 +130,18 @@ def _versions(http: httpx.Client, model: str) -> Iterator[dict[str, Any]]:
         token = str(answer.get("next_page_token") or "")
         if not token:
             return
+
+
+def _aliases(http: httpx.Client, model: str) -> list[dict[str, Any]]:
+    """Return the model's aliases with their versions: a search of versions comes without them (MLflow issue 16734)."""
+    found = _get(http, "/registered-models/get", {"name": model}, missing={})
+    return list(_objects(_part(found, "registered_model").get("aliases")))
+
+
+def _own(one: Mapping[str, Any], aliases: Iterable[Mapping[str, Any]]) -> list[str]:
+    told = one.get("aliases")
+    listed = [str(alias) for alias in told] if isinstance(told, list) else []
+    return listed + [str(each.get("alias")) for each in aliases if str(each.get("version")) == str(one.get("version"))]
 
 
 def _run(http: httpx.Client, run: str) -> dict[str, Any]:
@@ -177,7 +194,7 @@ def _registration(registry: Registry, name: str, one: Mapping[str, Any], run: Ma
 
 def _status(one: Mapping[str, Any]) -> VersionStatus:
     """Read where a version stands from its aliases, and from its stage where the registry still has those."""
-    aliases = {str(alias).lower() for alias in one.get("aliases") or []}
+    aliases = {alias.lower() for alias in one["aliases"]}
     stage = str(one.get("current_stage") or "").lower()
     if aliases & SERVING_NAMES or stage == "production":
         return VersionStatus.SERVING

@@ -27,14 +27,22 @@ class Fake:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path == "/api/2.0/mlflow/model-versions/search":
             return 200, json.dumps(self.page(query)).encode()
+        if parts.path == "/api/2.0/mlflow/registered-models/get":
+            return 200, json.dumps({"registered_model": {"name": query["name"], "aliases": self.aliases()}}).encode()
         found = self.runs.get(query.get("run_id", ""))
         return (
             (200, json.dumps({"run": found}).encode()) if found else (404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
         )
 
+    def aliases(self) -> list[dict[str, str]]:
+        """Return them as the real one does: with the model, while a search of versions leaves them out."""
+        return [
+            {"alias": alias, "version": one["version"]} for one in self.versions for alias in one.get("aliases", [])
+        ]
+
     def page(self, query: dict[str, str]) -> dict[str, Any]:
         name = query["filter"].removeprefix("name='").removesuffix("'")
-        found = [one for one in self.versions if one["name"] == name]
+        found = [{k: v for k, v in one.items() if k != "aliases"} for one in self.versions if one["name"] == name]
         if not found:
             return {}
         if not self.paged:

@@ -194,7 +194,7 @@ def test_real_mlflow__answers_as_the_fake_does(shop, alice, tmp_path):
     command = Path(mlflow_command() or "")
     uri, port = "http://127.0.0.1:18377", "18377"
     store = ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--artifacts-destination", str(tmp_path)]
-    server = subprocess.Popen([str(command), "server", "--host", "127.0.0.1", "--port", port, *store])
+    server = subprocess.Popen([str(command), "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store])
     try:
         for _ in range(240):
             try:
