@@ -1,13 +1,12 @@
 """Experiments as points: proxy effect across, business effect up, each with its ellipse, and the lines between."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
-from analysis.charts.figures import figure_json, layout, plain_text
+from analysis.charts.figures import ZERO_LINE, layout, plain_figure, plain_text
 from analysis.programme.schema import Line, Point
 from analysis.stats.moments import Array
 
@@ -20,22 +19,21 @@ CORNERS = 25
 DIGITS = 5
 
 
+Trace = dict[str, Any]
+UPRIGHT = {"type": "line", "x0": 0, "x1": 0, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain",
+           "line": {"color": "var(--edge)", "width": 1}}  # fmt: skip
+
+
 def scatter_figure(points: Sequence[Point], line: Line | None, names: tuple[str, str], base: str) -> dict[str, Any]:
     """Draw the programme; ``base`` is the address under which an experiment's key leads to its results."""
-    drawn = list(points[:MOST_POINTS])
-    figure = go.Figure()
-    _add_ellipses(figure, drawn[:MOST_ELLIPSES])
-    if line is not None:
-        _add_lines(figure, line)
-    _add_points(figure, drawn, names, base)
-    figure.update_layout(**{**layout(legend=True), "hoverdistance": 20})
-    figure.update_layout(hovermode="closest", margin={"l": 64, "r": 12, "t": 8, "b": 48})
-    across, up = _reach([p.x for p in drawn]), _reach([p.y for p in drawn])
-    figure.update_xaxes(**_axis(names[0]), type="linear", hoverformat="+.1%", range=across, showgrid=True)
-    figure.update_yaxes(**_axis(names[1]), range=up)
-    figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.add_vline(x=0, line={"color": "var(--edge)", "width": 1})
-    return figure_json(figure)
+    seen = list(points[:MOST_POINTS])
+    traces = [_ellipses(seen[:MOST_ELLIPSES]), *(_lines(line) if line is not None else ()), _points(seen, names, base)]
+    drawn = layout(legend=True) | {"hoverdistance": 20, "hovermode": "closest"}
+    drawn["margin"] = {"l": 64, "r": 12, "t": 8, "b": 48}
+    across = {"type": "linear", "hoverformat": "+.1%", "range": _reach([p.x for p in seen]), "showgrid": True}
+    drawn["xaxis"] |= _axis(names[0]) | across
+    drawn["yaxis"] |= _axis(names[1]) | {"range": _reach([p.y for p in seen])}
+    return plain_figure(traces, {**drawn, "shapes": [ZERO_LINE, UPRIGHT]})
 
 
 def _axis(name: str) -> dict[str, Any]:
@@ -50,17 +48,15 @@ def _reach(values: Sequence[float]) -> list[float]:
     return [round(low - room, DIGITS), round(high + room, DIGITS)]
 
 
-def _add_ellipses(figure: go.Figure, points: Sequence[Point]) -> None:
+def _ellipses(points: Sequence[Point]) -> Trace:
     xs: list[float | None] = []
     ys: list[float | None] = []
     for one in points:
         around = ellipse(one)
         xs += [*_rounded(around[:, 0]), None]
         ys += [*_rounded(around[:, 1]), None]
-    figure.add_scatter(
-        x=xs, y=ys, mode="lines", name="68% ellipse", hoverinfo="skip", opacity=0.3,
-        line={"color": "var(--series-0)", "width": 1},
-    )  # fmt: skip
+    return {"type": "scatter", "x": xs, "y": ys, "mode": "lines", "name": "68% ellipse", "hoverinfo": "skip",
+            "opacity": 0.3, "line": {"color": "var(--series-0)", "width": 1}}  # fmt: skip
 
 
 def ellipse(one: Point) -> Array:
@@ -71,42 +67,39 @@ def ellipse(one: Point) -> Array:
     return np.asarray(np.expm1(np.array([one.x, one.y]) + (circle * np.sqrt(np.maximum(values, 0.0))) @ vectors.T))
 
 
-def _add_lines(figure: go.Figure, line: Line) -> None:
+def _lines(line: Line) -> Iterator[Trace]:
     xs = _rounded(np.expm1(np.array(line.xs)))
     low, high, middle = (_rounded(np.expm1(np.array(one))) for one in (line.low, line.high, line.ys))
-    quiet = {"hoverinfo": "skip", "showlegend": False, "mode": "lines", "line": {"width": 0}}
-    figure.add_scatter(x=xs, y=low, **quiet)
-    figure.add_scatter(x=xs, y=high, fill="tonexty", fillcolor="var(--series-1)", opacity=0.18, **quiet)
-    figure.add_scatter(
-        x=xs, y=middle, mode="lines", name="Corrected line", hoverinfo="skip",
-        line={"color": "var(--series-1)", "width": 2.5},
-    )  # fmt: skip
+    plain = {"type": "scatter", "x": xs, "mode": "lines", "hoverinfo": "skip"}
+    quiet = {**plain, "showlegend": False, "line": {"width": 0}}
+    yield {**quiet, "y": low}
+    yield {**quiet, "y": high, "fill": "tonexty", "fillcolor": "var(--series-1)", "opacity": 0.18}
+    yield {**plain, "y": middle, "name": "Corrected line", "line": {"color": "var(--series-1)", "width": 2.5}}
     if line.naive_slope is not None and line.naive_intercept is not None:
-        naive = np.expm1(line.naive_intercept + line.naive_slope * np.array(line.xs))
-        figure.add_scatter(
-            x=xs, y=_rounded(naive), mode="lines", name="Naive line", hoverinfo="skip",
-            line={"color": "var(--series-3)", "width": 2, "dash": "dash"},
-        )  # fmt: skip
+        naive = _rounded(np.expm1(line.naive_intercept + line.naive_slope * np.array(line.xs)))
+        dashed = {"color": "var(--series-3)", "width": 2, "dash": "dash"}
+        yield {**plain, "y": naive, "name": "Naive line", "line": dashed}
 
 
-def _add_points(figure: go.Figure, points: Sequence[Point], names: tuple[str, str], base: str) -> None:
+def _points(points: Sequence[Point], names: tuple[str, str], base: str) -> Trace:
     most = max((p.weight for p in points), default=1.0) or 1.0
-    figure.add_scatter(
-        x=_rounded(np.expm1([p.x for p in points])),
-        y=_rounded(np.expm1([p.y for p in points])),
-        mode="markers",
-        name="Experiment",
-        text=[plain_text(p.name) for p in points],
-        customdata=[["" if p.imported else base.replace("KEY", p.experiment)] for p in points],
-        marker={
+    return {
+        "type": "scatter",
+        "x": _rounded(np.expm1([p.x for p in points])),
+        "y": _rounded(np.expm1([p.y for p in points])),
+        "mode": "markers",
+        "name": "Experiment",
+        "text": [plain_text(p.name) for p in points],
+        "customdata": [["" if p.imported else base.replace("KEY", p.experiment)] for p in points],
+        "marker": {
             "color": "var(--series-1)",
             "size": [round(5 + 9 * math.sqrt(p.weight / most), 1) for p in points],
             "opacity": 0.75,
             "line": {"color": "var(--surface)", "width": 1},
         },
-        hovertemplate=f"%{{text}}: {plain_text(names[0])} %{{x:+.1%}}, {plain_text(names[1])} %{{y:+.1%}}",
-        hoverlabel={"namelength": 0},
-    )
+        "hovertemplate": f"%{{text}}: {plain_text(names[0])} %{{x:+.1%}}, {plain_text(names[1])} %{{y:+.1%}}",
+        "hoverlabel": {"namelength": 0},
+    }
 
 
 def _rounded(values: Array) -> list[float]:

@@ -41,7 +41,9 @@ def proxies_of(project: Project, asked: Question, *, fresh: bool = False) -> Kep
     """Return which proxies can be trusted: as kept, where that will do."""
     now = timezone.now()
     version = _version(project, asked, now)
-    kept = ProgrammeReading.objects.filter(project=project, topic=PROXIES, choice=asked.word).first()
+    # What is kept is a page's whole content: it is read where it is shown, and not where it is replaced.
+    rows = ProgrammeReading.objects.filter(project=project, topic=PROXIES, choice=asked.word)
+    kept = rows.defer("payload").first()
     if kept is None or fresh or (kept.version != version and kept.seconds <= AT_ONCE):
         kept = make(project, asked, now)
     elif kept.version != version:
@@ -66,7 +68,7 @@ def make(project: Project, asked: Question, now: datetime) -> ProgrammeReading:
         "seconds": time.perf_counter() - began,
         "payload": msgspec.to_builtins(found),
     }
-    kept, _ = ProgrammeReading.objects.update_or_create(
+    kept, _ = ProgrammeReading.objects.defer("payload").update_or_create(
         project=project,
         topic=PROXIES,
         choice=asked.word,

@@ -6,6 +6,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from analysis.charts.depth import spread_figure, wearing_figure
 from analysis.charts.figures import effect_figure, exposures_figure
+from analysis.charts.scatter import scatter_figure
+from analysis.programme.schema import Line, Point
 from analysis.results.schema import EffectPoint, EffectSeries
 from tests import builders
 from tests.builders import T0
@@ -52,10 +54,17 @@ def test_figures__names_and_hover_texts__carry_no_markup_that_needs_inline_style
     assert not any("<" in text for text in texts)
 
 
+POINT = Point(
+    experiment="idea-1", name="Idea 1", x=0.1, y=0.05, xx=0.01, xy=0.002, yy=0.02, weight=1.0, units=9, imported=False
+)
+LINE = Line(xs=[0.0, 0.1], ys=[0.0, 0.1], low=[-0.1, 0.0], high=[0.1, 0.2], naive_slope=0.9, naive_intercept=0.0)
+
+
 @pytest.mark.parametrize(
     "figure",
     [
         effect_figure([builders.effect_series(), builders.effect_series(days=1)], {}),
+        scatter_figure([POINT], LINE, ("Clicks", "Revenue"), "/results/KEY/"),
         exposures_figure(builders.results().exposures_per_day, builders.results().variants),
         spread_figure(["0", "1 to 2"], [("Control", [0.9, 0.1]), ("Treatment", [0.8, 0.2])]),
         wearing_figure([("Treatment", [(0, 0.1, 0.05), (1, 0.2, 0.05)])], ".2%"),
