@@ -7,11 +7,12 @@ from analysis.decisions.evidence import Judged
 from analysis.decisions.way import Way
 from analysis.details.schema import Breakdown, Detail, Level, Wearing
 from analysis.results.chain import LookAt
+from analysis.results.schema import Reading
 from analysis.stats.novelty import Trend
 from experiments.domain.metrics import Direction
 
 ALPHA = 0.05
-"""Risk of a false word about wearing off, over all metrics that are asked; breakdowns bring their own correction."""
+"""Risk of a false word about wearing off, over all metrics that gained; breakdowns bring their own correction."""
 
 
 def segments(at: Way, details: Mapping[str, Detail]) -> Iterator[LookAt]:
@@ -48,12 +49,15 @@ def _level(level: Level) -> str:
 
 
 def wearing_off(at: Way, details: Mapping[str, Detail]) -> Iterator[LookAt]:
-    """Say that an effect wears off as people get used to it: of the proxy, else of the business metric."""
-    asked = _asked(at, details)
-    for one in reversed(asked):
+    """Say that a gain wears off as people get used to it: the proxy's, else the business metric's.
+
+    Only what is better has a gain to lose: a loss that shrinks, and noise around nothing, are no novelty.
+    """
+    better = [one for one in _asked(at, details) if one.reading is Reading.BETTER]
+    for one in reversed(better):
         for course in details[one.plan.key].wearing:
             mine = course.variant == at.evidence.variant.key and course.trend == Trend.NOVELTY
-            if mine and course.slope_p_value is not None and course.slope_p_value < ALPHA / len(asked):
+            if mine and course.slope_p_value is not None and course.slope_p_value < ALPHA / len(better):
                 yield _novelty(one, course, at)
                 return
 
@@ -65,9 +69,9 @@ def _novelty(one: Judged, course: Wearing, at: Way) -> LookAt:
     )
     return LookAt(
         key="novelty",
-        title="The effect wears off",
+        title="The gain wears off",
         finding=f"The effect on {wording.inside(one.plan.name)}, on the same {at.unit_type}s: {early} on the day of "
-        f"their exposure, {late} {last.day} days later ({wording.p_value(course.slope_p_value or 0.0)}).",
+        f"their exposure and {late} on day {last.day} after it ({wording.p_value(course.slope_p_value or 0.0)}).",
         what_to_do="Part of the gain is curiosity. Judge by the later days, and let the next experiment run longer.",
     )
 

@@ -66,7 +66,7 @@ def test_chain__clicks_that_wear_off__are_said_where_the_gain_stopped_in_the_fir
     assert chain.verdict is ChainEnd.STOPPED_AT_PROXY
     (novelty,) = [one for one in chain.look_at if one.key == "novelty"]
     assert novelty.finding.startswith("The effect on clicks, on the same users: +")
-    assert "5 days later (p < 0.001)" in novelty.finding
+    assert "on day 5 after it (p < 0.001)" in novelty.finding
 
 
 def test_chain__before_the_planned_end__says_nothing_of_wearing_off(faded):

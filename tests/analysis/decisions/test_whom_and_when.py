@@ -74,10 +74,10 @@ def test_segments__nothing_shown_of_this_treatment__say_nothing(changed):
 
 def test_wearing_off__clicks_that_fade__are_said_with_their_first_and_last_day():
     (one,) = found(stopped(), ctr=detail(wearing=FADING))
-    assert (one.key, one.title) == ("novelty", "The effect wears off")
+    assert (one.key, one.title) == ("novelty", "The gain wears off")
     assert one.finding == (
-        "The effect on clicks, on the same users: +6 percentage points on the day of their exposure, "
-        "+1 percentage points 5 days later (p = 0.004)."
+        "The effect on clicks, on the same users: +6 percentage points on the day of their exposure "
+        "and +1 percentage points on day 5 after it (p = 0.004)."
     )
 
 
@@ -100,10 +100,15 @@ def test_wearing_off__nothing_shown_of_this_treatment__says_nothing(changed):
     assert found(stopped(), ctr=detail(wearing=structs.replace(FADING, **changed))) == []
 
 
-def test_wearing_off__two_metrics_asked__share_the_risk():
+def test_wearing_off__two_metrics_that_gained__share_the_risk():
     hint = detail(wearing=structs.replace(FADING, slope_p_value=0.03))
-    assert [one.key for one in found(stopped(), ctr=hint)] == ["novelty"]
-    assert found(stopped(), ctr=hint, revenue=detail()) == []
+    at = way_of(clicks(role=MetricRole.PRIMARY), revenue())
+    assert [one.key for one in found(at, ctr=hint)] == ["novelty"]
+    assert found(at, ctr=hint, revenue=detail()) == []
+
+
+def test_wearing_off__of_a_metric_that_did_not_gain__is_no_novelty():
+    assert found(stopped(), revenue=detail(wearing=FADING)) == []
 
 
 def test_details__of_a_broken_split__are_not_read():
