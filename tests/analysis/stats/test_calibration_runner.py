@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks.calibration import MODULES, SCENARIOS
-from benchmarks.calibration.__main__ import main, page, run
+from benchmarks.calibration.__main__ import added, main, page, run
 from benchmarks.calibration.figures import Figure, at_most, near
 
 
@@ -31,6 +31,19 @@ def test_page__a_figure_out_and_a_control__are_said_in_words():
     assert "**! out**" in text
     assert "*(must fail)*" in text
     assert "| 2,000 |" in text
+
+
+def test_added__rows_of_a_few_scenarios__take_their_place_and_leave_the_others_as_they_were():
+    before = page([figure(0.05), figure(0.055, scenario="skewed")], 90.0)
+    after = added(before, [figure(0.058, scenario="skewed"), figure(0.5, scenario="new")])
+    assert [row for row in before.splitlines() if "no effect" in row] == [
+        row for row in after.splitlines() if "no effect" in row
+    ]
+    assert [row.split(" | ")[1:6:4] for row in after.splitlines()[-3:]] == [
+        ["no effect", "0.0500"], ["skewed", "0.0580"], ["new", "0.5000"],
+    ]  # fmt: skip
+    assert "**1 out of tolerance.** Measured on" in after
+    assert "by themselves: Welch.\n\n| method |" in after
 
 
 def test_scenarios__every_module_has_some_and_their_names_differ():
