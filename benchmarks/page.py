@@ -1,9 +1,10 @@
 """How long a person waits for a page: the whole product, a shop with results, one signed-in visitor.
 
-    .venv/bin/python -m benchmarks.page [--requests 100]
+    .venv/bin/python -m benchmarks.page [--requests 100] [--experiments 2000 --metrics 20 --variants 4]
 
 Starts a stack of its own in a temporary directory, fills it with simulated shoppers, and asks for each page over HTTP.
-Takes a minute or two and leaves nothing behind. The sign-in page, which asks the database next to nothing, is
+Then it fills a second project as large as the product promises to be quick at (benchmarks.portfolio), and asks for its
+pages. Takes a few minutes and leaves nothing behind. The sign-in page, which asks the database next to nothing, is
 the measure beside which the others are read.
 """
 
@@ -13,6 +14,8 @@ import platform
 import re
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +23,7 @@ from pathlib import Path
 import httpx
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD, PROJECT_SLUG
-from config.stack.running import running_stack
+from config.stack.running import RunningStack, running_stack
 
 EXPERIMENTS = 4
 SHOPPERS = 1500
@@ -30,6 +33,9 @@ HIDDEN_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100, help="requests a page (default 100)")
+    parser.add_argument("--experiments", type=int, default=2000, help="of the large project (0: none; default 2000)")
+    parser.add_argument("--metrics", type=int, default=20, help="a metric table of this many rows (default 20)")
+    parser.add_argument("--variants", type=int, default=4, help="and this many variants (default 4)")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="tl-bench-"))
     home.chmod(0o755)
@@ -38,12 +44,18 @@ def main() -> None:
             for number in range(EXPERIMENTS):
                 arguments = ["--experiment", f"ranker-{number}", "--shoppers", str(SHOPPERS), "--seed", str(number)]
                 stack.manage("simulate_shop", "--base-url", stack.base_url, *arguments, "--report")
-            measure(stack.base_url, options.requests)
+            floor = measure(stack.base_url, options.requests)
+            if options.experiments:
+                measure_large(stack, options, floor)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measure(base_url: str, requests: int) -> None:
+Measured = tuple[list[float], int]
+"""Milliseconds of each request in order, and the answer's bytes."""
+
+
+def measure(base_url: str, requests: int) -> Measured:
     load = os.getloadavg()[0]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}")
     print(f"{EXPERIMENTS} experiments of {SHOPPERS} shoppers, {requests} requests a page, one after the other")
@@ -59,6 +71,37 @@ def measure(base_url: str, requests: int) -> None:
             "new experiment": f"/p/{PROJECT_SLUG}/experiments/new/",
         }.items():
             show(name, ask(visitor, path, requests), floor)
+    return floor
+
+
+def measure_large(stack: RunningStack, options: argparse.Namespace, floor: Measured) -> None:
+    """Fill a project of thousands of experiments and ask for its pages; ``results`` is the largest table there is."""
+    command = [sys.executable, "-m", "benchmarks.portfolio", "--email", DEMO_EMAIL]
+    for name in ("experiments", "metrics", "variants"):
+        command += [f"--{name}", str(getattr(options, name))]
+    subprocess.run(command, env=dict(stack.environment), check=True)
+    print(f"{options.experiments:,} experiments of {options.metrics} metrics and {options.variants} variants")
+    home = "/p/portfolio/"
+    with httpx.Client(base_url=stack.base_url, follow_redirects=True, timeout=60) as visitor:
+        sign_in(visitor)
+        listed = visitor.get(f"{home}experiments/?stage=ready+for+review").text
+        found = re.search(rf'href="({home}experiments/[^/"]+/results/)"', listed)
+        assert found is not None, "no experiment with results is in the list"
+        for name, path in {
+            "what needs me today": home,
+            "list": f"{home}experiments/",
+            "list, searched": f"{home}experiments/?q=ranker&sort=name",
+            "board": f"{home}experiments/?view=board",
+            "timeline": f"{home}experiments/?view=timeline",
+            "library": f"{home}library/",
+            "programme numbers": f"{home}programme/",
+            "conflicts": f"{home}conflicts/",
+            "search": f"{home}search/?q=checkout",
+            "metrics": f"{home}metrics/",
+            "results": found[1],
+            "set-up": found[1].removesuffix("results/"),
+        }.items():
+            show(name, ask(visitor, path, options.requests), floor)
 
 
 def sign_in(visitor: httpx.Client) -> None:
@@ -72,7 +115,7 @@ def sign_in(visitor: httpx.Client) -> None:
     assert "Sign out" in answer.text, "the demo's sign-in does not work"
 
 
-def ask(visitor: httpx.Client, path: str, requests: int) -> tuple[list[float], int]:
+def ask(visitor: httpx.Client, path: str, requests: int) -> Measured:
     size, times = len(visitor.get(path).raise_for_status().content), []
     for _ in range(requests):
         began = time.perf_counter()
@@ -81,7 +124,7 @@ def ask(visitor: httpx.Client, path: str, requests: int) -> tuple[list[float], i
     return sorted(times), size
 
 
-def show(name: str, measured: tuple[list[float], int], floor: tuple[list[float], int]) -> None:
+def show(name: str, measured: Measured, floor: Measured) -> None:
     times, size = measured
     p50, p99 = statistics.median(times), times[int(len(times) * 0.99) - 1]
     ratio = p50 / statistics.median(floor[0])
