@@ -275,6 +275,7 @@ class Keeping:
         """Add rows to units' days, and to the sums what they change; ``before`` is what their statement begins with."""
         sql.run("TRUNCATE fold_delta")
         sql.run(before + DELTA.format(added=added), parameters)
+        sql.run("ANALYZE fold_delta")
         whole = "fold_delta WHERE kept AND whole"
         if some := bool(sql.rows(f"SELECT FROM {whole} LIMIT 1")):
             self.of_metrics(whole, -1)
