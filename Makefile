@@ -11,7 +11,7 @@ RUN_OPTIONS := $(if $(filter command,$(firstword $(origin HOST))),--host $(HOST)
 # The servers, workers and commands that tests and the stack start by the dozen need not compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run setup browser test test-slow faults calibrate guide bench check format
+.PHONY: help run setup browser test test-slow faults calibrate guide bench check lint format
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -49,12 +49,15 @@ bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.statistics --replay
 	$(BIN)/python -m benchmarks.offpolicy
 
-check: setup browser ## lint, types, imports, tests
+check: setup ## lint, types, imports, tests
+	@$(MAKE) --no-print-directory -j 2 browser lint
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+lint:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL) $(ARGS)
+	$(BIN)/mypy
 
 format: setup ## format the code and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -93,6 +93,15 @@ WHERE e.metric_id IS NULL AND (r.slot = 0 OR (r.hours > 0 AND NOT e.quarantined)
 GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608  (own words)
 
+# A unit is looked up by its key. As a plain join PostgreSQL, whose statistics do not know an experiment that has just
+# enrolled, read a chunk's rows once for each of the experiment's units: folds were five times slower at 40,000 units.
+_ENROLLED = """
+CROSS JOIN LATERAL (
+    SELECT e.* FROM analysis_enrolment e
+    WHERE e.experiment_id = {of}.experiment_id AND e.unit = {of}.unit AND NOT e.quarantined OFFSET 0
+) e
+"""
+
 _CHANGES = "(m.moved OR m.quarantined OR m.variant_id <> m.was_variant_id)"
 BEFORE_ENROLLING = f"""
 INSERT INTO fold_whole
@@ -118,9 +127,8 @@ WHERE NOT x.stale AND {TAKES_LINKS}
 OF_METRICS = """
 INSERT INTO fold_whole
 SELECT e.experiment_id, e.unit, t.metric_id, e.variant_id, e.first_at, false
-FROM (SELECT DISTINCT experiment_id, metric_id, unit FROM {those}) t
-JOIN analysis_enrolment e ON e.experiment_id = t.experiment_id AND e.unit = t.unit AND NOT e.quarantined
-"""
+FROM (SELECT DISTINCT experiment_id, metric_id, unit FROM {those} OFFSET 0) t
+""" + _ENROLLED.format(of="t")  # noqa: S608  (own words)
 
 # ``{added}`` is what the chunk adds to units' days (totals.py). What the unit had before is looked up where sums are
 # kept at all.
@@ -155,10 +163,9 @@ FROM (
     SELECT e.experiment_id, r.slot, r.divided, e.variant_id, {ENTERED} AS entered, greatest(d.day, {ENTERED}) AS day,
            d.last IS DISTINCT FROM d.day AS is_new, d.missing, least(r.most, d.y + d.numerator) AS y,
            least(r.most, d.y) AS y0, d.x + d.denominator AS x, d.x AS x0
-    FROM fold_delta d
+    FROM (SELECT * FROM fold_delta WHERE kept AND NOT whole OFFSET 0) d
+    {_ENROLLED.format(of="d")}
     JOIN analysis_sumrule r ON r.experiment_id = d.experiment_id AND r.metric_id = d.metric_id
-    JOIN analysis_enrolment e ON e.experiment_id = d.experiment_id AND e.unit = d.unit AND NOT e.quarantined
-    WHERE d.kept AND NOT d.whole
 ) step
 GROUP BY experiment_id, slot, variant_id, entered, day
 """  # noqa: S608  (own words)
