@@ -51,7 +51,7 @@ def test_flag_and_experiment__made_by_rest__are_shown_and_served(app, rest):
     assert answer["value"] == {"control": "old", "treatment": "new"}[answer["variant"]]
     assert answer["reason"] == "SPLIT"
     assert served(app, "ranker", country="FR")["value"] == "none"
-    assert served(app, "new-ranker", targetingKey="tester")["value"] == "new"
+    wait_until(lambda: served(app, "new-ranker", targetingKey="tester")["value"] == "new")  # published after the rest
 
     browser = Client()
     browser.force_login(User.objects.get(email="alice@example.com"))
