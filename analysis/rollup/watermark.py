@@ -1,5 +1,6 @@
 """How far the log is folded, and the bounds of the next chunk."""
 
+import time
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -38,6 +39,19 @@ class Bounds:
 def settled_xid() -> int:
     """Return the id below which every transaction has ended: rows at or above it may still appear."""
     return sql.number(SNAPSHOT_XMIN)
+
+
+def wait_until_settled(seconds: float = 30) -> bool:
+    """Wait until all that is in the log now can be folded; return whether it can.
+
+    A transaction that is open anywhere in the server keeps back all rows written since it began.
+    """
+    newest, deadline = sql.number(NEXT_XID), time.monotonic() + seconds
+    while settled_xid() < newest:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def make() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis import pipeline
 from analysis.models import ResultSnapshot
+from analysis.rollup import watermark
 from config.demo import bandit, drive, replay
 from config.demo.catalogue import STORIES, Story
 from config.demo.client import AppClient
@@ -53,6 +54,7 @@ class Loader:
                 advance(max(0, percent - done))
                 done = max(done, percent)
 
+            watermark.wait_until_settled()  # the worker's transactions beside us would leave events for a later fold
             pipeline.refresh(experiment, follow)
             follow(100, "")
 
