@@ -30,7 +30,7 @@ WITH exposed AS (
     WHERE l.project_id = {project} AND l.experiment = {key} AND l.environment = 0
       AND l.at >= {began}{stopped} AND l.received_at <= {as_of}
       AND char_length({id}) BETWEEN 1 AND 255
-      AND {id} NOT IN (SELECT unit_id FROM experiments_override WHERE experiment_id = {experiment}){no_bots}
+      AND {id} NOT IN ({overridden}){no_bots}
     GROUP BY 1
     HAVING count(DISTINCT v.id) = 1
 ), counted AS (
@@ -71,9 +71,13 @@ FROM (SELECT unit, variant, analysis_rounded(analysis_number(props -> {property}
 WHERE value IS NOT NULL GROUP BY variant ORDER BY variant
 """
 
-_BOTS = """
-      AND {unit} NOT IN (SELECT unit FROM analysis_botday WHERE project_id = {project} AND unit_type = {unit_type}
-                           AND day >= {began}{until} AND (events > {most_a_day} OR busiest > {most_a_minute}))"""
+_OVERRIDDEN = "SELECT unit_id FROM experiments_override WHERE experiment_id = {experiment}"
+_BOTS = """SELECT unit FROM analysis_botday WHERE project_id = {project} AND unit_type = {unit_type}
+        AND day >= {began}{until} AND (events > {most_a_day} OR busiest > {most_a_minute})"""
+_BEHIND = """
+        SELECT coalesce(i.person, o.id) FROM ({ids}) o(id)
+        LEFT JOIN analysis_identity i ON i.project_id = {project} AND i.alias = o.id"""
+"""Whoever stands behind these ids: a person is left out for any of them."""
 _REPEATING = """(
         SELECT CASE WHEN cardinality(analysis_steps(o.at, s.place ORDER BY o.at, s.place)) = {steps} THEN 1 ELSE 0 END
         FROM happened o JOIN (VALUES {rows}) AS s(place, name, filters) ON s.name = o.name
@@ -108,6 +112,7 @@ class _Text:
         basis = Basis(unit_type=UnitType(experiment.unit_type), fallback=UnitType(fallback) if fallback else None)
         linked = [pk for pk in identities.linked_projects() if pk == experiment.project_id]
         self.id, self.indexed = basis.in_log(linked), basis.indexed()
+        self.is_linked = bool(linked) and basis.takes_links
 
     def exposed(self) -> str:
         began = self.experiment.counts_from or self.experiment.created_at
@@ -120,6 +125,7 @@ class _Text:
             unit=self.experiment.unit_type, id=self.id, experiment=self.experiment.pk,
             project=self.experiment.project_id, key=quote(self.experiment.key), began=_time(began),
             stopped=self._stopped(), as_of=self.as_of, matured=matured, no_bots=bots,
+            overridden=self._behind(_OVERRIDDEN.format(experiment=self.experiment.pk)),
             bots=" or breaks the project's rule for bots" if bots else "",
         )  # fmt: skip
 
@@ -229,17 +235,21 @@ class _Text:
         return "" if stopped is None else f" AND l.at <= {_time(stopped)}"
 
     def _bots(self) -> str:
-        return "".join(_bot_clauses(self.experiment, self.id))
+        found = map(self._behind, _bot_queries(self.experiment))
+        return "".join(f"\n      AND {self.id} NOT IN ({query})" for query in found)
+
+    def _behind(self, ids: str) -> str:
+        return _BEHIND.format(ids=ids, project=self.experiment.project_id) if self.is_linked else ids
 
 
-def _bot_clauses(experiment: Experiment, unit: str) -> Iterator[str]:
+def _bot_queries(experiment: Experiment) -> Iterator[str]:
     for rule in BotRule.objects.filter(project=experiment.project_id):
         if experiment.stopped_at is not None and experiment.stopped_at < rule.switched_on_at:
             continue
         began = experiment.counts_from or experiment.created_at
         stopped = experiment.stopped_at
         yield _BOTS.format(
-            unit=unit, project=experiment.project_id, unit_type=quote(experiment.unit_type),
+            project=experiment.project_id, unit_type=quote(experiment.unit_type),
             began=quote(began.date().isoformat()), most_a_day=rule.most_a_day, most_a_minute=rule.most_a_minute,
             until="" if stopped is None else f" AND day <= {quote(stopped.date().isoformat())}",
         )  # fmt: skip
