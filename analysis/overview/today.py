@@ -193,7 +193,7 @@ def _reviews(project: Project, user: User) -> Need:
     items = [
         Item(
             name=one.experiment.name,
-            href=reverse("experiment_results", args=[project.slug, one.experiment.key]),
+            href=reverse("experiment_detail", args=[project.slug, one.experiment.key]) + "#awaited-title",
             sentence=f"{one.decided_by or 'A program'} wants to {one.decision}; the rule says: {one.recommendation}.",
             detail=one.reason,
         )

@@ -90,6 +90,7 @@ def test_home__a_decision_against_the_rule__waits_for_somebody_else(client_of_al
     builders.standing(asked, recommendation="do not ship")
     decided(asked, ConclusionState.REQUESTED, decided_by=bob, recommendation="do not ship", snapshot=7)
     assert "editor@example.com wants to ship; the rule says: do not ship." in home(client_of_alice)
+    assert "/asked/#awaited-title" in client_of_alice.get(HOME).content.decode()
     assert "wants to ship" not in home(client_of_bob)  # a viewer cannot agree
     Conclusion.objects.update(decided_by=alice)
     assert "wants to ship" not in home(client_of_alice)  # nobody agrees with themselves
