@@ -56,6 +56,11 @@ class Ended:
         return self.is_shipped or self.decision == Choice.SHIP
 
     @property
+    def begun_at(self) -> datetime:
+        """Return when work on it began: its start, where it was written down afterwards."""
+        return min(self.created_at, self.started_at)
+
+    @property
     def stopped_early(self) -> bool:
         """Say whether it ended before its plan did, where the plan allows for one look alone."""
         planned = self.started_at + timedelta(days=self.planned_days)
@@ -130,7 +135,7 @@ def numbers(project: Project, now: datetime, days: int = USUAL) -> Numbers:
         undecided=sum(not one.decision and not one.is_shipped for one in ended),
         weeks=weeks,
         per_week=sum(week.ended for week in recent) / max(1, len(recent)),
-        cycle_days=_median_days((one.created_at, one.stopped_at) for one in ended),
+        cycle_days=_median_days((one.begun_at, one.stopped_at) for one in ended),
         waiting_days=_median_days((one.stopped_at, one.decided_at) for one in ended if one.decided_at),
         quality=_quality(ended),
         impact=impact([_gain(one) for one in single]),

@@ -202,7 +202,9 @@ def test_page__valkey_out_of_reach__does_not_say_that_nothing_is_wrong(client_of
 
 
 def test_page__without_events__says_where_they_appear(client_of_bob, shop):
-    assert "No event has been counted" in page(client_of_bob)
+    found = page(client_of_bob)
+    assert "No event has been counted" in found
+    assert "Nothing is wrong" not in found
 
 
 def test_page__a_stranger__finds_nothing(client_of_charlie, shop):

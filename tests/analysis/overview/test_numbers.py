@@ -61,6 +61,11 @@ def test_numbers__win_rate__is_of_what_ended_and_can_be_believed(shop):
     assert numbers(shop, NOW, 730).ended == 5
 
 
+def test_numbers__an_experiment_written_down_afterwards__took_as_long_as_it_ran(shop):
+    one = ended(shop, "brought-in", created_at=NOW)
+    assert numbers(shop, NOW).cycle_days == (one.stopped_at - one.started_at) / timedelta(days=1) > 0
+
+
 def test_numbers__times__are_medians_of_making_and_of_deciding(shop):
     for number, days in enumerate((20, 30, 100)):
         one = ended(shop, f"e{number}", created_at=NOW - timedelta(days=30 + days))

@@ -1,24 +1,31 @@
 """Every page there is, found from the URL conf, as a browser draws it: accessible, within the width, without a word
 in the console. Its pictures are kept for people to look at."""
 
-import mimetypes
 import os
 from pathlib import Path
 
 import pytest
 from django.http import HttpResponse
-from playwright.sync_api import Browser, Page, Route
+from django.test import Client
+from django.urls import resolve, reverse
+from django.utils import timezone
+from playwright.sync_api import Page
 
+from analysis import sharing
+from analysis.models import Digest, Recipient
+from analysis.pages.sample_chains import CHAINS
 from config.paths import REPOSITORY
-from tests import chromium
-from tests.analysis.pages import form_walk
+from experiments import members
+from experiments.domain.access import Role
+from experiments.models import Experiment, Project, User
+from tests import builders, chromium
+from tests.analysis.pages import form_walk, kept_site
+from tests.analysis.pages.test_chain import variant
+from tests.analysis.pages.test_depth import clicks, keep
 from tests.chromium import Look
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-HOST = "http://truelift.localhost"
-GUIDE = REPOSITORY / "docs" / "user-guide" / "images"
-STATIC = REPOSITORY / "templates" / "static"
 PICTURES = Path(os.environ.get("TRUELIFT_SHOTS") or REPOSITORY / ".artefacts" / "pages")
 LOOKS = [Look("light", 1280), Look("dark", 1280, whole=False), Look("light", 390, whole=False), Look("dark", 320)]
 
@@ -27,46 +34,81 @@ LOOKS = [Look("light", 1280), Look("dark", 1280, whole=False), Look("light", 390
 def answers(client_of_alice, shop, alice, settings) -> dict[str, HttpResponse]:
     """Fetch every page first: Django refuses its database beside Playwright's event loop."""
     settings.WEBHOOK_PRIVATE = True
-    return form_walk.all_pages(client_of_alice, form_walk.world(shop, alice))
+    made = form_walk.world(shop, alice)
+    more = _in_depth(shop)
+    empty = builders.project("empty", owner=alice)
+    bare = form_walk.World(shop=empty, alice=alice, bob=made.bob, numbers={}, words={})
+    return {
+        **form_walk.all_pages(client_of_alice, made),
+        **form_walk.all_pages(client_of_alice, bare),
+        **{address: client_of_alice.get(address) for address in more},
+        **{address: Client().get(address) for address in _without_an_account(shop, alice)},
+    }
 
 
-def opened(browser: Browser, answers: dict[str, HttpResponse], look: Look) -> Page:
-    page = browser.new_page(color_scheme=look.theme, viewport={"width": look.width, "height": 900})  # type: ignore[arg-type]
+def _in_depth(shop: Project) -> list[str]:
+    """Give results a way from the model to the business; return what stands under more than one part of an address."""
+    running = Experiment.objects.get(project=shop, key="running")
+    models = [variant("control", 0.4), variant("treatment", 0.42)]
+    metrics = [clicks(), *builders.shop_metrics()[1:]]
+    builders.snapshot(running, builders.results(running, variants=models, chains=CHAINS, metrics=metrics))
+    keep(running)
+    broken = Experiment.objects.get(project=shop, key="paused")
+    builders.snapshot(broken, builders.broken_results(broken))
+    return [
+        reverse("metric_in_depth", args=[shop.slug, "running", "click-through-rate"]),
+        *(reverse("experiment_set_up", args=[shop.slug, "draft", step]) for step in ("who", "what", "how")),
+        *(reverse("experiment_list", args=[shop.slug]) + f"?view={view}" for view in ("board", "timeline")),
+    ]
 
-    def answer(route: Route) -> None:
-        asked = route.request.url.removeprefix(HOST)
-        path = asked.split("?")[0]
-        if asked in answers and route.request.is_navigation_request():
-            kept = answers[asked]
-            route.fulfill(status=kept.status_code, headers=dict(kept.headers), body=kept.content)
-        elif path.startswith("/guide/images/"):
-            route.fulfill(body=(GUIDE / f"{path.split('/')[3]}.webp").read_bytes(), content_type="image/webp")
-        elif path.startswith("/static/"):
-            file = STATIC / path.removeprefix("/static/")
-            route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
-        else:
-            route.fulfill(status=204)  # what a page asks for beside itself
 
-    page.route("**/*", answer)
-    return page
+def _without_an_account(shop: Project, alice: User) -> list[str]:
+    running = Experiment.objects.get(project=shop, key="running")
+    shared = sharing.share(running, alice, "The board", 7, timezone.now(), snapshot=None)[1]
+    invited = members.invite(shop, "dora@example.com", Role.VIEWER, alice)
+    return [
+        reverse("sign_in"),
+        reverse("shared_results", args=[shared]),
+        reverse("join", args=[members.token_of(invited)]),
+        reverse("unsubscribe", args=[Digest.objects.get(project=shop).token]),
+        reverse("preferences", args=[Recipient.objects.get(project=shop, email=alice.email).token]),
+    ]
+
+
+def told_apart(answers: dict[str, HttpResponse]) -> list[str]:
+    """Return one address for each way that a page can be drawn."""
+    found: dict[object, str] = {}
+    for address, page in answers.items():
+        if page.status_code == 200 and kept_site.is_whole(page):
+            found.setdefault((resolve(address.split("?")[0]).url_name, kept_site.drawn_with(page)), address)
+    return list(found.values())
 
 
 @pytest.mark.parametrize("look", [pytest.param(look, id=f"{look.theme}-{look.width}") for look in LOOKS])
 def test_pages__all_of_them__are_accessible_and_fit(answers, look: Look, monkeypatch):
     monkeypatch.setattr(chromium, "SECONDS", 1100)
-    wrong: list[str] = []
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with chromium.launched() as browser:
-        page = opened(browser, answers, look)
+    addresses = told_apart(answers)
+    assert len(addresses) > 100
+    wrong: list[str] = []
+    with kept_site.served(answers) as site, chromium.launched() as browser:
+        page = browser.new_page(color_scheme=look.theme, viewport={"width": look.width, "height": 900})  # type: ignore[arg-type]
         chromium.listen(page, wrong)
-        for address in answers:
-            page.goto(HOST + address, wait_until="load")
-            page.screenshot(path=PICTURES / f"{name_of(address)}-{look.theme}-{look.width}.png", full_page=True)
-            page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-            wrong += chromium.faults(page, look)
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                wrong.append(f"{address}: is wider than {look.width} px")
+        for address in addresses:
+            page.goto(site + address, wait_until="load")
+            wrong += seen(page, address, look)
     assert wrong == []
+
+
+def seen(page: Page, address: str, look: Look) -> list[str]:
+    """Take a page's picture, then open what is folded on it and return what is wrong with it."""
+    picture = PICTURES / f"{name_of(address)}-{look.theme}-{look.width}.png"
+    page.screenshot(path=picture, full_page=True)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    wrong = chromium.faults(page, look)
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong.append(f"{address}: is wider than {look.width} px")
+    return wrong
 
 
 def name_of(address: str) -> str:

@@ -1,0 +1,78 @@
+"""Pages that were fetched before, served on loopback: a browser may keep their static files, as with no route."""
+
+import mimetypes
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from django.http import HttpResponse
+
+from config.paths import REPOSITORY
+
+GUIDE = REPOSITORY / "docs" / "user-guide" / "images"
+STATIC = REPOSITORY / "templates" / "static"
+TAG = re.compile(r"<([a-z][\w-]*)(?:[^>]*?\sclass=\"([^\"]*)\")?")
+
+
+def is_whole(page: HttpResponse) -> bool:
+    """Say whether this is a page: parts of pages are drawn where they belong."""
+    return b"<html" in page.content
+
+
+def drawn_with(page: HttpResponse) -> frozenset[tuple[str, str]]:
+    """Return the kinds of elements that a page has: two pages of one address that have the same look the same."""
+    return frozenset(TAG.findall(page.content.decode()))
+
+
+def without_sandbox(header: str) -> str:
+    """Return a policy in which scripts of the tests run: e-mails are shown where none may, and axe is one."""
+    return re.sub(r"; sandbox[^;]*", "", header)
+
+
+@contextmanager
+def served(pages: Mapping[str, HttpResponse]) -> Iterator[str]:
+    """Serve these pages, the parts they ask for, and the static files; yield the address of it all."""
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.split("?")[0]
+            page = pages.get(self.path) or pages.get(path)
+            if page is not None:
+                self.give(page.content, {name: without_sandbox(value) for name, value in page.items()})
+            elif path.startswith("/guide/images/"):
+                self.keep((GUIDE / f"{path.split('/')[3]}.webp").read_bytes(), "image/webp")
+            elif path.startswith("/static/"):
+                file = STATIC / path.removeprefix("/static/")
+                self.keep(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
+            else:
+                self.send_response(204)  # what a page asks for beside itself
+                self.end_headers()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()  # a live check of what was typed
+
+        def keep(self, body: bytes, kind: str) -> None:
+            self.give(body, {"Content-Type": kind, "Cache-Control": "max-age=3600"})
+
+        def give(self, body: bytes, headers: Mapping[str, str]) -> None:
+            self.send_response(200)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output to themselves."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
