@@ -9,6 +9,7 @@ from django.db.models import Q
 from analysis.alerts.kinds import Severity
 from analysis.alerts.listing import is_muted
 from analysis.models import Follow, Notice, Occurrence, Recipient, Webhook
+from analysis.notices import agreeing
 from analysis.notices.kinds import ALARMS, Channel, OccurrenceKind, channel_of
 from analysis.notices.quiet import QuietHours, next_allowed
 from experiments.domain.access import Role
@@ -97,7 +98,10 @@ def _webhooks(occurrence: Occurrence) -> list[Webhook]:
 
 
 def _recipients(occurrence: Occurrence) -> list[Recipient]:
-    """Return who follows the experiment or everything, and its owner; of what has no experiment at least the admins."""
+    """Return who follows the experiment or everything, and its owner; of what has no experiment at least the admins.
+
+    Whom somebody needs for a decision is told of it although they follow nothing, and who asks is not.
+    """
     follows = Follow.objects.filter(
         Q(experiment=occurrence.experiment_id) | Q(experiment__isnull=True), recipient__project=occurrence.project_id
     ).select_related("recipient__webhook")
@@ -108,10 +112,13 @@ def _recipients(occurrence: Occurrence) -> list[Recipient]:
         recipient = recipient_for(occurrence.project, person.email)
         if recipient.pk not in said:
             found[recipient.pk] = recipient
-    return [one for one in found.values() if one.unsubscribed_at is None]
+    asked_by = agreeing.asked_by(occurrence) if occurrence.kind == OccurrenceKind.AGREEMENT else ""
+    return [one for one in found.values() if one.unsubscribed_at is None and one.email != asked_by]
 
 
 def _answering(occurrence: Occurrence, *, anybody: bool) -> list[User]:
+    if occurrence.kind == OccurrenceKind.AGREEMENT:
+        return agreeing.reviewers(occurrence)
     if occurrence.experiment is not None:
         owner = owner_of(occurrence.experiment)
         return [owner] if owner else []

@@ -14,6 +14,7 @@ class OccurrenceKind(StrEnum):
     ENDED = "ended"
     SHIPPED = "shipped"
     AVOIDED_LOSS = "avoided-loss"
+    AGREEMENT = "needs-agreement"
     BROKEN_SPLIT = AlertKind.BROKEN_SPLIT.value
     GUARDRAIL_CROSSED = AlertKind.GUARDRAIL_CROSSED.value
     DATA_STOPPED = AlertKind.DATA_STOPPED.value
@@ -30,6 +31,7 @@ TITLES = {
     OccurrenceKind.ENDED: "Ended",
     OccurrenceKind.SHIPPED: "Shipped",
     OccurrenceKind.AVOIDED_LOSS: "Loss avoided",
+    OccurrenceKind.AGREEMENT: "Second person needed",
     **{OccurrenceKind(kind.value): title for kind, title in ALERT_TITLES.items()},
 }
 
@@ -39,6 +41,7 @@ MEANINGS = {
     OccurrenceKind.ENDED: "An experiment was stopped; with its final result.",
     OccurrenceKind.SHIPPED: "Everyone begins to get a variant.",
     OccurrenceKind.AVOIDED_LOSS: "What was clearly worse was stopped; what a year would have cost. Instead of Ended.",
+    OccurrenceKind.AGREEMENT: "Somebody wants to decide against the rule, which takes two who may edit.",
     OccurrenceKind.BROKEN_SPLIT: "The variants' sizes are not what was designed; nothing can be read.",
     OccurrenceKind.GUARDRAIL_CROSSED: "A guardrail is beyond its limit, by a test that may be looked at all the time.",
     OccurrenceKind.DATA_STOPPED: "No events arrive where they usually do.",

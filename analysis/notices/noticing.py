@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 
 from analysis.alerts.kinds import Severity
 from analysis.models import Occurrence, ResultSnapshot
-from analysis.notices import wording
+from analysis.notices import agreeing, wording
 from analysis.notices.avoided import avoided_loss
 from analysis.notices.kinds import OccurrenceKind
 from analysis.notices.occurring import occurred
@@ -42,7 +42,7 @@ def notice(now: datetime) -> int:
         (_unnoticed(_ready(experiments, now), OccurrenceKind.READY), _is_ready),
         (_unnoticed(_ended(experiments, now), OccurrenceKind.ENDED), _has_ended),
     ]
-    made = 0
+    made = agreeing.notice(now - NEWS, now)
     for found, write in steps:
         for experiment in found:
             made += write(experiment, now) is not None

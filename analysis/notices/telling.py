@@ -78,6 +78,8 @@ def _way(occurrence: Occurrence) -> tuple[str, str]:
             )
         )
     occurrence.experiment.project = occurrence.project
+    if occurrence.kind == OccurrenceKind.AGREEMENT:
+        return f"{links.experiment_url(occurrence.experiment)}#awaited-title", "Agree or disagree"
     if occurrence.kind == OccurrenceKind.STARTED:
         return links.experiment_url(occurrence.experiment), "Open the experiment"
     if occurrence.snapshot_id is not None:

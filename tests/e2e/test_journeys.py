@@ -1,8 +1,11 @@
 """What a product manager does with the demo's findings, from the page that says so to the decision that follows."""
 
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
 from config.stack.running import RunningStack
@@ -14,20 +17,33 @@ HOME = "/p/demo-shop/"
 
 
 @pytest.fixture
-def page(demo: RunningStack, browser: Browser):
-    """A manager who has just signed in; what the browser complains of fails the test."""
-    context = browser.new_context(base_url=demo.base_url, **LOOKS["light"])
-    page = context.new_page()
+def visitor(demo: RunningStack, browser: Browser):
+    """Somebody in a browser of their own; what it complains of fails the test."""
+    contexts: list[BrowserContext] = []
     wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+
+    def comes() -> Page:
+        contexts.append(browser.new_context(base_url=demo.base_url, **LOOKS["light"]))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        return page
+
+    yield comes
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def page(visitor: Callable[[], Page]):
+    """A manager who has just signed in."""
+    page = visitor()
     page.goto("/sign-in/")
     page.get_by_label("E-mail address").fill(DEMO_EMAIL)
     page.get_by_label("Password").fill(DEMO_PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="What needs")).to_be_visible()
-    yield page
-    context.close()
-    assert wrong == []
+    return page
 
 
 def results(page: Page, name: str) -> None:
@@ -100,3 +116,37 @@ def test_ship_with_a_holdback__the_app_gets_the_variant_and_a_few_keep_the_old(p
         ]
     kept = got.count("control")
     assert 10 <= kept <= 55, f"{kept} of 600 keep the old ranker; 30 are expected"
+
+
+def invite(page: Page, colleague: Page) -> None:
+    """Have a colleague join who may decide too, by the link that the page shows."""
+    page.goto(f"{HOME}members/")
+    page.get_by_label("E-mail address").fill("cleo@example.com")
+    page.get_by_label("Role", exact=True).select_option("editor")
+    page.get_by_role("button", name="Invite").click()
+    colleague.goto(urlsplit(page.locator("pre[id^=invite]").inner_text()).path)
+    colleague.get_by_label("Name").fill("Cleo")
+    colleague.get_by_label("Password").fill("a long walk by the sea")
+    colleague.get_by_role("button", name="Join").click()
+    expect(colleague.get_by_role("heading", name="What needs")).to_be_visible()
+
+
+def test_against_the_rule_with_a_colleague__is_decided_by_nobody_until_the_second_person_agrees(page, visitor):
+    name, colleague = "basket-recommender-v3", visitor()
+    invite(page, colleague)
+    expect(colleague.get_by_text("Waiting for your review")).to_have_count(0)
+    conclude(page, name, "Ship: everyone", "The shops cannot wait for another month.", against=True)
+    expect(page.get_by_role("status").first).to_contain_text("a second person has to agree: Cleo")
+    expect(page.get_by_text("Somebody else who may edit has to agree.")).to_be_visible()
+    expect(page.get_by_role("link", name="Conclude")).to_have_count(0)
+    colleague.goto(HOME)
+    waiting = colleague.get_by_role("region", name="Waiting for your review")
+    expect(waiting).to_contain_text("wants to ship; the rule says: not trustworthy")
+    waiting.get_by_role("link", name="Agree or disagree").click()
+    colleague.get_by_label("Your words").fill("The shops know the risk.")
+    colleague.get_by_role("button", name="Agree", exact=True).click()
+    expect(colleague.get_by_role("region", name="Decisions")).to_contain_text("Cleo agreed: “The shops know the risk.”")
+    colleague.goto(HOME)
+    expect(colleague.get_by_text("Waiting for your review")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_text("It was decided: ship.")).to_be_visible()

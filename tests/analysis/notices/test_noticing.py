@@ -2,13 +2,17 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.models import Occurrence
+from analysis.models import Notice, Occurrence
+from analysis.notices import agreeing, telling
+from analysis.notices.addressing import address_new
 from analysis.notices.noticing import NEWS, WAIT_FOR_RESULT, notice
 from analysis.results.schema import Results, Tone
-from experiments import standing
+from experiments import concluding, standing
+from experiments.domain.access import Role
+from experiments.domain.conclusions import Choice
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment
+from experiments.models import Experiment, Membership
 from tests import builders
 from tests.builders import T0
 
@@ -51,6 +55,30 @@ def test_notice__a_start__is_told_once(ranker):
 
 def test_notice__what_lies_back__is_history(ranker):
     assert notice(T0 + NEWS) == 0
+
+
+def test_notice__a_decision_against_the_rule__is_told_to_those_who_may_agree_and_to_nobody_once_answered(
+    old, shop, alice
+):
+    bob = builders.user("bob@example.com", name="Bob")
+    for person, role in ((bob, Role.EDITOR), (builders.user("viewer@example.com"), Role.VIEWER)):
+        Membership.objects.create(project=shop, user=person, role=role)
+    builders.standing(old, recommendation="do not ship")
+    Occurrence.objects.all().delete()
+    decision = concluding.Decision(choice=Choice.SHIP, reason="It is Christmas", learned="Much")
+    made = concluding.conclude(old, alice, decision, at=T0)
+    old.owner = alice
+    old.save()
+    assert [notice(NOW), notice(NOW)] == [1, 0]
+    told = Occurrence.objects.get()
+    assert told.sentence == f"{alice} wants to ship New ranker; the rule says: do not ship."
+    assert "It is Christmas" in told.explanation
+    assert telling.tell(told).url.endswith("/experiments/new-ranker/#awaited-title")
+    assert agreeing.reviewers(told) == [bob]
+    address_new(NOW)
+    assert [one.recipient.email for one in Notice.objects.all()] == ["bob@example.com"]
+    concluding.approve(made, bob, at=NOW)
+    assert agreeing.reviewers(told) == []
 
 
 @pytest.mark.parametrize("kind", [ExperimentKind.HOLDOUT])
