@@ -1,5 +1,6 @@
 """From the log to an immutable result: fold, moments, statistics, decision, snapshot."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -39,6 +40,8 @@ from analysis.triggering import triggered_share
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, MetricRole
 from experiments.models import Experiment, ExperimentMetric, OfflineMetric, Variant
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, str], None]
 FOLDED_PERCENT, SUMMED_PERCENT, DECIDED_PERCENT = 60, 80, 95
@@ -283,8 +286,19 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     # A model's chain says for whom it works and whether it lasts. Of many units that takes long, and what was kept with
     # the result before has to do: the result itself must not wait for it.
     if sums.total < details.MANY_UNITS and _tries_models(experiment):
-        in_depth(experiment, changes, at, as_of, newest)
+        _in_depth_before(experiment, changes, at, as_of, newest)
     return _analyse(experiment, at, as_of, newest, sets), changes, at
+
+
+def _in_depth_before(
+    experiment: Experiment, changes: int | None, at: Course, as_of: datetime, newest: datetime | None
+) -> None:
+    """Read the details first; a fault there must not hold the result back, and is raised once that is written."""
+    try:
+        with transaction.atomic():
+            in_depth(experiment, changes, at, as_of, newest)
+    except Exception:
+        logger.exception("%s: its details could not be read before its result", experiment.key)
 
 
 def _tries_models(experiment: Experiment) -> bool:

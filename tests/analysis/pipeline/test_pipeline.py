@@ -9,6 +9,7 @@ from analysis.results.latest import latest, results_of
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricKind
 from experiments.domain.units import UnitType
+from experiments.models import ModelVersion
 from tests import builders
 from tests.builders import T0
 
@@ -109,3 +110,18 @@ def test_refresh__says_how_far_it_is():
     pipeline.refresh(shop(), lambda percent, step: said.append((percent, step)))
     assert [step for _, step in said][-3:] == ["Adding up units", "Comparing the variants", "Writing the result"]
     assert [percent for percent, _ in said] == sorted(percent for percent, _ in said)
+
+
+def test_refresh__details_of_a_model_that_fail__do_not_hold_its_result_back(monkeypatch, caplog):
+    experiment = shop()
+    version = ModelVersion.objects.create(project=experiment.project, name="ranker", version="8")
+    experiment.variants.filter(key="treatment").update(model_version=version)
+
+    def broken(*_args):
+        raise ValueError("a detail that cannot be counted")
+
+    monkeypatch.setattr(pipeline.details, "keep", broken)
+    with pytest.raises(ValueError, match="cannot be counted"):
+        pipeline.refresh(experiment)
+    assert [one.units for one in results_of(latest(experiment)).variants] == [40, 40]
+    assert "its details could not be read before its result" in caplog.text
