@@ -30,6 +30,8 @@ from analysis.results.schema import (
     SCHEMA_VERSION,
     ExperimentFacts,
     ExposurePoint,
+    Health,
+    MetricResult,
     Results,
     TriggeredShare,
     to_payload,
@@ -132,15 +134,7 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
         alpha=DEFAULTS.alpha,
         experiment=facts(experiment, readout),
         variants=readout.variants,
-        health=msgspec.structs.replace(
-            readout.health,
-            checks=[
-                *readout.health.checks,
-                *self_check.check_of(metrics),
-                *data_quality.stray_checks(experiment, as_of),
-                *filter(None, [bots_check(experiment, {variant.key: variant.units for variant in readout.variants})]),
-            ],
-        ),
+        health=_health(experiment, readout, metrics, as_of),
         verdict=readout.verdict,
         metrics=[
             data_quality.with_missing_values(result, use.counted, sums.missing.get(use.metric_id, 0))
@@ -151,11 +145,7 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
             for use, result in zip(plan, readout.metrics, strict=True)
             for series in effect_series(use, variants, at, result)
         ],
-        exposures_per_day=[
-            ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
-            for day in sums.days()
-            for variant in variants
-        ],
+        exposures_per_day=_exposures_per_day(variants, sums),
         looks=at.facts,
         triggered=triggered,
         chains=chains(
@@ -165,6 +155,24 @@ def _analyse(experiment: Experiment, at: Course, as_of: datetime, data_up_to: da
             )
         ),
     )  # fmt: skip
+
+
+def _health(experiment: Experiment, readout: Readout, metrics: list[MetricResult], as_of: datetime) -> Health:
+    """Return the decision's health with the checks of what lies around it: the sums themselves, strays and bots."""
+    more = [
+        *self_check.check_of(metrics),
+        *data_quality.stray_checks(experiment, as_of),
+        bots_check(experiment, {variant.key: variant.units for variant in readout.variants}),
+    ]
+    return msgspec.structs.replace(readout.health, checks=[*readout.health.checks, *filter(None, more)])
+
+
+def _exposures_per_day(variants: list[Variant], sums: ExperimentSums) -> list[ExposurePoint]:
+    return [
+        ExposurePoint(day=day, variant=variant.key, units=sums.units.get(variant.pk, {}).get(day, 0))
+        for day in sums.days()
+        for variant in variants
+    ]
 
 
 def _triggered(plan: list[ExperimentMetric], variants: list[Variant], sets: Sets, at: Course) -> TriggeredShare | None:

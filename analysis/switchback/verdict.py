@@ -82,50 +82,59 @@ def checks(
     ``wrong`` of the ``reported`` blocks had another variant than designed; ``strange`` is the share of events without
     a region of the plan; ``carried`` the p-value of what the block before did; ``empty`` blocks had no value.
     """
-    return [
-        Check(
-            key="served",
-            name="Served as designed",
-            ok=None if not reported else wrong == 0,
-            summary="the app reports no exposures, which is fine"
-            if not reported
-            else f"all {reported:,} reported blocks"
-            if not wrong
-            else f"{wrong:,} of {reported:,} reported blocks had the other variant.",
-            what_to_do="Compare the app's clock and block length with the plan." if wrong else "",
-        ),
-        Check(
-            key="late",
-            name="Carry-over",
-            ok=None if carried is None else carried >= CARRIED_OVER,
-            summary="cannot be said yet"
-            if carried is None
-            else f"the block before leaves no trace ({wording.p_value(carried)})"
-            if carried >= CARRIED_OVER
-            else f"the variant of the block before is still felt ({wording.p_value(carried)}).",
-            what_to_do=""
-            if carried is None or carried >= CARRIED_OVER
-            else "Plan longer blocks, and leave more out after a switch: the effect shown is too small.",
-        ),
-        Check(
-            key="regions",
-            name="Events with a region",
-            ok=None if strange is None else strange <= MOST_STRANGE,
-            summary="none yet" if strange is None else f"{wording.percent(1 - strange)} name a region of the plan",
-            what_to_do=""
-            if strange is None or strange <= MOST_STRANGE
-            else "Name the region in every event, spelt as in the plan.",
-        ),
-        *(
-            [
-                Check(
-                    key="empty", name="Blocks without a value", ok=None, summary=f"{empty:,} of {blocks:,} are left out"
-                )
-            ]
-            if empty
-            else []
-        ),
-    ]
+    found = [_served(wrong, reported), _late(carried), _regions(strange)]
+    if empty:
+        left_out = f"{empty:,} of {blocks:,} are left out"
+        found.append(Check(key="empty", name="Blocks without a value", ok=None, summary=left_out))
+    return found
+
+
+def _served(wrong: int, reported: int) -> Check:
+    """Say whether each block had the variant that the plan gave it."""
+    if not reported:
+        summary = "the app reports no exposures, which is fine"
+    elif wrong:
+        summary = f"{wrong:,} of {reported:,} reported blocks had the other variant."
+    else:
+        summary = f"all {reported:,} reported blocks"
+    return Check(
+        key="served",
+        name="Served as designed",
+        ok=wrong == 0 if reported else None,
+        summary=summary,
+        what_to_do="Compare the app's clock and block length with the plan." if wrong else "",
+    )
+
+
+def _late(carried: float | None) -> Check:
+    """Say whether a block still feels the variant of the block before."""
+    name = "Carry-over"
+    if carried is None:
+        return Check(key="late", name=name, ok=None, summary="cannot be said yet")
+    p_value = wording.p_value(carried)
+    if carried >= CARRIED_OVER:
+        return Check(key="late", name=name, ok=True, summary=f"the block before leaves no trace ({p_value})")
+    return Check(
+        key="late",
+        name=name,
+        ok=False,
+        summary=f"the variant of the block before is still felt ({p_value}).",
+        what_to_do="Plan longer blocks, and leave more out after a switch: the effect shown is too small.",
+    )
+
+
+def _regions(strange: float | None) -> Check:
+    """Say whether events name a region of the plan."""
+    if strange is None:
+        return Check(key="regions", name="Events with a region", ok=None, summary="none yet")
+    fits = strange <= MOST_STRANGE
+    return Check(
+        key="regions",
+        name="Events with a region",
+        ok=fits,
+        summary=f"{wording.percent(1 - strange)} name a region of the plan",
+        what_to_do="" if fits else "Name the region in every event, spelt as in the plan.",
+    )
 
 
 def _said(primary: Primary, story: Story) -> str:
