@@ -7,7 +7,6 @@ programme drawn is in the figures.
 """
 
 import argparse
-import importlib
 import os
 import platform
 import sys
@@ -172,9 +171,10 @@ def pages(experiments: int, metrics: int) -> None:
     from django.test import Client
     from django.urls import reverse
 
-    # A server does this when it starts (config/server.py, _settle_in), before the first visitor.
+    from config.settling import import_pages
+
     busy = time.process_time()
-    importlib.import_module(settings.ROOT_URLCONF)
+    import_pages()  # as a server does when it starts, before its first visitor
     print(f"a server's start, pages and statistics imported: {time.process_time() - busy:.2f} s of processor")
     settings.ALLOWED_HOSTS = ["*"]
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

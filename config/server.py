@@ -6,7 +6,6 @@ Start it with ``granian --interface rsgi --no-ws --workers 1 config.server:app``
 import asyncio
 import gc
 import hmac
-import importlib
 import itertools
 import re
 import secrets
@@ -19,7 +18,7 @@ from functools import partial
 import msgspec
 from django.conf import settings
 
-from config import doorway, metrics, paths
+from config import doorway, metrics, paths, settling
 from config.doorway import REQUEST_ID, Answer, Door
 from config.rsgi import Exchange, Headers, Scope, WsgiBridge
 from config.wsgi import application
@@ -239,9 +238,7 @@ _OPERATIONS = frozenset(("/healthz", "/readyz", "/metrics"))
 def _settle_in() -> None:
     """Do beside the first requests what they need not wait for."""
     if settings.PAGES:
-        importlib.import_module(
-            settings.ROOT_URLCONF
-        )  # pages and statistics: seconds that the first visitor would wait
+        settling.import_pages()
     # What was imported stays. Left to the collector it is gone through again and again, 0.1 s each time for everyone.
     gc.collect()
     gc.freeze()
