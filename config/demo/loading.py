@@ -10,7 +10,7 @@ from typing import Any
 from analysis import pipeline
 from analysis.models import ResultSnapshot
 from analysis.rollup import watermark
-from config.demo import bandit, drive, replay
+from config.demo import archive, bandit, drive, replay
 from config.demo.catalogue import STORIES, Story
 from config.demo.client import AppClient
 from config.demo.progress import Reporter
@@ -63,9 +63,11 @@ def load(base_url: str, connections: int, reporter: Reporter) -> None:
     """Load whatever is missing. What was broken off goes on where it stood, and nothing is counted twice."""
     project, user = ensure_demo_shop()
     ensure_digests(project, user)
+    archive.ensure_north_star(project, user)
     loader = Loader(
         base_url=base_url, connections=connections, user=user, today=datetime.now(UTC).date(), reporter=reporter
     )
+    archive.ensure_archive(project, user, loader.today)
     key = ensure_key(project, user)
     waiting = [(story, ensure_experiment(project, user, story)) for story in STORIES]
     waiting = [(story, experiment) for story, experiment in waiting if not is_told(story, experiment)]

@@ -1,0 +1,80 @@
+"""What the demo shop tried before it had Truelift: a simulated archive, imported as the file of another tool would be.
+
+Pure but for the random draws of one seed, and for what is called ``ensure``. Each experiment changed clicks by c ~ N(0, .05²) on the
+log scale and orders by .35 c + N(0, .015²): a click gained was worth a third of an order gained. Users who click more
+also order more, whatever is tried, so a line through the measured effects promises half as much again.
+"""
+
+import csv
+import math
+import tempfile
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from analysis.past.keeping import Wanted, imports, keep
+from experiments import north_star
+from experiments.models import Metric, Project, User
+
+NAME, FILE_NAME = "Before Truelift", "experiments-before-truelift.csv"
+SOURCE = "Simulated for the demo, as an archive of another tool would be exported"
+NORTH_STAR = "revenue-per-shopper"
+WHY = "Shoppers vote with their money, and every team can move it."
+FAMILIES = ("search ranker", "basket recommender")
+COUNT, SEED, DAYS_APART, LAST_DAYS_AGO = 140, 11, 5, 90
+SLOPE, SPREAD, OWN_WAY, WORTH = 0.35, 0.05, 0.015, 0.01
+"""Of true effects, as log lifts: orders for clicks, clicks' own, orders' beside clicks, and of an order's value."""
+SHARED = 0.5
+"""How noise goes together between clicks and orders. The import assumes as much of any two metrics."""
+USUAL = {
+    "click-through": (0.20, 0.9),
+    "purchase-rate": (0.17, 2.2),
+    "orders-per-shopper": (0.22, 2.6),
+    "revenue-per-shopper": (11.0, 3.2),
+    "order-value": (50.0, 0.6),
+}
+"""Mean of the control and coefficient of variation between shoppers."""
+COLUMNS = ("experiment", "model", "ended", "metric", "n", "mean", "variance",
+           "control_n", "control_mean", "control_variance")  # fmt: skip
+
+
+def ensure_north_star(project: Project, user: User) -> None:
+    """Have the demo shop go by one metric, unless it does already."""
+    if project.north_star is None:
+        north_star.choose(project, Metric.objects.get(project=project, key=NORTH_STAR), user, WHY)
+
+
+def ensure_archive(project: Project, user: User, today: date) -> None:
+    """Import the archive unless one of that name counts already."""
+    if imports(project).filter(name=NAME).exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, FILE_NAME)
+        with file.open("w", newline="") as handle:
+            written = csv.writer(handle)
+            written.writerow(COLUMNS)
+            written.writerows(rows(today))
+        wanted = Wanted(file=file, file_name=FILE_NAME, name=NAME, source=SOURCE, correlation=SHARED)
+        keep(project, user, wanted)
+
+
+def rows(today: date) -> Iterator[tuple[object, ...]]:
+    """Yield a row for each experiment and metric; the newest experiment ended ninety days ago."""
+    random = np.random.default_rng(SEED)
+    shared = np.linalg.cholesky(np.full((len(USUAL), len(USUAL)), SHARED) + (1 - SHARED) * np.eye(len(USUAL)))
+    for number in range(COUNT):
+        clicks = SPREAD * random.normal()
+        orders = SLOPE * clicks + OWN_WAY * random.normal()
+        value = WORTH * random.normal()
+        true = (clicks, 0.9 * orders, orders, orders + value, value)
+        shoppers = round(3_500 * math.exp(0.5 * random.normal()))
+        noise = shared @ random.normal(size=len(USUAL)) * math.sqrt(2 / shoppers)
+        ended = today - timedelta(days=LAST_DAYS_AGO + DAYS_APART * (COUNT - 1 - number))
+        family = FAMILIES[number % len(FAMILIES)]
+        for (metric, (mean, spread)), lift, error in zip(USUAL.items(), true, noise, strict=True):
+            seen = mean * math.exp(lift + spread * error)
+            yield (f"{family.capitalize()} trial {number + 1}", family, ended.isoformat(), metric,
+                   shoppers, f"{seen:.6g}", f"{(spread * seen) ** 2:.6g}",
+                   shoppers, f"{mean:.6g}", f"{(spread * mean) ** 2:.6g}")  # fmt: skip
