@@ -1,8 +1,8 @@
 """What the demo shop tried before it had Truelift: a simulated archive, imported as the file of another tool would be.
 
-Pure but for the random draws of one seed, and for what is called ``ensure``. Each experiment changed clicks by c ~ N(0, .05²) on the
-log scale and orders by .35 c + N(0, .015²): a click gained was worth a third of an order gained. Users who click more
-also order more, whatever is tried, so a line through the measured effects promises half as much again.
+Pure but for the random draws of one seed, and for what is called ``ensure``. Each experiment changed clicks by
+c ~ N(0, .05²) on the log scale and orders by .35 c + N(0, .015²): a click gained was worth a third of an order gained.
+Users who click more also order more, whatever is tried, so a line through the measured effects promises too much.
 """
 
 import csv

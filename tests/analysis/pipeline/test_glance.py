@@ -1,14 +1,11 @@
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from msgspec import structs
 
 from analysis.models import Glance
 from analysis.results.glance import lift_error, shown
 from analysis.results.schema import Reading
 from experiments import standing
-from experiments.models import Standing
 from tests import builders
 from tests.experiments.conftest import alice, purchase, shop  # noqa: F401  (fixtures are found by their names here)
 
@@ -76,16 +73,3 @@ def test_forget__takes_the_numbers_along(shop):  # noqa: F811
     builders.snapshot(ranker)
     standing.forget(ranker)
     assert not Glance.objects.exists()
-
-
-def test_fill__what_the_migration_notes__equals_what_is_noted_with_a_result(shop):  # noqa: F811
-    kept = []
-    for number, made in enumerate((builders.results(), builders.broken_results())):
-        builders.snapshot(builders.experiment(shop, f"e{number}"), made)
-    unreadable = builders.snapshot(builders.experiment(shop, "odd"))
-    Standing.objects.filter(snapshot=unreadable.pk).update(snapshot=0)
-    Glance.objects.filter(standing_id=unreadable.experiment_id).delete()
-    kept = list(Glance.objects.order_by("pk").values())
-    Glance.objects.all().delete()
-    import_module("analysis.migrations.0010_glances").fill(apps, None)
-    assert list(Glance.objects.order_by("pk").values()) == kept
