@@ -6,8 +6,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analysis', '0025_day_sums'),
-        ('experiments', '0014_wizard'),
+        ('analysis', '0002_functions_and_triggers'),
+        ('experiments', '0001_tables'),
     ]
 
     operations = [
