@@ -12,6 +12,7 @@ from analysis.rollup import (
     funnels,
     identities,
     scores,
+    seen,
     sql,
     statements,
     sums,
@@ -21,6 +22,7 @@ from analysis.rollup import (
     values,
     watermark,
 )
+from analysis.rollup.seen import Seen
 from analysis.rollup.watermark import Bounds
 from experiments.models import Experiment
 
@@ -102,7 +104,7 @@ def rebuild(experiments: Iterable[Experiment]) -> None:
             {"experiments": [experiment.pk for experiment in experiments]},
         )
         sql.run(identities.SPREAD_OVERRIDES)
-        _fold_prepared(bounds)
+        _fold_prepared(bounds, None)
 
 
 def fold_chunk(bounds: Bounds) -> tuple[int, int]:
@@ -113,12 +115,16 @@ def fold_chunk(bounds: Bounds) -> tuple[int, int]:
     prepare()
     sql.run(ROOM)
     sql.run(statements.FILL_EVENTS, bounds.as_parameters())
-    sql.run(days.REMEMBER)
-    identities.merge(bounds)
+    found = seen.scan()
+    if found.crosses_days:
+        sql.run(days.REMEMBER)
+    if identities.merge(bounds, learns=found.links):
+        seen.scan_past()
+        found = seen.read()
     sql.run(statements.LEAVE_OUT_THE_PAST)
     sql.run(terms.LEAVE_OUT_THEIR_TERMS)
     sql.run("ANALYZE fold_event, fold_term, fold_experiment")
-    return _fold_prepared(bounds)
+    return _fold_prepared(bounds, found)
 
 
 def prepare() -> None:
@@ -132,22 +138,24 @@ def prepare() -> None:
 
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
-    sql.run(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH + sums.SCRATCH)
+    sql.make_empty(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH + sums.SCRATCH + seen.SCRATCH)
     identities.scratch()
 
 
 def compute_stale(bounds: Bounds, tables: Tables) -> None:
     """Write the state of the experiments marked stale from the whole log below ``hi`` into empty tables."""
     unit = units.any_in_log(identities.linked_projects())
-    sql.run(_units("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables), bounds.as_parameters())
+    rows = statements.ALL_EXPOSURES_OF_STALE
+    sql.run(_units("events_log", rows, unit, tables, moved="true"), bounds.as_parameters())
     sql.run("ANALYZE fold_unit")
-    _enrol("events_log", statements.ALL_EXPOSURES_OF_STALE, unit, tables, bounds)
+    sql.run(statements.ENROL_NEW.format(enrolment=tables.enrolment))
+    sql.run(scores.ADD.format(log="events_log", rows=rows, unit=unit, **tables.names()), bounds.as_parameters())
     adding = Adding(bounds=bounds, tables=tables, only=None if tables == STATE else "")  # a check reads everything
     adding.moved_units()
     adding.count_days()
 
 
-def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
+def _fold_prepared(bounds: Bounds, found: Seen | None) -> tuple[int, int]:
     rebuilt = sql.number("SELECT count(*) FROM fold_experiment WHERE stale")
     if rebuilt:
         for table in STATE.names().values():
@@ -156,14 +164,13 @@ def _fold_prepared(bounds: Bounds) -> tuple[int, int]:
             sql.run(statement)
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
-    events = sql.number("SELECT count(*) FROM fold_event WHERE NOT past")
-    if events:
-        _fold_new(bounds)
+    if found is not None and found.events:
+        _fold_new(bounds, found)
     sql.run(statements.REMEMBER_EXPERIMENTS)
-    return events, rebuilt
+    return found.events if found is not None else 0, rebuilt
 
 
-def _fold_new(bounds: Bounds) -> None:
+def _fold_new(bounds: Bounds, found: Seen) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
     kept = sums.Keeping()
     relinked = identities.relinked()
@@ -171,22 +178,40 @@ def _fold_new(bounds: Bounds) -> None:
         kept.of_units(sums.OF_PERSONS, -1)
         identities.forget(STATE.names().values())
     unit = units.any_in_fold()
-    sql.run(_units("fold_event", statements.NEW_EXPOSURES, unit, STATE))
+    sql.run(_units("fold_event", statements.NEW_EXPOSURES, unit, STATE, moved=statements.MAY_BE_IN_LOG))
     if relinked:
         sql.run(identities.STAND)
-    sql.run("ANALYZE fold_unit")
-    kept.of_units(sums.BEFORE_ENROLLING, -1)
-    _enrol("fold_event", statements.NEW_EXPOSURES, unit, STATE, bounds)
-    kept.of_heads(sums.AFTER_ENROLLING)
-    for table in STATE.of_units:
-        sql.run(statements.FORGET_MOVED.format(table=table))
+    moved = _enrol_new(kept)
+    if found.scores:
+        rows = statements.NEW_EXPOSURES
+        sql.run(scores.ADD.format(log="fold_event", rows=rows, unit=unit, **STATE.names()), bounds.as_parameters())
     adding = Adding(bounds=bounds, tables=STATE, kept=kept)
-    adding.new_events()
-    adding.moved_units()
+    adding.new_events(one_day=found.one_day, but_moved=moved)
+    if moved:
+        adding.moved_units()
+        kept.of_moved()
     adding.count_days()
     kept.flush()
-    sql.run(statements.COUNT_STRAYS.format(unit=unit))
+    if seen.may_have_strays(adding.linked):
+        sql.run(statements.COUNT_STRAYS.format(unit=unit))
     sql.run(statements.REMEMBER_PROJECTS)
+
+
+def _enrol_new(kept: sums.Keeping) -> bool:
+    """Enrol the chunk's exposed units; say whether some are to be read from the log."""
+    ((exposed, known, moved, left),) = sql.rows(statements.UNITS)
+    if not exposed:
+        return False
+    sql.run("ANALYZE fold_unit")
+    if known:
+        kept.of_units(sums.BEFORE_ENROLLING, -1)
+        sql.run(statements.ENROL_KNOWN.format(enrolment=STATE.enrolment))
+    sql.run(statements.ENROL_NEW.format(enrolment=STATE.enrolment))
+    kept.of_heads(sums.AFTER_ENROLLING)
+    if left:
+        for table in STATE.of_units:
+            sql.run(statements.FORGET_MOVED.format(table=table))
+    return bool(moved)
 
 
 class Adding:
@@ -206,17 +231,22 @@ class Adding:
         self.reaches_back = any(back for _, back in used)
         self.has_values, self.has_steps = bool(keeps & {"value", "distinct"}), "step" in keeps
 
-    def new_events(self) -> None:
+    def new_events(self, *, one_day: bool, but_moved: bool) -> None:
         """Add the chunk's own rows to units whose first exposure stands, one statement a basis that occurs."""
         for basis in units.bases("NOT x.stale"):
-            self._add(
-                totals.NEW_EVENTS.format(
-                    basis=basis.folded,
-                    unit=basis.in_fold(),
-                    enrolment=self.tables.enrolment,
-                    counts=terms.COUNTS,
-                )
+            source = totals.NEW_EVENTS.format(
+                basis=basis.folded,
+                unit=basis.in_fold(),
+                enrolment=self.tables.enrolment,
+                standing=totals.STANDING if but_moved else "",
+                counts=terms.COUNTS,
             )
+            if self.kept is None:
+                self._write_totals(source)
+            else:
+                added = self._added(source, enrolled=True)
+                self.kept.add(added, one_day=one_day, parameters=self.bounds.as_parameters())
+            self._add_parts(source)
         if self.has_steps:
             sql.run(funnels.FIND_BEHIND.format(**self.tables.names()))
             for statement in funnels.FORGET_BEHIND:
@@ -227,7 +257,8 @@ class Adding:
     def moved_units(self) -> None:
         """Total the units in ``fold_unit`` that moved from the whole log."""
         for source in self._from_log("fold_unit"):
-            self._add(source)
+            self._write_totals(source)
+            self._add_parts(source)
 
     def count_days(self) -> None:
         """Bring the totals by day of distinct counts and funnels up to what is kept of their units."""
@@ -246,21 +277,19 @@ class Adding:
         if self.kept is not None:
             self.kept.of_metrics(those, 1)
 
-    def _add(self, source: str) -> None:
+    def _added(self, source: str, *, enrolled: bool = False) -> totals.Added:
+        before, back = self.tables.unitbefore, self.reaches_back
+        return totals.added(source, unitbefore=before, reaches_back=back, enrolled=enrolled)
+
+    def _write_totals(self, source: str) -> None:
+        sql.run(totals.write(self._added(source), self.tables.unitday), self.bounds.as_parameters())
+
+    def _add_parts(self, source: str) -> None:
         names, parameters = {**self.tables.names(), "source": source}, self.bounds.as_parameters()
-        self._add_totals(names, parameters)
         if self.has_values:
             sql.run(values.ADD_VALUES.format(**names), parameters)
         if self.has_steps:
             sql.run(funnels.FILL_STEPS.format(**names), parameters)
-
-    def _add_totals(self, names: dict[str, str], parameters: dict[str, str]) -> None:
-        before = totals.BEFORE.format(**names) if self.reaches_back else ""
-        added = totals.ADDED_AFTER if self.reaches_back else totals.ADDED.format(**names)
-        if self.kept is not None:
-            self.kept.add(before, added, parameters)
-        else:
-            sql.run(before + totals.WRITE.format(unitday=names["unitday"], added=added), parameters)
 
     def _from_log(self, table: str) -> Iterator[str]:
         """Yield a source of all events of the units in a table, by index or by one pass, for each basis."""
@@ -290,11 +319,5 @@ class Adding:
         return totals.BY_INDEX.format(units=table, basis=basis.condition, rows=rows, counts=terms.COUNTS)
 
 
-def _enrol(log: str, rows: str, unit: str, tables: Tables, bounds: Bounds) -> None:
-    """Write down the units in ``fold_unit``, and what was predicted for them at the exposures that they come from."""
-    sql.run(statements.ENROL.format(enrolment=tables.enrolment), bounds.as_parameters())
-    sql.run(scores.ADD.format(log=log, rows=rows, unit=unit, **tables.names()), bounds.as_parameters())
-
-
-def _units(log: str, rows: str, unit: str, tables: Tables) -> str:
-    return statements.FILL_UNITS.format(log=log, rows=rows, unit=unit, enrolment=tables.enrolment)
+def _units(log: str, rows: str, unit: str, tables: Tables, *, moved: str) -> str:
+    return statements.FILL_UNITS.format(log=log, rows=rows, unit=unit, enrolment=tables.enrolment, moved=moved)

@@ -13,7 +13,6 @@ CREATE TEMP TABLE IF NOT EXISTS fold_step (
 CREATE TEMP TABLE IF NOT EXISTS fold_behind (
     experiment_id bigint NOT NULL, unit text NOT NULL, first_at timestamptz NOT NULL, moved boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_step, fold_behind;
 """
 
 FILL_STEPS = """

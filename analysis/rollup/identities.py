@@ -39,7 +39,6 @@ CREATE TEMP TABLE IF NOT EXISTS fold_person (
 CREATE TEMP TABLE IF NOT EXISTS fold_id (
     project_id bigint NOT NULL, id text NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (project_id, id)
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_touched, fold_relinked, fold_person, fold_id;
 """
 
 _NOBODY = ", ".join(f"'{one}'" for one in NOBODY)
@@ -251,7 +250,7 @@ Alias = tuple[int, str]
 
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
-    sql.run(SCRATCH)
+    sql.make_empty(SCRATCH)
 
 
 def linked_projects() -> list[int]:
@@ -271,25 +270,30 @@ def catch_up(below: int) -> None:
     Watermark.objects.create(name=NAME, xid=below)
 
 
-def merge(bounds: Bounds) -> None:
-    """Learn the chunk's links, name the person of each of its rows, and add the past of whoever is relinked."""
-    sql.run(ADD_LINKS.format(links=LINKS.format(rows="fold_event", only="")))
-    if sql.rows("SELECT FROM fold_touched LIMIT 1"):
+def merge(bounds: Bounds, *, learns: bool) -> bool:
+    """Name the person of each of the chunk's rows, and add the past of whoever is relinked; say whether anybody is.
+
+    ``learns``: the chunk holds links, which are learnt first.
+    """
+    if learns:
+        sql.run(ADD_LINKS.format(links=LINKS.format(rows="fold_event", only="")))
+    if learns and sql.rows("SELECT FROM fold_touched LIMIT 1"):
         resolve()
         sql.run(FILL_PERSONS)
     if not linked_projects():
-        return
+        return False
     sql.run(SET_PERSON)
     sql.run(SPREAD_OVERRIDES)
     ((ids, since),) = sql.rows("SELECT count(*), min(since) FROM fold_id")
     if not ids:
-        return
+        return False
     some = days.since(since)
     scan = some.is_cheaper_to_scan(ids)
     sql.run(SCAN if scan else NO_SCAN)
     past = PAST_BY_SCAN if scan else PAST_BY_INDEX
     sql.run(past.replace("{days}", some.condition()), bounds.as_parameters())
     sql.run(NO_SCAN)
+    return True
 
 
 def resolve() -> None:

@@ -29,7 +29,6 @@ CREATE TEMP TABLE IF NOT EXISTS fold_unit (
     was_variant_id bigint, was_first_at timestamptz, was_quarantined boolean,
     PRIMARY KEY (experiment_id, unit)
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_experiment, fold_override, fold_event, fold_unit;
 """
 
 # A unit that is given a variant by hand is nobody's evidence, whatever it was exposed to before or after.
@@ -88,8 +87,8 @@ WHERE xid >= %(lo)s::xid8 AND xid < %(hi)s::xid8 AND environment = 0
 # Experiments that stopped before anything in the chunk happened have nothing to gain from it: years of them must not
 # be joined with every new event. Those stay to which a person was exposed whose ids became known now (identities.py).
 LEAVE_OUT_THE_PAST = """
-WITH happened AS (SELECT project_id, min(at) AS oldest FROM fold_event WHERE NOT past GROUP BY project_id),
-     affected AS (SELECT DISTINCT project_id, experiment FROM fold_event WHERE past AND experiment IS NOT NULL)
+WITH happened AS (SELECT project_id, min(oldest) AS oldest FROM fold_seen WHERE NOT past GROUP BY project_id),
+     affected AS (SELECT DISTINCT project_id, experiment FROM fold_seen WHERE past AND experiment IS NOT NULL)
 DELETE FROM fold_experiment x USING analysis_foldedexperiment f
 WHERE f.experiment_id = x.experiment_id AND NOT x.stale AND x.stopped_at = f.stopped_at
   AND NOT EXISTS (SELECT FROM happened h WHERE h.project_id = x.project_id AND h.oldest <= x.stopped_at)
@@ -101,9 +100,11 @@ DELETE FROM {table} t USING fold_experiment x WHERE x.stale AND t.experiment_id 
 """
 
 # The first exposure decides the variant; of two at the very same moment, the older variant, whatever came first.
+# ``{moved}`` says of a unit that is new whether older rows of the log may hold something of it.
 FILL_UNITS = """
 INSERT INTO fold_unit
-SELECT n.*, e.unit IS NOT NULL, e.unit IS NULL OR n.first_at < e.first_at, e.variant_id, e.first_at, e.quarantined
+SELECT n.*, e.unit IS NOT NULL, CASE WHEN e.unit IS NULL THEN {moved} ELSE n.first_at < e.first_at END,
+       e.variant_id, e.first_at, e.quarantined
 FROM (
     SELECT x.experiment_id, u.unit, (array_agg(v.id ORDER BY l.at, v.id))[1] AS variant_id, min(l.at) AS first_at,
            min(v.id) <> max(v.id) AS quarantined,
@@ -118,17 +119,26 @@ FROM (
       AND NOT EXISTS (SELECT FROM fold_override o WHERE o.experiment_id = x.experiment_id AND o.unit = u.unit)
     GROUP BY x.experiment_id, u.unit
 ) n
+JOIN fold_experiment h ON h.experiment_id = n.experiment_id
+LEFT JOIN analysis_foldedproject p ON p.project_id = h.project_id
 LEFT JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = n.unit
 """
+# All that a unit did that is newer than every event folded so far is in the chunk: nothing need be looked up.
+MAY_BE_IN_LOG = "coalesce(n.first_at - h.before <= p.newest_at, true)"
 
-# A repeated exposure that changes nothing writes nothing.
-ENROL = """
+_ENROL = """
 INSERT INTO {enrolment} AS e (
     experiment_id, unit, variant_id, first_at, bucket, quarantined, triggered_at, reports_difference
 )
 SELECT experiment_id, unit, variant_id, first_at,
-       ('x' || substr(md5(unit), 1, 8))::bit(32)::bigint %% 50, quarantined, triggered_at, reports_difference
+       mod(('x' || substr(md5(unit), 1, 8))::bit(32)::bigint, 50), quarantined, triggered_at, reports_difference
 FROM fold_unit
+"""
+ENROL_NEW = f"{_ENROL} WHERE NOT known"
+"""Under the fold's lock those that were just looked up are still not there: written plainly they cost half."""
+
+# A repeated exposure that changes nothing writes nothing.
+ENROL_KNOWN = f"""{_ENROL} WHERE known
 ON CONFLICT (experiment_id, unit) DO UPDATE SET
     variant_id = CASE WHEN (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
                       THEN excluded.variant_id ELSE e.variant_id END,
@@ -142,6 +152,11 @@ WHERE (excluded.first_at, excluded.variant_id) < (e.first_at, e.variant_id)
    OR excluded.triggered_at < coalesce(e.triggered_at, 'infinity')
 """
 
+UNITS = """
+SELECT count(*), count(*) FILTER (WHERE known), count(*) FILTER (WHERE moved), count(*) FILTER (WHERE known AND moved)
+FROM fold_unit
+"""
+
 FORGET_MOVED = """
 DELETE FROM {table} d USING fold_unit m
 WHERE m.known AND m.moved AND d.experiment_id = m.experiment_id AND d.unit = m.unit
@@ -153,8 +168,8 @@ ALL_EXPOSURES_OF_STALE = "x.stale AND l.xid < %(hi)s::xid8 AND l.environment = 0
 
 REMEMBER_PROJECTS = """
 INSERT INTO analysis_foldedproject AS p (project_id, data_up_to, newest_at, events)
-SELECT project_id, max(least(at, received_at)), max(at), count(*)
-FROM fold_event l
+SELECT project_id, max(data_up_to), max(newest), sum(events)
+FROM fold_seen l
 WHERE NOT past AND EXISTS (SELECT FROM experiments_project h WHERE h.id = l.project_id)
 GROUP BY project_id
 ON CONFLICT (project_id) DO UPDATE SET
@@ -165,13 +180,10 @@ ON CONFLICT (project_id) DO UPDATE SET
 
 # An experiment changed when the chunk held, of its own time, an exposure to it or an event that a metric of it counts.
 REMEMBER_EXPERIMENTS = """
-WITH seen AS (
-    SELECT project_id, name, experiment, min(at) AS oldest, max(at) AS newest FROM fold_event
-    GROUP BY project_id, name, experiment
-), changed AS (
+WITH changed AS (
     SELECT x.experiment_id
     FROM fold_experiment x
-    JOIN seen s ON s.project_id = x.project_id AND s.newest >= x.started_at - x.before
+    JOIN fold_seen s ON s.project_id = x.project_id AND s.newest >= x.started_at - x.before
         AND (x.stopped_at IS NULL OR s.oldest <= x.stopped_at)
     WHERE s.experiment = x.key
        OR EXISTS (SELECT FROM fold_term t WHERE t.experiment_id = x.experiment_id AND t.name = s.name)

@@ -15,15 +15,14 @@ from django.db import transaction
 
 from analysis.models import Watermark
 from analysis.rollup import sql, watermark
-from analysis.rollup.totals import NO_SCAN, SCAN, WRITE
+from analysis.rollup.totals import NO_SCAN, SCAN, WRITE, Added
 from analysis.rollup.units import TAKES_LINKS
 from experiments.models import Experiment
 
 SCRATCH = """
 CREATE TEMP TABLE IF NOT EXISTS fold_delta (
     experiment_id bigint NOT NULL, metric_id bigint NOT NULL, unit text NOT NULL, day date NOT NULL,
-    numerator numeric NOT NULL, denominator numeric NOT NULL, missing bigint NOT NULL,
-    kept boolean NOT NULL, y numeric NOT NULL, x numeric NOT NULL, last date, whole boolean NOT NULL
+    numerator numeric NOT NULL, denominator numeric NOT NULL, missing bigint NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS fold_whole (
     experiment_id bigint NOT NULL, unit text NOT NULL, metric_id bigint, variant_id bigint NOT NULL,
@@ -34,7 +33,6 @@ CREATE TEMP TABLE IF NOT EXISTS fold_sum (
     day date NOT NULL, units numeric NOT NULL, unit_days numeric NOT NULL, missing numeric NOT NULL, y numeric NOT NULL,
     yy numeric NOT NULL, yyy numeric NOT NULL, x numeric NOT NULL, xx numeric NOT NULL, xy numeric NOT NULL
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_delta, fold_whole, fold_sum;
 """
 
 FORGET_STALE = [
@@ -130,45 +128,57 @@ SELECT e.experiment_id, e.unit, t.metric_id, e.variant_id, e.first_at, false
 FROM (SELECT DISTINCT experiment_id, metric_id, unit FROM {those} OFFSET 0) t
 """ + _ENROLLED.format(of="t")  # noqa: S608  (own words)
 
-# ``{added}`` is what the chunk adds to units' days (totals.py). What the unit had before is looked up where sums are
-# kept at all.
-DELTA = """
-INSERT INTO fold_delta
-SELECT d.experiment_id, d.metric_id, d.unit, d.day, d.numerator, d.denominator, d.missing, r.metric_id IS NOT NULL,
-       coalesce(had.y, 0), coalesce(had.x, 0), had.last, d.several OR coalesce(had.last > d.day, false)
-FROM (
-    SELECT *, count(*) OVER (PARTITION BY experiment_id, metric_id, unit) > 1 AS several FROM ({added}) a OFFSET 0
-) d (experiment_id, metric_id, unit, day, numerator, denominator, missing, several)
-LEFT JOIN (SELECT DISTINCT experiment_id, metric_id FROM analysis_sumrule WHERE slot <> 0) r
-  ON r.experiment_id = d.experiment_id AND r.metric_id = d.metric_id
-LEFT JOIN LATERAL (
-    SELECT sum(u.numerator) AS y, sum(u.denominator) AS x, max(u.day) AS last FROM analysis_unitday u
-    WHERE r.metric_id IS NOT NULL AND u.experiment_id = d.experiment_id AND u.metric_id = d.metric_id
-      AND u.unit = d.unit
-    OFFSET 0
-) had ON true
+MOVED = """
+INSERT INTO fold_whole
+SELECT e.experiment_id, e.unit, NULL::bigint, e.variant_id, e.first_at, e.quarantined FROM fold_unit m
+JOIN analysis_enrolment e ON e.experiment_id = m.experiment_id AND e.unit = m.unit WHERE m.moved
 """
-# Most of these rows were just looked up and are known not to be there: under the fold's lock they stay so, and written
-# plainly they cost half.
-_DELTA = "SELECT experiment_id, metric_id, unit, day, numerator, denominator, missing FROM fold_delta WHERE"
-_FRESH = "kept AND NOT whole AND last IS DISTINCT FROM day"
-WRITE_DELTA = f"""
-INSERT INTO analysis_unitday (experiment_id, metric_id, unit, day, numerator, denominator, missing) {_DELTA} {_FRESH};
-{WRITE.format(unitday="analysis_unitday", added=f"{_DELTA} NOT ({_FRESH})")}
-"""
-NEWEST_DAYS = f"""
+
+# ``{added}`` is what the chunk adds to units' days (totals.py), ``{several}`` whether it adds to several of them. What
+# a unit had before is looked up where sums are kept. Rows that were just looked up and are known not to be there stay
+# so under the fold's lock: written plainly they cost half. What must be taken out as a whole is left in
+# ``fold_delta``; no unit has rows there and rows that are written here for one metric.
+_DAY = "experiment_id, metric_id, unit, day, numerator, denominator, missing"
+ADD = f"""
+WITH {{first}} delta AS MATERIALIZED (
+    SELECT d.*, r.metric_id IS NOT NULL AS kept, coalesce(had.y, 0) AS y, coalesce(had.x, 0) AS x, had.last,
+           d.several OR coalesce(had.last > d.day, false) AS whole
+    FROM (SELECT *, {{several}} AS several FROM ({{added}}) a OFFSET 0) d ({_DAY}, variant_id, first_at, quarantined,
+                                                                         several)
+    LEFT JOIN (SELECT DISTINCT experiment_id, metric_id FROM analysis_sumrule WHERE slot <> 0) r
+      ON r.experiment_id = d.experiment_id AND r.metric_id = d.metric_id
+    LEFT JOIN LATERAL (
+        SELECT sum(u.numerator) AS y, sum(u.denominator) AS x, max(u.day) AS last FROM analysis_unitday u
+        WHERE r.metric_id IS NOT NULL AND u.experiment_id = d.experiment_id AND u.metric_id = d.metric_id
+          AND u.unit = d.unit
+        OFFSET 0
+    ) had ON true
+), whole AS (
+    INSERT INTO fold_delta SELECT {_DAY} FROM delta WHERE kept AND whole
+), fresh AS (
+    INSERT INTO analysis_unitday ({_DAY})
+    SELECT {_DAY} FROM delta WHERE kept AND NOT whole AND last IS DISTINCT FROM day
+), raised AS (
+    {
+    WRITE.format(
+        unitday="analysis_unitday",
+        added=f"SELECT {_DAY} FROM delta WHERE NOT kept OR (NOT whole AND last IS NOT DISTINCT FROM day)",
+    )
+}
+)
 INSERT INTO fold_sum
 SELECT experiment_id, slot, variant_id, entered, day, 0, count(*) FILTER (WHERE is_new), sum(missing), {POWERS}
 FROM (
-    SELECT e.experiment_id, r.slot, r.divided, e.variant_id, {ENTERED} AS entered, greatest(d.day, {ENTERED}) AS day,
-           d.last IS DISTINCT FROM d.day AS is_new, d.missing, least(r.most, d.y + d.numerator) AS y,
-           least(r.most, d.y) AS y0, d.x + d.denominator AS x, d.x AS x0
-    FROM (SELECT * FROM fold_delta WHERE kept AND NOT whole OFFSET 0) d
-    {_ENROLLED.format(of="d")}
-    JOIN analysis_sumrule r ON r.experiment_id = d.experiment_id AND r.metric_id = d.metric_id
+    SELECT e.experiment_id, r.slot, r.divided, e.variant_id, {ENTERED} AS entered, greatest(e.day, {ENTERED}) AS day,
+           e.last IS DISTINCT FROM e.day AS is_new, e.missing, least(r.most, e.y + e.numerator) AS y,
+           least(r.most, e.y) AS y0, e.x + e.denominator AS x, e.x AS x0
+    FROM (SELECT * FROM delta WHERE kept AND NOT whole AND NOT quarantined OFFSET 0) e
+    JOIN analysis_sumrule r ON r.experiment_id = e.experiment_id AND r.metric_id = e.metric_id
 ) step
 GROUP BY experiment_id, slot, variant_id, entered, day
 """  # noqa: S608  (own words)
+SEVERAL = "count(*) OVER (PARTITION BY experiment_id, metric_id, unit) > 1"
+WRITE_WHOLE = WRITE.format(unitday="analysis_unitday", added=f"SELECT {_DAY} FROM fold_delta WHERE true")  # noqa: S608
 
 FLUSH = f"""
 INSERT INTO analysis_daysum AS d ({_COLUMNS})
@@ -278,18 +288,21 @@ class Keeping:
         if self.on:
             self._whole(OF_METRICS.format(those=those), sign)
 
-    def add(self, before: str, added: str, parameters: Mapping[str, sql.Parameter]) -> None:
-        """Add rows to units' days, and to the sums what they change; ``before`` is what their statement begins with."""
-        sql.run("TRUNCATE fold_delta")
-        sql.run(before + DELTA.format(added=added), parameters)
-        sql.run("ANALYZE fold_delta")
-        whole = "fold_delta WHERE kept AND whole"
-        if some := bool(sql.rows(f"SELECT FROM {whole} LIMIT 1")):
-            self.of_metrics(whole, -1)
-        sql.run(NEWEST_DAYS)
-        sql.run(WRITE_DELTA)
-        if some:
-            self.of_metrics(whole, 1)
+    def add(self, added: Added, *, one_day: bool, parameters: Mapping[str, sql.Parameter]) -> None:
+        """Add to units' days, and to the sums what that changes."""
+        several = "false" if one_day else SEVERAL
+        first = f"{added.first}," if added.first else ""
+        sql.run(ADD.format(first=first, several=several, added=added.rows), parameters)
+        if sql.rows("SELECT FROM fold_delta LIMIT 1"):
+            self.of_metrics("fold_delta", -1)
+            sql.run(WRITE_WHOLE)
+            self.of_metrics("fold_delta", 1)
+            sql.run("TRUNCATE fold_delta")
+
+    def of_moved(self) -> None:
+        """Add units that moved with what was read of them from the log."""
+        if self.on:
+            self._whole(MOVED, 1)
 
     def flush(self) -> None:
         """Write down what the chunk changed."""

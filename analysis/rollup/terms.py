@@ -12,7 +12,6 @@ CREATE TEMP TABLE IF NOT EXISTS fold_term (
     property text NOT NULL, divides text NOT NULL, keeps text NOT NULL, opens interval, closes interval,
     before interval, path jsonpath
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_term;
 """
 
 _COLUMNS = """

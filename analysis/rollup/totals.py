@@ -3,10 +3,12 @@
 ``{source}`` is one of the sources below: rows of events ``l`` with the enrolled unit ``e`` and the term ``t``.
 """
 
+from dataclasses import dataclass
+
 # OFFSET 0 keeps the planner from reading the property once for each aggregate.
 _ROWS = """
     SELECT t.experiment_id, t.metric_id, e.unit, (l.at AT TIME ZONE 'UTC')::date AS day, t.counts, t.adds_property,
-           t.sign, t.divides, t.keeps, l.at < e.first_at AS is_before,
+           t.sign, t.divides, t.keeps, l.at < e.first_at AS is_before, {enrolled}
            CASE WHEN t.adds_property THEN analysis_number(l.props -> t.property) END AS value
     {source}
     OFFSET 0
@@ -17,27 +19,28 @@ _BELOW = """
              FILTER (WHERE divides IN ('event', 'value') OR (divides = 'carrying' AND value IS NOT NULL)), 0)
 """
 _ADDED = """
-SELECT experiment_id, metric_id, unit, day, {top}, {below}, count(*) FILTER (WHERE adds_property AND value IS NULL)
+SELECT experiment_id, metric_id, unit, day, {top}, {below},
+       count(*) FILTER (WHERE adds_property AND value IS NULL) {more}
 FROM {rows}
 GROUP BY experiment_id, metric_id, unit, day
 """
 _TOTAL = "keeps IN ('total', 'value')"
-ADDED = _ADDED.format(top=_TOP, below=_BELOW, rows=f"({_ROWS}) c WHERE {_TOTAL}")
-"""What a chunk adds to units' days, where no metric reaches back before an exposure: no row is of before."""
+# Of one unit they are all the same.
+_ENROLLED, _OF_UNIT = (
+    "e.variant_id, e.first_at, e.quarantined,",
+    ", min(variant_id), min(first_at), bool_or(quarantined)",
+)
 
-ADDED_AFTER = _ADDED.format(top=_TOP, below=_BELOW, rows=f"c WHERE NOT is_before AND {_TOTAL}")
 # The events are read once for both. A distinct count's and a funnel's covariate is how many of its events there were.
 _BEFORE = """
-WITH c AS MATERIALIZED ({rows}), before AS (
-    INSERT INTO {{unitbefore}} AS d (experiment_id, metric_id, unit, numerator, denominator)
+c AS MATERIALIZED ({rows}), before AS (
+    INSERT INTO {unitbefore} AS d (experiment_id, metric_id, unit, numerator, denominator)
     SELECT experiment_id, metric_id, unit, {top}, {below} FROM c WHERE is_before
     GROUP BY experiment_id, metric_id, unit
     ON CONFLICT (experiment_id, metric_id, unit) DO UPDATE SET
         numerator = d.numerator + excluded.numerator, denominator = d.denominator + excluded.denominator
 )
 """
-BEFORE = _BEFORE.format(rows=_ROWS, top=_TOP, below=_BELOW)
-"""Where a metric does: stands before the statement that writes ``ADDED_AFTER``."""
 
 WRITE = """
 INSERT INTO {unitday} AS d (experiment_id, metric_id, unit, day, numerator, denominator, missing) {added}
@@ -47,16 +50,53 @@ ON CONFLICT (experiment_id, metric_id, unit, day) DO UPDATE SET
     missing = d.missing + excluded.missing
 """
 
-# Units whose first exposure stands: their new events add.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What events add to units' days: ``rows``, and where a metric reaches back, what their statement begins with."""
+
+    first: str
+    rows: str
+
+
+def added(source: str, *, unitbefore: str, reaches_back: bool, enrolled: bool = False) -> Added:
+    """Return what the events of a source add; ``enrolled``: with how their unit is enrolled, in three columns more."""
+    rows = _ROWS.format(source=source, enrolled=_ENROLLED if enrolled else "")
+    columns = {"top": _TOP, "below": _BELOW}
+    of_after = f"c WHERE NOT is_before AND {_TOTAL}" if reaches_back else f"({rows}) c WHERE {_TOTAL}"
+    return Added(
+        first=_BEFORE.format(rows=rows, unitbefore=unitbefore, **columns) if reaches_back else "",
+        rows=_ADDED.format(rows=of_after, more=_OF_UNIT if enrolled else "", **columns),
+    )
+
+
+def write(what: Added, unitday: str) -> str:
+    """Return the statement that writes down what events add."""
+    return (f"WITH {what.first}" if what.first else "") + WRITE.format(unitday=unitday, added=what.rows)
+
+
+# Units whose first exposure stands: their new events add. A unit is looked up once for each event, and not once for
+# each term that counts it.
 NEW_EVENTS = """
-    FROM fold_event l
-    JOIN fold_term t ON t.project_id = l.project_id AND t.name = l.name
-    JOIN fold_experiment x ON x.experiment_id = t.experiment_id AND NOT x.stale AND {basis}
-    JOIN {enrolment} e ON e.experiment_id = t.experiment_id AND e.unit = {unit}
-    WHERE (x.stopped_at IS NULL OR l.at <= x.stopped_at)
-      AND NOT EXISTS (
-          SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
+    FROM (
+        SELECT l.at, l.name, l.props, e.experiment_id, e.unit, e.first_at, e.variant_id, e.quarantined
+        FROM fold_event l
+        JOIN (SELECT DISTINCT t.project_id, t.experiment_id, t.name FROM fold_term t) n
+          ON n.project_id = l.project_id AND n.name = l.name
+        JOIN fold_experiment x ON x.experiment_id = n.experiment_id AND NOT x.stale AND {basis}
+        JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = {unit}
+        WHERE (x.stopped_at IS NULL OR l.at <= x.stopped_at) {standing}
+        OFFSET 0
+    ) l
+    CROSS JOIN LATERAL (
+        SELECT l.experiment_id, l.unit, l.first_at, l.variant_id, l.quarantined
+    ) e
+    JOIN fold_term t ON t.experiment_id = l.experiment_id AND t.name = l.name
+    WHERE true
     {counts}
+"""
+STANDING = """
+AND NOT EXISTS (SELECT FROM fold_unit m WHERE m.moved AND m.experiment_id = e.experiment_id AND m.unit = e.unit)
 """
 
 # Units that are new, or whose first exposure moved: all their events, from the whole log. Few units are looked up by

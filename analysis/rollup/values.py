@@ -4,7 +4,6 @@ SCRATCH = """
 CREATE TEMP TABLE IF NOT EXISTS fold_distinct (
     experiment_id bigint NOT NULL, metric_id bigint NOT NULL, unit text NOT NULL
 ) ON COMMIT DELETE ROWS;
-TRUNCATE fold_distinct;
 """
 
 # Of what had a distinct value in these rows is remembered, because its days must be counted anew: a late event may
