@@ -26,8 +26,9 @@
     return value;
   }
 
-  function draw(place) {
+  function draw(place, width) {
     const { data, layout } = themed(JSON.parse(document.getElementById(place.dataset.chart).textContent));
+    if (width) layout.width = width;
     Plotly.react(place, data, layout, { displayModeBar: false, responsive: true, staticPlot: false });
     if (place.dataset.opens !== undefined && !place.dataset.listens) listen(place);
   }
@@ -41,8 +42,13 @@
     });
   }
 
-  const drawAll = (root) => { for (const place of root.querySelectorAll("[data-chart]")) draw(place); };
+  const drawAll = (root, width) => { for (const place of root.querySelectorAll("[data-chart]")) draw(place, width); };
   drawAll(document);
+
+  // Paper is light, and narrower than most windows: an A4 page between its margins holds 640 px beside a card's edges.
+  const screen = document.documentElement.style;
+  window.addEventListener("beforeprint", () => { screen.colorScheme = "light"; drawAll(document, 640); });
+  window.addEventListener("afterprint", () => { screen.removeProperty("color-scheme"); drawAll(document); });
   document.addEventListener("themechange", () => drawAll(document));
   document.addEventListener("htmx:afterSettle", (event) => {
     for (const element of event.target.querySelectorAll("[data-without-script]")) element.hidden = true;

@@ -3,8 +3,9 @@
 import mimetypes
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from django.http import HttpResponse
@@ -13,6 +14,7 @@ from config.paths import REPOSITORY
 
 GUIDE = REPOSITORY / "docs" / "user-guide" / "images"
 STATIC = REPOSITORY / "templates" / "static"
+PART = re.compile(r'<[^>]*\shx-get="([^"]+)"[^>]*>')
 TAG = re.compile(r"<([a-z][\w-]*)(?:[^>]*?\sclass=\"([^\"]*)\")?")
 
 
@@ -31,16 +33,22 @@ def without_sandbox(header: str) -> str:
     return re.sub(r"; sandbox[^;]*", "", header)
 
 
+def parts_of(pages: Iterable[HttpResponse]) -> set[str]:
+    """Return the addresses of what pages fetch as soon as they are open."""
+    whole = "".join(page.content.decode() for page in pages)
+    return {unescape(tag[1]) for tag in PART.finditer(whole) if "load" in tag[0]}
+
+
 @contextmanager
-def served(pages: Mapping[str, HttpResponse]) -> Iterator[str]:
-    """Serve these pages, the parts they ask for, and the static files; yield the address of it all."""
+def served(pages: Mapping[str, HttpResponse], parts: Mapping[str, HttpResponse]) -> Iterator[str]:
+    """Serve these pages, the parts they fetch, and the static files; yield the address of it all."""
 
     class Answer(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
-            page = pages.get(self.path) or pages.get(path)
+            page = (parts if "HX-Request" in self.headers else pages).get(self.path)
             if page is not None:
                 self.give(page.content, {name: without_sandbox(value) for name, value in page.items()})
             elif path.startswith("/guide/images/"):

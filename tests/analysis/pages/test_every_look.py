@@ -27,7 +27,16 @@ from tests.chromium import Look
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PICTURES = Path(os.environ.get("TRUELIFT_SHOTS") or REPOSITORY / ".artefacts" / "pages")
+A4 = 688
+"""Pixels that a page of paper holds between its margins of 14 mm."""
 LOOKS = [Look("light", 1280), Look("dark", 1280, whole=False), Look("light", 390, whole=False), Look("dark", 320)]
+
+
+@pytest.fixture
+def parts(client_of_alice, answers) -> dict[str, HttpResponse]:
+    """Fetch what pages fetch themselves, as they do it."""
+    found = kept_site.parts_of(answers.values())
+    return {address: client_of_alice.get(address, headers={"HX-Request": "true"}) for address in sorted(found)}
 
 
 @pytest.fixture
@@ -85,19 +94,21 @@ def told_apart(answers: dict[str, HttpResponse]) -> list[str]:
 
 
 @pytest.mark.parametrize("look", [pytest.param(look, id=f"{look.theme}-{look.width}") for look in LOOKS])
-def test_pages__all_of_them__are_accessible_and_fit(answers, look: Look, monkeypatch):
+def test_pages__all_of_them__are_accessible_and_fit(answers, parts, look: Look, monkeypatch):
     monkeypatch.setattr(chromium, "SECONDS", 1100)
     PICTURES.mkdir(parents=True, exist_ok=True)
     addresses = told_apart(answers)
     assert len(addresses) > 100
     wrong: list[str] = []
-    with kept_site.served(answers) as site, chromium.launched() as browser:
+    with kept_site.served(answers, parts) as site, chromium.launched() as browser:
         page = browser.new_page(color_scheme=look.theme, viewport={"width": look.width, "height": 900})  # type: ignore[arg-type]
         chromium.listen(page, wrong)
         for address in addresses:
             page.goto(site + address, wait_until="load")
             wrong += seen(page, address, look)
-    assert wrong == []
+            if look is LOOKS[1] and "results" in address:
+                wrong += printed(page, address, look)
+    assert wrong == [], "\n".join(wrong)
 
 
 def seen(page: Page, address: str, look: Look) -> list[str]:
@@ -111,5 +122,22 @@ def seen(page: Page, address: str, look: Look) -> list[str]:
     return wrong
 
 
+def printed(page: Page, address: str, look: Look) -> list[str]:
+    """Put a page on A4 paper as a dark window prints it, take its picture, and return what does not fit."""
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme=look.theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": A4, "height": 900})
+    page.screenshot(path=PICTURES / f"{name_of(address)}-print.png", full_page=True)
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    bar = page.locator(".bar").first.is_visible()
+    page.emulate_media(media="screen", color_scheme=look.theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": look.width, "height": 900})
+    return [*([] if fits else [f"{address}: is wider than paper"]), *([f"{address}: prints its menu"] if bar else [])]
+
+
 def name_of(address: str) -> str:
-    return address.strip("/").replace("/", "-").replace("?", "-")[:120] or "first"
+    """Return a picture's name: the same in every run, also where a token stands in the address."""
+    match = resolve(address.split("?")[0])
+    if "token" in match.kwargs:
+        return str(match.url_name)
+    return address.strip("/").replace("/", "-").replace("?", "-")[:120]
