@@ -180,5 +180,5 @@ def tick(value: float) -> str:
 
 @register.filter
 def sentence(text: str) -> str:
-    """End a text with a full stop, so that another sentence can follow."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    """End a text with a full stop, so that another sentence can follow; nothing stays nothing."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."

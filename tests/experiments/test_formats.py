@@ -90,3 +90,4 @@ def test_tick__has_no_more_decimals_than_it_needs(value, words):
 @pytest.mark.parametrize("text", ["It stops", "It stops."])
 def test_sentence__ends_with_one_full_stop(text):
     assert formats.sentence(text) == "It stops."
+    assert formats.sentence("") == ""
