@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -116,7 +117,15 @@ def results(found: Row) -> RenderableType:
 
 
 def _next(verdict: Row, found: Row) -> str:
-    return f"{verdict['next_step']} Data up to {found['data_up_to'] or 'nothing yet'}."
+    return f"{verdict['next_step']} Data up to {moment(found['data_up_to'])}."
+
+
+def moment(at: str | None) -> str:
+    """Return a moment as people write it, to the minute."""
+    if at is None:
+        return "nothing yet"
+    told = datetime.fromisoformat(at).astimezone(UTC)
+    return f"{told.day} {told:%b %Y, %H:%M} UTC"
 
 
 def percent(share: float | None) -> str | None:

@@ -114,7 +114,7 @@ def drawn(look: Look) -> RenderableType:
         Text(experiment["name"], style="bold"),
         Text(experiment["status"]),
         ProgressBar(total=1.0, completed=look.share, width=BAR_WIDTH, complete_style="cyan", finished_style="cyan"),
-        Text(f"day {days:.1f} of {experiment['planned_days']}"),
+        Text(f"{days:.1f} of {experiment['planned_days']} days"),
     )
     below: RenderableType = Text("No results yet.") if look.results is None else tables.results(look.results)
     return Group(line, _units(look), Text(""), below)

@@ -230,7 +230,7 @@ def test_watch__of_a_plan_that_has_ended__shows_it_once_and_ends(run, committed)
     looks = Looks(plan="always_valid", sentence="It may be read at any time.", units=184_206)
     with_results(committed, "over", looks=looks)
     shown = run("watch", "over").stdout
-    assert "day 14.0 of 14" in shown
+    assert "14.0 of 14 days" in shown
     assert "It may be read at any time." in shown
     assert "No clear change" in shown
     lines = run("watch", "over", "--json").stdout.splitlines()
