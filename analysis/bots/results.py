@@ -7,7 +7,7 @@ from analysis.results.schema import Check
 from analysis.rollup import sql, units
 from analysis.stats.left_out import Uneven, uneven
 from experiments.models import Experiment
-from experiments.pages.formats import p_value
+from experiments.pages.formats import p_said
 
 # A bot's variant is that of its first exposure, as everyone's is.
 BY_VARIANT = """
@@ -62,7 +62,7 @@ def bots_check(experiment: Experiment, kept: Mapping[str, int]) -> Check | None:
     differs = isinstance(found, Uneven) and found.uneven
     said = ", ".join(f"{name} {count:,}" for count, (_, name) in zip(counts, variants, strict=True))
     total = "1 unit" if sum(counts) == 1 else f"{sum(counts):,} units"
-    chance = f" (p {_p(found.p_value)})" if isinstance(found, Uneven) and differs else ""
+    chance = f" ({p_said(found.p_value)})" if isinstance(found, Uneven) and differs else ""
     return Check(
         key="bots",
         name="Bots",
@@ -70,8 +70,3 @@ def bots_check(experiment: Experiment, kept: Mapping[str, int]) -> Check | None:
         summary=f"{total} left out by the rule for bots: {said}{chance}",
         what_to_do=UNFAIR if differs else "",
     )
-
-
-def _p(value: float) -> str:
-    written = p_value(value)
-    return written if written.startswith("<") else f"= {written}"

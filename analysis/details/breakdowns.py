@@ -28,7 +28,20 @@ MOST_NAMES, MOST_LEVELS = 6, 12
 LEAST_UNITS = 100
 """Units of a level in both variants together below which its effect says nothing."""
 LONGEST = 40
-RESERVED = ["experiment_id", "variation_id", "experimentId", "variationId", "outputs_differ", "score"]
+RESERVED = [
+    "experiment_id",
+    "experiment_name",
+    "variation_id",
+    "variation_name",
+    "variation_key",
+    "experimentId",
+    "experimentName",
+    "variationId",
+    "variationName",
+    "outputs_differ",
+    "score",
+]
+"""Properties that say what the exposure is, and nothing of the unit: by its variant no effect can differ."""
 
 # A unit's exposure is found by its moment: of two at the same moment, the one that the log numbered first.
 TRAITS = """

@@ -76,6 +76,13 @@ def p_value(p: float | None) -> str:
 
 
 @register.filter
+def p_said(p: float | None) -> str:
+    """Write a p-value within a sentence: p = 0.02, p < 0.001."""
+    written = p_value(p)
+    return f"p < {written[1:]}" if written.startswith("<") else f"p = {written}"
+
+
+@register.filter
 def number(count: float | None) -> str:
     """Write a count with separators."""
     return UNKNOWN if count is None else f"{count:,.0f}"

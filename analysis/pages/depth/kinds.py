@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.details.schema import Breakdown
 from analysis.results.schema import Results
-from experiments.pages.formats import bounds, lift, p_value
+from experiments.pages.formats import bounds, lift, p_said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def _kinds(one: Breakdown, treatment: str) -> Kinds:
 def _sentence(one: Breakdown) -> str:
     if one.reason:
         return f"Nothing can be said: {one.reason}."
-    allowed = f"p {p_value(one.adjusted_p_value)}, allowing for {one.tested} breakdown{'' if one.tested == 1 else 's'}"
+    allowed = f"{p_said(one.adjusted_p_value)}, allowing for {one.tested} breakdown{'' if one.tested == 1 else 's'}"
     if one.differs:
         return f"The effect differs between these kinds ({allowed})."
     return f"The effect does not clearly differ ({allowed}): read the effect on all, and not the largest of these."

@@ -10,12 +10,12 @@ from analysis.details.schema import Wearing
 from analysis.results.schema import MetricResult, Results
 from analysis.stats.novelty import Trend
 from experiments.domain.metrics import DisplayUnit
-from experiments.pages.formats import change, day, p_value
+from experiments.pages.formats import change, day, p_said
 
 SAID = {
-    Trend.NOVELTY: "The effect wears off as {units} get used to it (p {p}): what it is later is nearer to what stays.",
-    Trend.PRIMACY: "The effect grows as {units} get used to it (p {p}): a longer run would show more of it.",
-    Trend.STEADY: "The effect does not clearly change as {units} get used to it (p {p}).",
+    Trend.NOVELTY: "The effect wears off as {units} get used to it ({p}): what it is later is nearer to what stays.",
+    Trend.PRIMACY: "The effect grows as {units} get used to it ({p}): a longer run would show more of it.",
+    Trend.STEADY: "The effect does not clearly change as {units} get used to it ({p}).",
 }
 
 
@@ -69,6 +69,6 @@ def _sentences(results: Results, found: Sequence[Wearing], names: dict[str, str]
         if one.reason:
             said.append(f"{start}Nothing can be said yet: {one.reason}.")
         else:
-            text = SAID[Trend(one.trend)].format(units=f"{unit}s", p=p_value(one.slope_p_value))
+            text = SAID[Trend(one.trend)].format(units=f"{unit}s", p=p_said(one.slope_p_value))
             said.append(f"{start}{text} Followed: {units_of(one.units, unit)} that entered by {day(one.until)}.")
     return said

@@ -39,6 +39,7 @@ def said(unit: int) -> dict[str, object]:
         "returning": unit // 6 % 2 == 0,
         "session": f"s{unit}",
         "score": unit % 2,
+        "variation_name": f"Ranker v{unit % 2 + 7}",
     }
 
 
@@ -98,7 +99,7 @@ def test_breakdowns__share_the_risk_and_leave_out_what_no_one_can_read(shop):
     assert set(made) == {
         "platform",
         "returning",
-    }  # not the session, whose levels are as many as the units; nor the score
+    }  # not the session, whose levels are as many as the units; nor what the exposure says of itself
     assert {one.tested for one in made.values()} == {2}
     assert made["platform"].adjusted_p_value == pytest.approx(min(1.0, 2 * made["platform"].p_value))
     assert not made["returning"].differs

@@ -98,10 +98,10 @@ def test_depth__shows_every_side_of_one_metric(client_of_bob, ranker):
         "The chance that it is better is above 99.9%",
     ):
         assert part in said
-    assert "The effect wears off as users get used to it (p 0.002)" in said
+    assert "The effect wears off as users get used to it (p = 0.002)" in said
     assert "Nothing at all: 90.0% of Control, 88.0% of Treatment." in said
     assert "Users that did 11,706" in said
-    assert "By platform ! The effect differs between these kinds (p 0.002, allowing for 2 breakdowns)." in said
+    assert "By platform ! The effect differs between these kinds (p = 0.002, allowing for 2 breakdowns)." in said
     assert "read the effect on all, and not the largest of these" in said
     assert said.index("By platform") < said.index("By returning")
     assert html.count("data-chart=") == 3
