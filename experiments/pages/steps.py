@@ -28,6 +28,13 @@ from experiments.pages.kept import typed
 from experiments.pages.situation import situation_of
 from experiments.refusals import RefusedError
 
+STANDS = {
+    Status.DRAFT: "is a draft",
+    Status.RUNNING: "is running",
+    Status.PAUSED: "is paused",
+    Status.STOPPED: "has stopped",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -226,7 +233,9 @@ def take(request: SignedInRequest, project_slug: str, key: str, name: str) -> Ht
         elif _took(request, experiment, step, form):
             return redirect("experiment_detail", project_slug, key)
     if not step.is_possible(experiment) and not form.is_bound:
-        messages.warning(request, f"{experiment.name} is {experiment.status}: this cannot be done with it now.")
+        messages.warning(
+            request, f"{experiment.name} {STANDS[Status(experiment.status)]}: this cannot be done with it now."
+        )
         return redirect("experiment_detail", project_slug, key)
     return _page(request, experiment, variants, name, form)
 

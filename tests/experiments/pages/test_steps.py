@@ -93,7 +93,7 @@ def test_step__without_a_reason__is_refused_and_the_rest_kept(client_of_alice, r
 def test_step__a_draft__leads_back_with_a_reason(client_of_alice, shop, purchase, step: str):
     builders.experiment(shop, status=Status.DRAFT, primary=purchase)
     page = client_of_alice.get(at(step), follow=True).content.decode()
-    assert "is draft: this cannot be done with it now" in page
+    assert "is a draft: this cannot be done with it now" in page
 
 
 def test_pause__and_resume__lead_there_and_back(client_of_alice, running):
