@@ -150,4 +150,4 @@ def test_bots_check__counts_by_variant_and_warns_where_they_differ(experiment):
     flagging.flag(T0 + DAY)
     said = bots_check(experiment, {"control": 100, "treatment": 100})
     assert said.ok is False
-    assert said.summary.endswith("Control 0, Treatment 17 (p <0.001)")
+    assert said.summary.endswith("Control 0, Treatment 17 (p < 0.001)")
