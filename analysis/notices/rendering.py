@@ -60,13 +60,19 @@ def _evidence(snapshot: ResultSnapshot, reader: Recipient) -> tuple[Story, dict[
     return story, draw(results, story)
 
 
+def _reason(message: Message) -> str:
+    if isinstance(message, Told) and message.kind == OccurrenceKind.AGREEMENT:
+        return "because you may agree or disagree"
+    return "because you own or follow what it is about"
+
+
 def _context(message: Message, reader: Recipient, more: dict[str, Any]) -> dict[str, Any]:
     return {
         "told": message,
         "preheader": message.explanation or message.next_step if isinstance(message, Told) else message.why,
         "project": reader.project,
         "recipient": reader.email,
-        "reason": "because you own or follow what it is about",
+        "reason": _reason(message),
         "unsubscribe_url": links.silence_url(reader),
         **more,
     }

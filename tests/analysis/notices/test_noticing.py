@@ -6,6 +6,7 @@ from analysis.models import Notice, Occurrence
 from analysis.notices import agreeing, telling
 from analysis.notices.addressing import address_new
 from analysis.notices.noticing import NEWS, WAIT_FOR_RESULT, notice
+from analysis.notices.rendering import render_message
 from analysis.results.schema import Results, Tone
 from experiments import concluding, standing
 from experiments.domain.access import Role
@@ -77,6 +78,8 @@ def test_notice__a_decision_against_the_rule__is_told_to_those_who_may_agree_and
     assert agreeing.reviewers(told) == [bob]
     address_new(NOW)
     assert [one.recipient.email for one in Notice.objects.all()] == ["bob@example.com"]
+    mail = render_message([told], Notice.objects.get().recipient, "").text
+    assert "because you may agree or disagree" in mail
     concluding.approve(made, bob, at=NOW)
     assert agreeing.reviewers(told) == []
 
