@@ -76,7 +76,8 @@ def _version(home: Project, number: int, score: float) -> ModelVersion:
 
 def _draft(home: Project, owner: User, known: dict[str, Metric], versions: list[ModelVersion]) -> None:
     draft = builders.experiment(
-        home, "season-ranker", status=Status.DRAFT, owner=owner, primary=known["purchase-rate"], hypothesis=HYPOTHESIS,
+        home, "season-ranker", status=Status.DRAFT, owner=owner, primary=known["purchase-rate"],
+        hypothesis=HYPOTHESIS.replace("ranker v2", "ranker v9"),
         name="Search ranking with season features", matters=200, planned_days=21,
     )  # fmt: skip
     draft.plan.create(metric=known["page-latency"], role=MetricRole.GUARDRAIL, margin=500, position=1)
