@@ -42,45 +42,51 @@ def parts_of(pages: Iterable[HttpResponse]) -> set[str]:
 @contextmanager
 def served(pages: Mapping[str, HttpResponse], parts: Mapping[str, HttpResponse]) -> Iterator[str]:
     """Serve these pages, the parts they fetch, and the static files; yield the address of it all."""
-
-    class Answer(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            path = self.path.split("?")[0]
-            page = (parts if "HX-Request" in self.headers else pages).get(self.path)
-            if page is not None:
-                self.give(page.content, {name: without_sandbox(value) for name, value in page.items()})
-            elif path.startswith("/guide/images/"):
-                self.keep((GUIDE / f"{path.split('/')[3]}.webp").read_bytes(), "image/webp")
-            elif path.startswith("/static/"):
-                file = STATIC / path.removeprefix("/static/")
-                self.keep(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
-            else:
-                self.send_response(204)  # what a page asks for beside itself
-                self.end_headers()
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()  # a live check of what was typed
-
-        def keep(self, body: bytes, kind: str) -> None:
-            self.give(body, {"Content-Type": kind, "Cache-Control": "max-age=3600"})
-
-        def give(self, body: bytes, headers: Mapping[str, str]) -> None:
-            self.send_response(200)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output to themselves."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    answer = type("Found", (Answer,), {"pages": pages, "parts": parts})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """A page that was found, a static file, or nothing for what a page asks for beside itself."""
+
+    protocol_version = "HTTP/1.1"
+    pages: Mapping[str, HttpResponse]
+    parts: Mapping[str, HttpResponse]
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        page = (self.parts if "HX-Request" in self.headers else self.pages).get(self.path)
+        if page is not None:
+            headers = {name: without_sandbox(value) for name, value in page.items()}
+            self.give(page.content, headers, page.status_code)
+        elif path.startswith("/guide/images/"):
+            self.keep((GUIDE / f"{path.split('/')[3]}.webp").read_bytes(), "image/webp")
+        elif path.startswith("/static/"):
+            file = STATIC / path.removeprefix("/static/")
+            self.keep(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
+        else:
+            self.send_response(204)
+            self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()  # a live check of what was typed
+
+    def keep(self, body: bytes, kind: str) -> None:
+        self.give(body, {"Content-Type": kind, "Cache-Control": "max-age=3600"})
+
+    def give(self, body: bytes, headers: Mapping[str, str], status: int = 200) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output to themselves."""
