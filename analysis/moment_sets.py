@@ -21,7 +21,9 @@ from experiments.models.metric import columns_of
 
 Labels = NDArray[np.int64]
 By = MomentSet.By
-MANY_UNITS, GOOD_FOR = 200_000, timedelta(hours=1)
+FEW_UNITS, UNITS_AN_HOUR = 50_000, 200_000
+"""Below, moments are made anew whenever something changed; above, they may be as many hours old as they have this."""
+OLDEST = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +88,7 @@ def current(
 ) -> Sets:
     """Return the experiment's moments: those kept, where nothing was folded since, else fresh ones, which are kept.
 
-    Of many units those of the last hour are good enough: checks and covariances move with the day, not the minute.
+    Of many units older ones are good enough (``good_for``): checks and covariances move with the day, not the minute.
     """
     own = definition(metrics)
     waits = any(one.matures for one in metrics)
@@ -140,6 +142,11 @@ def differences(kept: MomentSet, fresh: Cells) -> str | None:
     return None if worst < 1e-6 else f"a number is off by {worst:.2g} of itself"
 
 
+def good_for(units: int) -> timedelta:
+    """Return how old the moments of so many units may grow: in proportion, so that a minute costs the same of all."""
+    return min(OLDEST, timedelta(hours=units / UNITS_AN_HOUR)) if units >= FEW_UNITS else timedelta(0)
+
+
 def _kept(experiment: Experiment, own: str) -> list[MomentSet]:
     return list(MomentSet.objects.filter(experiment=experiment, phase=experiment.phase, definition=own))
 
@@ -149,7 +156,7 @@ def _is_fresh(kept: MomentSet, experiment: Experiment, changes: int | None, as_o
         return True
     units = sum(kept.values[:: len(kept.values) // (len(kept.cells) // 2)]) if kept.cells else 0
     running = experiment.stopped_at is None
-    return running and units >= MANY_UNITS and as_of - kept.as_of < GOOD_FOR
+    return running and as_of - kept.as_of < good_for(int(units))
 
 
 def _packed(cells: Cells) -> dict[str, object]:

@@ -15,6 +15,7 @@ from experiments.models import Experiment
 GOOD_FOR, MANY_GOOD_FOR = timedelta(minutes=10), timedelta(hours=6)
 """How old details may grow while data arrives; those of many units move slowly and cost more to count."""
 MANY_UNITS = 200_000
+FEW_UNITS = 20_000
 
 
 def keep(
@@ -28,9 +29,9 @@ def keep(
     """Count the details of every metric anew, if they are old and anything has changed since."""
     definition = moment_sets.definition(metrics)
     rows = MetricDetail.objects.filter(experiment=experiment, phase=experiment.phase, definition=definition)
-    good_for = MANY_GOOD_FOR if units >= MANY_UNITS else GOOD_FOR
+    until = as_of - good_for(units)
     good = {metric for metric, then, seen in rows.values_list("metric", "as_of", "changes")
-            if seen == changes or then > as_of - good_for}  # fmt: skip
+            if seen == changes or then > until}  # fmt: skip
     if good.issuperset(one.key for one in metrics):
         return
     limits = {one.metric: one.limit for one in metrics}
@@ -39,6 +40,11 @@ def keep(
         MetricDetail.objects.update_or_create(
             experiment=experiment, phase=experiment.phase, metric=one.key, defaults=columns
         )
+
+
+def good_for(units: int) -> timedelta:
+    """Return how old the details of so many units may grow: in proportion, so that a minute costs the same of all."""
+    return GOOD_FOR if units < FEW_UNITS else min(MANY_GOOD_FOR, max(GOOD_FOR, MANY_GOOD_FOR * (units / MANY_UNITS)))
 
 
 def collected(

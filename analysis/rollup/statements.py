@@ -121,7 +121,9 @@ FROM (
 ) n
 JOIN fold_experiment h ON h.experiment_id = n.experiment_id
 LEFT JOIN analysis_foldedproject p ON p.project_id = h.project_id
-LEFT JOIN {enrolment} e ON e.experiment_id = n.experiment_id AND e.unit = n.unit
+LEFT JOIN LATERAL (
+    SELECT e.* FROM {enrolment} e WHERE e.experiment_id = n.experiment_id AND e.unit = n.unit OFFSET 0
+) e ON true
 """
 # All that a unit did that is newer than every event folded so far is in the chunk: nothing need be looked up.
 MAY_BE_IN_LOG = "coalesce(n.first_at - h.before <= p.newest_at, true)"

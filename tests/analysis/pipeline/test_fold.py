@@ -8,7 +8,7 @@ from django.utils import timezone
 from analysis.models import Enrolment, FoldedExperiment, FoldedProject, LateDay, StrayExposure, UnitDay, Watermark
 from analysis.rollup import days
 from analysis.rollup.check import check
-from analysis.rollup.fold import fold
+from analysis.rollup.fold import Adding, fold
 from experiments import lifecycle
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricKind, MetricRole
@@ -75,6 +75,41 @@ def test_fold__an_event_that_arrives_before_its_exposure__counts():
     builders.expose(experiment, "u1", "control")
     fold()
     assert totals(experiment) == [("u1", 0, 1, 0, 0)]
+
+
+def test_fold__a_unit_newer_than_all_that_was_folded__is_not_looked_up_in_the_log(monkeypatch):
+    experiment = running()
+    builders.expose(experiment, "u0", "control", at=T0)
+    fold()
+    builders.expose(experiment, "u1", "control", at=T0 + HOUR)
+    buy(experiment, at=T0 + 2 * HOUR)
+    with monkeypatch.context() as patched:
+        patched.setattr(Adding, "moved_units", lambda self: pytest.fail("the log was read"))
+        fold()
+    assert totals(experiment) == [("u1", 0, 1, 0, 0)]
+    assert not check([experiment]).differences
+
+
+def test_fold__an_event_at_the_very_moment_of_the_newest_one_folded__counts_for_a_unit_exposed_then():
+    experiment = running()
+    fold()
+    buy(experiment, at=T0 + HOUR)
+    fold()
+    builders.expose(experiment, "u1", "control", at=T0 + HOUR)
+    fold()
+    assert totals(experiment) == [("u1", 0, 1, 0, 0)]
+
+
+def test_fold__exposures_of_which_none_is_a_stray__ask_for_no_strays_and_one_without_a_unit_is_counted_beside_them():
+    experiment = running()
+    fold()
+    builders.expose(experiment, "u1", "control")
+    fold()
+    assert not StrayExposure.objects.exists()
+    builders.expose(experiment, "u2", "control")
+    builders.expose(experiment, None, "control", anonymous_id="d1")
+    fold()
+    assert [(one.reason, one.exposures) for one in StrayExposure.objects.all()] == [("no unit", 1)]
 
 
 def test_fold__an_event_from_before_the_exposure__does_not_count():

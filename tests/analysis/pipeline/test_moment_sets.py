@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from analysis import moment_sets, pipeline, unit_values
 from analysis.counted import of_plan
+from analysis.details import keeping
 from analysis.effect_covariance import effect_covariance
 from analysis.models import Enrolment, MomentSet, UnitDay
 from analysis.stats.compare import compare
@@ -182,3 +183,11 @@ def test_recompute_check__compares_the_moments_too(experiment, capsys):
     with pytest.raises(CommandError, match="1 differences"):
         call_command("recompute", "--check")
     assert "moments by bucket" in capsys.readouterr().out
+
+
+def test_moments_and_details__grow_older_in_proportion_to_the_units_that_must_be_read():
+    few, many = moment_sets.good_for(20_000), moment_sets.good_for(200_000)
+    assert (few, many, moment_sets.good_for(9_000_000)) == (timedelta(0), timedelta(hours=1), timedelta(hours=6))
+    assert moment_sets.good_for(100_000) == timedelta(minutes=30)
+    ages = [keeping.good_for(units) for units in (1000, 100_000, 200_000, 9_000_000)]
+    assert ages == [timedelta(minutes=10), timedelta(hours=3), timedelta(hours=6), timedelta(hours=6)]
