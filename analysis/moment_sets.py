@@ -92,10 +92,13 @@ def current(
     """
     own = definition(metrics)
     waits = any(one.matures for one in metrics)
+    there = _kept(experiment, own)
+    until = as_of - good_for(max(map(_units, there), default=0)) if experiment.stopped_at is None else as_of
     kept = {
         one.by: one
-        for one in _kept(experiment, own)
-        if _is_fresh(one, experiment, changes, as_of) and (not waits or one.horizon == horizon)
+        for one in there
+        if ((changes is not None and one.changes == changes) or one.as_of > until)
+        and (not waits or one.horizon == horizon)
     }
     if len(kept) == len(By):
         return {by: unpacked(kept[by]) for by in By}
@@ -151,12 +154,9 @@ def _kept(experiment: Experiment, own: str) -> list[MomentSet]:
     return list(MomentSet.objects.filter(experiment=experiment, phase=experiment.phase, definition=own))
 
 
-def _is_fresh(kept: MomentSet, experiment: Experiment, changes: int | None, as_of: datetime) -> bool:
-    if changes is not None and kept.changes == changes:
-        return True
-    units = sum(kept.values[:: len(kept.values) // (len(kept.cells) // 2)]) if kept.cells else 0
-    running = experiment.stopped_at is None
-    return running and as_of - kept.as_of < good_for(int(units))
+def _units(kept: MomentSet) -> int:
+    """Return how many units a set holds: of those by trigger only the ones whose app has said, and often none."""
+    return int(sum(kept.values[:: len(kept.values) // (len(kept.cells) // 2)])) if kept.cells else 0
 
 
 def _packed(cells: Cells) -> dict[str, object]:

@@ -117,6 +117,20 @@ def test_sets__without_new_events__are_read_and_not_made_again(experiment, monke
     pipeline.refresh(experiment)
 
 
+def test_sets__of_many_units_whose_app_says_nothing_of_triggers__are_good_for_a_while(experiment, monkeypatch):
+    monkeypatch.setattr(moment_sets, "FEW_UNITS", 100)
+    monkeypatch.setattr(moment_sets, "UNITS_AN_HOUR", 120)
+    pipeline.refresh(experiment)
+    MomentSet.objects.filter(by=By.TRIGGER).update(cells=[], values=[])
+    made = MomentSet.objects.get(by=By.DAY).as_of
+    plan = of_plan(experiment)
+    with monkeypatch.context() as patched:
+        patched.setattr(moment_sets, "collect", lambda *_: pytest.fail("all units were read"))
+        moment_sets.current(experiment, plan, 10**6, made + timedelta(minutes=50))
+    moment_sets.current(experiment, plan, 10**6, made + timedelta(minutes=70))
+    assert MomentSet.objects.get(by=By.DAY).as_of == made + timedelta(minutes=70)
+
+
 def test_sets__of_a_metric_that_changes__stay_beside_the_new_ones(experiment):
     pipeline.refresh(experiment)
     revenue = next(metric for metric in metrics(experiment) if metric.key == "revenue")
