@@ -245,10 +245,7 @@ def keep(experiment: Experiment, rules: Rules) -> bool:
     if free:
         forget([experiment.pk])
         sql.run(_RULES, {"experiment": experiment.pk, **rules})
-        sql.run("SET LOCAL work_mem = '64MB'")
-        sql.run(SCAN)
         anew([experiment.pk])
-        sql.run(NO_SCAN)
     return free
 
 
@@ -260,8 +257,14 @@ def forget(experiments: list[int]) -> None:
 
 def anew(experiments: list[int], daysum: str = "analysis_daysum", enrolment: str = "analysis_enrolment",
          unitday: str = "analysis_unitday") -> None:  # fmt: skip
-    """Add up all units of experiments by their rules, into a table that holds nothing of them."""
+    """Add up all units of experiments by their rules, into a table that holds nothing of them.
+
+    Of tables without statistics, a check's own, PostgreSQL would read all units once for each of them.
+    """
+    sql.run("SET LOCAL work_mem = '64MB'")
+    sql.run(SCAN)
     sql.run(ANEW.format(daysum=daysum, enrolment=enrolment, unitday=unitday), {"experiments": experiments})
+    sql.run(NO_SCAN)
 
 
 class Keeping:
