@@ -163,6 +163,7 @@ def _hold_back(
         planned_days=shipped.planned_days,
         parent=shipped,
         created_by=user,
+        owner=shipped.owner,
         created_at=now,
         started_at=now,
     )

@@ -182,6 +182,8 @@ def _problems(one: Row) -> Iterator[tuple[AlertKind, str]]:
 def _of_alert(project: Project, alert: Alert) -> Item:
     if alert.experiment is None:
         where, name = reverse("alert_list", args=[project.slug]), project.name
+    elif alert.kind == AlertKind.HOLDBACK_DECAYED:
+        where, name = reverse("evidence_holdbacks", args=[project.slug]), alert.experiment.name
     else:
         where, name = reverse("experiment_results", args=[project.slug, alert.experiment.key]), alert.experiment.name
     return Item(name=name, href=where, sentence=alert.sentence, detail=alert.what_to_do)

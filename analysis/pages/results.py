@@ -21,6 +21,7 @@ from analysis.pages.refreshing import run_to_show
 from analysis.pages.scales import scales
 from analysis.pages.table import Table, table
 from analysis.pages.triggered import TriggeredBlock, triggered_block
+from analysis.programme.holdbacks import of_experiment
 from analysis.refreshing import UNDER_WAY
 from analysis.results.schema import Check, Results, VariantFact, from_payload
 from experiments.access import SignedInRequest, get_experiment, may
@@ -157,6 +158,7 @@ def _render(
         "own": None if page is None else block_of(page.results),
         "takes_file": takes_file(experiment),
         "give_error": give_error,
+        "lasting": None if page is None or page.is_exact else of_experiment(experiment),
         "watches_drift": page is not None and (bool(page.models) or has_scores(experiment)),
         "notes": list(Note.objects.filter(experiment=experiment).select_related("author")[:MOST_NOTES]),
     }

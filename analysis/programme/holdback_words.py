@@ -43,10 +43,17 @@ def _sentence(fact: HoldbackFact, reason: str) -> str:
     if fact.state == DECAYED:
         since = f", since about {day(fact.since)}" if fact.since is not None else ""
         return (
-            f"The lift of {fact.parent_name} in {name} is gone: {promised} were expected, lately it is {lately}{since}."
+            f"The lift of {fact.parent_name} in {name} is gone: {promised} was expected, lately it is {lately}{since}."
         )
     overall = f"{lift(fact.overall)} ({bounds(fact.overall_interval)})"
-    return f"Nothing speaks for a decay: {promised} in {name} were expected, it has been {overall}, lately {lately}."
+    return f"Nothing speaks for a decay: {promised} in {name} was expected, it has been {overall}, lately {lately}."
+
+
+def faded(fact: HoldbackFact) -> str:
+    """Say beside a launch, whose effect is told as measured, that it has not lasted."""
+    since = "" if fact.since is None else f" since about {day(fact.since)}"
+    name = inside(fact.metric_name)
+    return f"Its lift in {name} is gone{since}: lately {lift(fact.lately)} where {lift(fact.promised)} was expected."
 
 
 def reading(facts: Sequence[HoldbackFact]) -> Holdbacks:

@@ -165,6 +165,26 @@ def read(project: Project) -> Holdbacks:
     return holdback_words.reading(facts)
 
 
+def of_experiment(experiment: Experiment) -> HoldbackFact | None:
+    """Return what a holdback says of its launch; None where the experiment is no holdback."""
+    if experiment.kind != ExperimentKind.HOLDBACK.value:
+        return None
+    mine = HoldbackWatch.objects.filter(holdback=experiment).first()
+    metric = Metric.objects.filter(project=experiment.project, key=mine.metric).first() if mine else None
+    return _fact(experiment, mine, metric.name if metric else "")
+
+
+def faded(project: Project) -> dict[str, str]:
+    """Return what to say of each launch whose holdback has seen its lift go, by the launched experiment's key."""
+    held = HoldbackWatch.objects.filter(holdback__project=project, decayed_at__isnull=False)
+    names = dict(Metric.objects.filter(project=project).values_list("key", "name"))
+    return {
+        one.holdback.parent.key: holdback_words.faded(_fact(one.holdback, one, names.get(one.metric, one.metric)))
+        for one in held.select_related("holdback__parent")
+        if one.holdback.parent is not None
+    }
+
+
 def _fact(holdback: Experiment, mine: HoldbackWatch | None, name: str) -> HoldbackFact:
     parent = holdback.parent
     told = _decay(mine) if mine is not None else NotComputable("it has not been looked at yet")

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from analysis.programme import launched, north_star_words, quarters, vectors
+from msgspec import structs
+
+from analysis.programme import holdbacks, launched, north_star_words, quarters, vectors
 from analysis.programme.launched import Tried, Window
 from analysis.programme.schema import Bar, HoldoutFact, LaunchFact, LeeShen, NorthStar
 from analysis.programme.vectors import Vector
@@ -132,6 +134,8 @@ def _reading(project: Project, scene: Scene, word: str, listed: list[str]) -> No
     facts = [_fact(scene, one, kept) for one, kept in zip(mine, summed.shrunk, strict=True)]
     facts.sort(key=lambda fact: -(fact.believed or 0.0) * _sign(scene.metric))
     facts += _unreadable(scene, {one.vector.experiment for one in mine})
+    faded = holdbacks.faded(project)
+    facts = [structs.replace(one, faded=faded.get(one.experiment, "")) for one in facts]
     bars, unexplained = _bars(scene, mine)
     yearly = _yearly_sum(facts)
     found = NorthStar(

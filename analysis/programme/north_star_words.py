@@ -65,14 +65,25 @@ def _headline(found: NorthStar, sign: float) -> tuple[str, str]:
     count = sum(one.believed is not None for one in found.launches)
     what = "One launch" if count == 1 else f"{count} launches"
     low, high = found.together_interval
-    amount = f"{as_lift(found.together)} together ({span((low, high))})"
+    amount = f"{as_lift(found.together)}{'' if count == 1 else ' together'} ({span((low, high))})"
     if low is not None and high is not None and low <= 0 <= high:
         return f"{what} in {quarter} did not clearly move {name}: {amount}.", "flat"
-    return f"{what} in {quarter} moved {name} by {amount}.", "good" if found.together * sign > 0 else "bad"
+    tone = "bad" if found.together * sign <= 0 else "warn" if _faded(found) else "good"
+    return f"{what} in {quarter} moved {name} by {amount}.", tone
+
+
+def _faded(found: NorthStar) -> list[str]:
+    """Say which launches no longer bring what they brought: their holdbacks know."""
+    gone = [one.name for one in found.launches if one.faded]
+    if not gone:
+        return []
+    if len(gone) == 1:
+        return [f"The lift of {gone[0]} has gone since, says its holdback: it counts as measured at the launch."]
+    return [f"The lifts of {len(gone)} of them have gone since, say their holdbacks: they count as measured then."]
 
 
 def _explanation(found: NorthStar) -> str:
-    return " ".join([*_luck(found), *_against_holdout(found)])
+    return " ".join([*_luck(found), *_faded(found), *_against_holdout(found)])
 
 
 def _luck(found: NorthStar) -> list[str]:

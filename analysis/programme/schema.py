@@ -188,6 +188,7 @@ class LaunchFact(Struct, frozen=True, kw_only=True):
     ``believed`` is the effect with its luck removed, ``kept`` how much of the raw effect that is. ``reach`` is the
     share of the metric's total that its audience stands for, ``felt`` how much of the holdout's time everyone had it,
     and ``contribution`` what it therefore adds to the holdout's lift. ``yearly`` is in the metric's own unit.
+    ``faded`` says in words that its holdback has seen the lift go, where there is one and it has.
     """
 
     experiment: str
@@ -204,6 +205,7 @@ class LaunchFact(Struct, frozen=True, kw_only=True):
     yearly: float | None = None
     yearly_interval: Interval | None = None
     reason: str = ""
+    faded: str = ""
 
 
 class Bar(Struct, frozen=True, kw_only=True):

@@ -36,6 +36,9 @@ LONGEST_PREFIX = 48
 class Drive:
     """One run: whose story, the names in its events, the first day's midnight, and the last moment (None: all).
 
+    Shoppers are asked for by the story's key. The experiment that events name is another one where a holdback goes on
+    measuring what a story shipped.
+
     ``settings`` are those of the shop; the usual ones when left out.
     """
 
@@ -98,7 +101,7 @@ async def assign(client: AppClient, drive: Drive, reporter: Reporter) -> Integer
     with reporter.step(f"{drive.story.key}: shoppers", drive.story.shoppers) as advance:
 
         async def ask(shopper: int) -> None:
-            answer = await client.evaluate(drive.names.experiment, drive.names.shopper(shopper))
+            answer = await client.evaluate(drive.story.key, drive.names.shopper(shopper))
             variant[shopper] = number_of(answer.variant, answer.reason, numbers)
             advance(1)
 

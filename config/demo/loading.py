@@ -10,8 +10,8 @@ from typing import Any
 from analysis import pipeline
 from analysis.models import ResultSnapshot
 from analysis.rollup import watermark
-from config.demo import archive, bandit, drive, replay
-from config.demo.catalogue import STORIES, Story
+from config.demo import archive, bandit, drive, fading, replay
+from config.demo.catalogue import SHIPPED, STORIES, Story
 from config.demo.client import AppClient
 from config.demo.progress import Reporter
 from config.demo.project import ensure_demo_shop, ensure_digests, ensure_experiment, ensure_key, start_in_the_past
@@ -19,7 +19,7 @@ from config.demo.shop import ShopSettings
 from events import partitions
 from experiments import lifecycle
 from experiments.domain.lifecycle import Status
-from experiments.models import Experiment, User
+from experiments.models import Experiment, Project, User
 
 Work = Callable[[AppClient], Coroutine[Any, Any, object]]
 
@@ -75,12 +75,13 @@ def load(base_url: str, connections: int, reporter: Reporter) -> None:
         partitions.ensure(loader.today - timedelta(days=oldest_day()), loader.today)
     for story, experiment in waiting:
         tell(loader, key, story, experiment)
+    tell_what_faded(loader, key, project)
     load_real_data(loader)
 
 
 def oldest_day() -> int:
     """Return how many days ago the demo's first event happened."""
-    longest = max(story.first_day_ago for story in STORIES)
+    longest = max(story.first_day_ago for story in (*STORIES, SHIPPED))
     return longest + ShopSettings().pre_period_days
 
 
@@ -107,6 +108,21 @@ def tell(loader: Loader, key: str, story: Story, experiment: Experiment) -> None
     if story.ended is not None:
         lifecycle.stop(experiment, loader.user, story.why_stopped, at=start + timedelta(days=story.days))
     loader.conclude(experiment)
+
+
+def tell_what_faded(loader: Loader, key: str, project: Project) -> None:
+    """Tell the story of a launch whose gain has gone since: experiment, shipping, holdback, and what it says."""
+    experiment = ensure_experiment(project, loader.user, SHIPPED)
+    if not is_told(SHIPPED, experiment):
+        partitions.ensure(loader.today - timedelta(days=oldest_day()), loader.today)
+        tell(loader, key, SHIPPED, experiment)
+    holdback = fading.ship(experiment, loader.user)
+    if fading.is_told(holdback):
+        return
+    for one in fading.drives(experiment, holdback):
+        loader.send(key, partial(drive.run, drive=one, reporter=loader.reporter))
+    loader.conclude(holdback)
+    fading.watch(holdback)
 
 
 def load_real_data(loader: Loader) -> None:

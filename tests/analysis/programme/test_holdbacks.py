@@ -176,6 +176,9 @@ def test_watch__a_lift_that_is_gone__alerts_once_and_stays_called(shop):
     (fact,) = holdbacks.read(shop).holdbacks
     assert (fact.state, fact.since.date()) == ("Decayed", (T0 + 42 * DAY).date())
     assert fact.lately_interval[1] < 0.3
+    assert "Its lift in orders is gone since about" in holdbacks.faded(shop)["ranker"]
+    assert holdbacks.of_experiment(held) == fact
+    assert holdbacks.of_experiment(held.parent) is None
     HoldbackWatch.objects.update(blocks=[], covariance=[])
     holdbacks.watch(shop, T0 + 120 * DAY)
     assert HoldbackWatch.objects.get().decayed_at == mine.decayed_at

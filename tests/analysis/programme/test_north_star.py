@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from analysis.models import EffectVector
+from analysis.models import EffectVector, HoldbackWatch
 from analysis.programme import launched, north_star, quarters
 from analysis.programme.launched import Tried, Window
 from experiments import north_star as choosing
+from experiments.domain.kinds import ExperimentKind
 from experiments.models import AuditEntry, Experiment, Metric
 from tests import builders
 from tests.analysis.programme import samples
@@ -174,6 +175,20 @@ def test_page__says_what_moved_it_and_what_stays_unexplained(home, client_of_bob
     assert "more than chance. Look for lifts that faded" in said
     assert "without that" in said
     assert "Go by it" not in said
+
+
+def test_page__a_launch_whose_holdback_saw_it_go__says_so_beside_what_was_measured(home, client_of_bob):
+    (gone, *_) = winners(home, signal=20.0)
+    held = builders.experiment(home, f"{gone.key}-holdback", kind=ExperimentKind.HOLDBACK, parent=gone)
+    HoldbackWatch.objects.create(
+        holdback=held, metric=BUSINESS, sign=1, effect=0.2, standard_error=0.02, scale=0.1, declared_at=NOW,
+        block_days=14, alpha=0.01, blocks=[0.01], covariance=[0.0004], largest=900.0, decayed_at=NOW,
+    )  # fmt: skip
+    said = page(client_of_bob, home, "?quarter=2026-Q1")
+    assert f"The lift of {gone.name} has gone since, says its holdback" in said
+    assert "lately +1.0% where +22.1% was expected. Does it last?" in said
+    (fact,) = [one for one in north_star.read(home, "2026-Q1", NOW).launches if one.faded]
+    assert fact.experiment == gone.key
 
 
 def test_page__without_a_metric__asks_for_one_and_an_editor_chooses_it(home, alice, client_of_alice, client_of_bob):
