@@ -362,7 +362,7 @@ SHIPPED = Story(
     control=Serves(name="Ranker v6", model=RANKER, version="v6"),
     treatment=Serves(name="Ranker v7", model=RANKER, version="v7"),
     plan=CLICKS_DECIDE,
-    shoppers=5_000,
+    shoppers=4_000,
     days=14,
     seed=7,
     ended=58,
@@ -385,9 +385,9 @@ class After:
 HELD_BACK = 2_000
 """Ten-thousandths that kept the control."""
 FADED = (
-    After(days=28, shoppers=3_000, effects=Effects(ctr=0.20, purchase=0.02)),
+    After(days=28, shoppers=2_000, effects=Effects(ctr=0.20, purchase=0.02)),
     # The season changes, and with it what people search for.
-    After(days=28, shoppers=6_000, effects=Effects(ctr=0.03)),
+    After(days=28, shoppers=5_000, effects=Effects(ctr=0.03)),
 )
 
 

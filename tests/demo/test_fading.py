@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from analysis.models import PastEffect, PastImport
+from analysis.stats.decay import Decay, decay, promised
+from assignment.engine.hashing import bucket_of
 from config.demo import archive, fading, project
-from config.demo.catalogue import FADED, SHIPPED
+from config.demo.catalogue import FADED, HELD_BACK, SHIPPED
+from config.demo.drive import short
+from config.demo.project import reproducible_salt
+from config.demo.shop import NO_EFFECT, behaviour, open_shop
 from experiments import lifecycle
 from experiments.domain.kinds import ExperimentKind
 from experiments.models import AuditEntry, Experiment
+from tests.demo.test_stories import WEEKDAYS, lift
 
 TODAY = date(2026, 11, 30)
 
@@ -70,3 +76,35 @@ def test_ship__twice__keeps_one_holdback_whose_parts_follow_each_other():
 def test_faded__fills_the_time_since_the_launch_up_to_days_ago():
     assert SHIPPED.ended is not None
     assert 0 < SHIPPED.ended - sum(part.days for part in FADED) <= 3
+
+
+def blocks(weekday: int) -> tuple[list[float], list[float]]:
+    """Return log lifts of clicks a page in each two weeks since the launch, and their variances."""
+    salt, lifts, variances = reproducible_salt(SHIPPED.key, SHIPPED.seed), [], []
+    for number, part in enumerate(FADED, start=1):
+        shop = open_shop(part.shoppers, part.days, weekday, SHIPPED.seed + number)
+        names = (f"{short(SHIPPED.key)}-after-{number}-{k:06d}" for k in range(part.shoppers))
+        variant = np.array([bucket_of(salt, name) >= HELD_BACK for name in names]).astype(np.int64)
+        acts = behaviour(shop.settings, shop.shoppers, shop.during, {0: NO_EFFECT, 1: part.effects}, variant)
+        for begin in range(0, part.days, 14):
+            now = (shop.during.second // 86_400 >= begin) & (shop.during.second // 86_400 < begin + 14)
+            who = shop.during.shopper[now]
+            y = np.bincount(who, weights=acts.clicked[now].astype(float), minlength=part.shoppers)
+            x = np.bincount(who, minlength=part.shoppers).astype(float)
+            sides = [(y[variant == side], x[variant == side]) for side in (0, 1)]
+            control, treatment = (np.log(b.mean() / a.mean()) for a, b in ((x, y) for y, x in sides))
+            lifts.append(float(treatment - control))
+            variances.append(sum(float((b / b.mean() - a / a.mean()).var(ddof=1)) / len(a) for b, a in sides))
+    return lifts, variances
+
+
+@pytest.mark.parametrize("weekday", WEEKDAYS)
+def test_launch__is_a_clear_gain_that_has_clearly_gone_on_whatever_weekday(weekday: int):
+    effect, error = lift(SHIPPED.key, weekday, "clicks", "pages")
+    assert effect / error > 4
+    lifts, variances = blocks(weekday)
+    found = decay(promised(effect, error, None), lifts, np.diag(variances))
+    assert isinstance(found, Decay)
+    assert found.decayed
+    assert found.e_value > 500, "the alarm rings at 100"
+    assert found.lately_interval[0] < 0.03 < effect - 2 * error

@@ -20,6 +20,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 HOME = "/p/demo-shop/"
+EVIDENCE = {
+    "": "has meant a gain in revenue per shopper",
+    "holdbacks/": "is gone: the world changed",
+}
+"""What the pages across experiments answer from the demo's archive and its launch that did not last."""
 
 
 def results_of(demo: RunningStack, key: str, experiment: str) -> dict[str, object]:
@@ -117,5 +122,10 @@ def test_demo__answers_in_five_seconds_in_every_look(demo, browser: Browser):
                     expect(page.locator(said)).to_be_in_viewport(ratio=1)
             page.screenshot(path=ARTEFACTS / f"demo-{story}-{look}.png", full_page=True)
             page.screenshot(path=ARTEFACTS / f"demo-{story}-{look}-first-view.png")
+        for question, answer in EVIDENCE.items():
+            page.goto(f"{HOME}evidence/{question}", wait_until="networkidle")
+            expect(page.locator(".verdict h2")).to_contain_text(answer)
+            expect(page.locator(".verdict h2")).to_be_in_viewport()
+            page.screenshot(path=ARTEFACTS / f"demo-evidence-{question.strip('/') or 'proxies'}-{look}.png")
         context.close()
     assert errors == []
