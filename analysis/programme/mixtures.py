@@ -1,5 +1,7 @@
 """The best mixture of proxies for the next experiment: what to look at when the business metric is too noisy itself."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from analysis.programme.choice import Known
@@ -13,13 +15,16 @@ from analysis.stats.unavailable import NotComputable
 COVERED = 0.8
 """A proxy joins the mixture if this share of the experiments measures it: each one left out costs experiments."""
 MOST = 9
+SAME = 1e-6
+"""Smallest eigenvalue of a correlation matrix from which on its metrics count as making up each other."""
 FEWEST = 30
 """Experiments below which weights of several proxies are mostly noise: about three for each number that is fitted."""
 
 
 def mixture(table: Table, business: Known, units: int) -> Mixture | None:
     """Return the mixture for an experiment of ``units`` (0: of a middling size), or None where none can be told."""
-    names = _covered(table, business.key)
+    covered = _covered(table, business.key)
+    names, implied = _apart(table, covered, business.key) if covered else ([], [])
     if not names:
         return None
     programme, rows = table.programme([*names, business.key])
@@ -42,7 +47,28 @@ def mixture(table: Table, business: Known, units: int) -> Mixture | None:
         best_single=names[single[0]],
         best_single_quality=single[1],
         experiments=programme.count,
+        implied=implied,
     )
+
+
+def _apart(table: Table, names: Sequence[str], business: str) -> tuple[list[str], list[str]]:
+    """Return the proxies that do not make up each other or the business metric, and those that would.
+
+    Revenue is orders times order value: together the three say nothing that two do not, and their noise has no inverse.
+    """
+    programme, _ = table.programme([*names, business])
+    if isinstance(programme, NotComputable):
+        return list(names), []
+    errors = np.sqrt(np.diagonal(programme.covariances, axis1=1, axis2=2))
+    correlations = programme.covariances / (errors[:, :, None] * errors[:, None, :])
+    kept, implied = [len(names)], []
+    for place, name in enumerate(names):
+        tried = [*kept, place]
+        if np.linalg.eigvalsh(correlations[:, tried][:, :, tried])[:, 0].min() < SAME:
+            implied.append(name)
+        else:
+            kept = tried
+    return [names[place] for place in kept[1:]], implied
 
 
 def _covered(table: Table, business: str) -> list[str]:

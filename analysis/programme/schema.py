@@ -104,7 +104,10 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Mixture(Struct, frozen=True, kw_only=True):
-    """The best mixture of proxies for an experiment of a size; weights add up to 1 in absolute value."""
+    """The best mixture of proxies for an experiment of a size; weights add up to 1 in absolute value.
+
+    ``implied`` are proxies left out because, with the others, they make up the business metric or each other.
+    """
 
     units: int
     weights: dict[str, float]
@@ -112,6 +115,7 @@ class Mixture(Struct, frozen=True, kw_only=True):
     best_single: str
     best_single_quality: float
     experiments: int
+    implied: list[str] = []
 
 
 class RuleFact(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.past.keeping import Wanted, imports, keep
+from config.demo.shop import Floats
 from experiments import north_star
 from experiments.models import Metric, Project, User
 
@@ -27,15 +28,17 @@ COUNT, SEED, DAYS_APART, LAST_DAYS_AGO = 140, 11, 5, 90
 SLOPE, SPREAD, OWN_WAY, WORTH = 0.35, 0.05, 0.015, 0.01
 """Of true effects, as log lifts: orders for clicks, clicks' own, orders' beside clicks, and of an order's value."""
 SHARED = 0.5
-"""How noise goes together between clicks and orders. The import assumes as much of any two metrics."""
+"""How the noise of clicks goes together with that of orders. The import assumes as much of any two metrics."""
+ORDERS = 0.22
+"""Orders of a shopper."""
 USUAL = {
-    "click-through": (0.20, 0.9),
-    "purchase-rate": (0.17, 2.2),
-    "orders-per-shopper": (0.22, 2.6),
-    "revenue-per-shopper": (11.0, 3.2),
-    "order-value": (50.0, 0.6),
+    "click-through": (0.20, 0.9, 1.0),
+    "purchase-rate": (0.17, 2.2, 1.0),
+    "orders-per-shopper": (ORDERS, 2.6, 1.0),
+    "order-value": (50.0, 0.6, ORDERS),
 }
-"""Mean of the control and coefficient of variation between shoppers."""
+"""Mean of the control, coefficient of variation, values a shopper has. Revenue follows: orders times value."""
+TOGETHER = np.array([[1, SHARED, SHARED, 0], [SHARED, 1, 0.85, 0], [SHARED, 0.85, 1, 0], [0, 0, 0, 1]])
 COLUMNS = ("experiment", "model", "ended", "metric", "n", "mean", "variance",
            "control_n", "control_mean", "control_variance")  # fmt: skip
 
@@ -62,19 +65,33 @@ def ensure_archive(project: Project, user: User, today: date) -> None:
 
 def rows(today: date) -> Iterator[tuple[object, ...]]:
     """Yield a row for each experiment and metric; the newest experiment ended ninety days ago."""
-    random = np.random.default_rng(SEED)
-    shared = np.linalg.cholesky(np.full((len(USUAL), len(USUAL)), SHARED) + (1 - SHARED) * np.eye(len(USUAL)))
+    random, mixed = np.random.default_rng(SEED), np.linalg.cholesky(TOGETHER)
     for number in range(COUNT):
         clicks = SPREAD * random.normal()
         orders = SLOPE * clicks + OWN_WAY * random.normal()
-        value = WORTH * random.normal()
-        true = (clicks, 0.9 * orders, orders, orders + value, value)
+        true = np.array([clicks, 0.9 * orders, orders, WORTH * random.normal()])
         shoppers = round(3_500 * math.exp(0.5 * random.normal()))
-        noise = shared @ random.normal(size=len(USUAL)) * math.sqrt(2 / shoppers)
+        noise = mixed @ random.normal(size=len(USUAL))
         ended = today - timedelta(days=LAST_DAYS_AGO + DAYS_APART * (COUNT - 1 - number))
         family = FAMILIES[number % len(FAMILIES)]
-        for (metric, (mean, spread)), lift, error in zip(USUAL.items(), true, noise, strict=True):
-            seen = mean * math.exp(lift + spread * error)
-            yield (f"{family.capitalize()} trial {number + 1}", family, ended.isoformat(), metric,
-                   shoppers, f"{seen:.6g}", f"{(spread * seen) ** 2:.6g}",
-                   shoppers, f"{mean:.6g}", f"{(spread * mean) ** 2:.6g}")  # fmt: skip
+        head = f"{family.capitalize()} trial {number + 1}", family, ended.isoformat()
+        for row in _metrics(shoppers, true, noise):
+            yield *head, *row
+
+
+def _metrics(shoppers: int, true: Floats, noise: Floats) -> Iterator[tuple[object, ...]]:
+    lifts, spreads = [], []
+    for (metric, (mean, spread, values)), lift, error in zip(USUAL.items(), true, noise, strict=True):
+        n = round(shoppers * values)
+        seen = float(lift + spread * error * math.sqrt(2 / n))
+        lifts.append(seen)
+        spreads.append(spread / math.sqrt(values))
+        yield metric, *_sides(n, mean, spread, seen)
+    spread = math.hypot(*spreads[2:])
+    yield NORTH_STAR, *_sides(shoppers, ORDERS * USUAL["order-value"][0], spread, sum(lifts[2:]))
+
+
+def _sides(n: int, mean: float, spread: float, lift: float) -> tuple[object, ...]:
+    """Return n, mean and variance of treatment and control, as the columns have them."""
+    seen = mean * math.exp(lift)
+    return n, f"{seen:.8g}", f"{(spread * seen) ** 2:.6g}", n, f"{mean:.8g}", f"{(spread * mean) ** 2:.6g}"

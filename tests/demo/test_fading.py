@@ -34,6 +34,15 @@ def test_rows__have_the_slope_that_they_are_drawn_with():
     assert abs(naive - pulled) < 3 * error
 
 
+def test_rows__revenue_is_orders_times_order_value():
+    seen: dict[tuple[str, str], float] = {}
+    for experiment, _, _, metric, _, mean, *_ in archive.rows(TODAY):
+        seen[experiment, metric] = float(mean)
+    for one in {experiment for experiment, _ in seen}:
+        made = seen[one, "orders-per-shopper"] * seen[one, "order-value"]
+        assert seen[one, "revenue-per-shopper"] == pytest.approx(made, rel=1e-6)
+
+
 def test_rows__end_months_before_today_in_order():
     ended = [row[2] for row in archive.rows(TODAY)]
     assert ended == sorted(ended)

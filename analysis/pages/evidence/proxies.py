@@ -341,4 +341,15 @@ def _mixture(found: Mixture | None, all_of_it: Proxies) -> str:
     return (
         f"{size}, the best mixture is {listed(parts)}: it correlates {found.quality:.2f} with the true effect on "
         f"{inside(all_of_it.business_name)}, {inside(single)} by itself {found.best_single_quality:.2f}."
+        f"{_implied(found, all_of_it)}"
     )
+
+
+def _implied(found: Mixture, all_of_it: Proxies) -> str:
+    """Name what was left out because the other metrics already say it."""
+    if not found.implied:
+        return ""
+    names = [all_of_it.metrics.get(key, key) for key in found.implied]
+    verb, it = ("is", "it follows") if len(names) == 1 else ("are", "they follow")
+    first = listed([names[0], *map(inside, names[1:])])
+    return f" {first} {verb} left out: {it} from the other metrics."

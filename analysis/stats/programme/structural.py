@@ -15,6 +15,7 @@ from analysis.stats.unavailable import NotComputable
 
 _PRECISION = {"maxiter": 300, "ftol": 1e-11, "gtol": 1e-6}
 _ROUGHER = {"maxiter": 300, "ftol": 1e-8}  # of three metrics and more, where a trial takes far longer
+LOOSE = 1e-6
 _FAR = 1e4  # slopes, in units of spread of y / spread of x, from which the likelihood no longer changes
 
 
@@ -197,11 +198,17 @@ def _scaled(programme: Programme) -> _Scaled | NotComputable:
         return NotComputable(
             "an experiment's effect on the business metric has no noise at all: its variance is missing"
         )
-    return _Scaled(
-        effects=programme.effects / scale,
-        covariances=programme.covariances / (scale[:, None] * scale),
-        scale=scale,
-    )
+    covariances = programme.covariances / (scale[:, None] * scale)
+    return _Scaled(effects=programme.effects / scale, covariances=_loosened(covariances), scale=scale)
+
+
+def _loosened(covariances: Array) -> Array:
+    """Return covariances that all have an inverse; those of metrics that make up each other have none.
+
+    A millionth of what goes together is taken as each metric's own.
+    """
+    width = covariances.shape[-1]
+    return np.asarray(covariances * np.where(np.eye(width, dtype=bool), 1.0, 1 - LOOSE))
 
 
 def _likelihood(scaled: _Scaled, lam: Array) -> tuple[float, Array, Array, Array]:

@@ -12,7 +12,9 @@ from analysis.programme.choice import Question
 from analysis.programme.schema import Trust
 from analysis.programme.vectors import load
 from experiments import north_star
+from experiments.domain.metrics import MetricKind
 from experiments.models import AuditEntry, Experiment, Metric, Variant
+from tests import builders
 from tests.analysis.programme import samples
 from tests.analysis.programme.samples import BUSINESS, PROXY
 from tests.builders import T0
@@ -91,6 +93,26 @@ def test_reading__several_proxies__allow_for_how_many_were_asked_and_the_telling
     assert found.findings[0].adjusted_p_value >= found.findings[0].p_value
     assert found.mixture.best_single == PROXY
     assert abs(found.mixture.weights[PROXY]) > abs(found.mixture.weights["sign-ups"])
+
+
+def test_reading__metrics_that_make_up_the_business_metric__cost_no_page_and_stand_apart(home, client_of_bob):
+    for key in ("orders", "order-value"):
+        builders.metric(home, key, kind=MetricKind.COUNT)
+    samples.programme(home, 60, others=["orders", "order-value"])
+    upper = np.triu_indices(4)
+    made_up = np.array([[1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
+    for one in EffectVector.objects.all():  # revenue is orders times order value, in every user and exactly
+        noise = np.zeros((4, 4))
+        noise[upper] = one.log_covariance
+        noise = noise + np.triu(noise, 1).T
+        one.log_lifts = (made_up @ one.log_lifts).tolist()
+        one.log_covariance = (made_up @ noise @ made_up.T)[upper].tolist()
+        one.save()
+    found = read(home)
+    assert len(found.mixture.implied) == 1
+    assert set(found.mixture.implied) < {"orders", "order-value"}
+    assert set(found.mixture.weights) == {PROXY, "orders", "order-value"} - set(found.mixture.implied)
+    assert "Does the slope hold?" in page(client_of_bob, home)
 
 
 def test_reading__treatments_that_share_a_control_or_a_model__count_once(home):

@@ -46,6 +46,19 @@ def test_structure__likelihood__is_scipys():
     assert found.log_likelihood == pytest.approx(sum(each))
 
 
+@pytest.mark.parametrize("width", [2, 3])
+def test_structure__of_metrics_that_make_up_each_other__is_what_the_others_say(width: int):
+    random = np.random.default_rng(8)
+    mix = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]) if width == 3 else np.array([[1.0], [2.0]])
+    size = np.exp(random.normal(size=80))
+    seen = random.normal(size=(80, width - 1)) * np.sqrt(1 + 1 / size)[:, None]
+    noise = np.einsum("pi,qi,k->kpq", mix, mix, 1 / size)
+    found = fit(Programme(effects=seen @ mix.T, covariances=noise))
+    assert found.slopes == pytest.approx(np.ones(2) if width == 3 else [2.0], abs=0.01)
+    assert found.residual < 0.05
+    assert np.isfinite(found.log_likelihood)
+
+
 def test_structure__metrics_without_anything_shared__are_two_separate_priors():
     random = np.random.default_rng(6)
     noise = np.zeros((400, 2, 2))
