@@ -30,6 +30,7 @@ from config.demo.shop import (
     pages_of,
 )
 from config.demo.traffic import LAST_EVENT_DELAY, Names, activity, events, exposures, timeline
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, Project
@@ -42,8 +43,9 @@ SECONDS_BETWEEN_LINES = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """An experiment that runs now, and what each of its variants does relative to its control."""
+    """An experiment that runs now, what apps ask for, and what each of its variants does relative to its control."""
 
+    flag: str
     names: Names
     effects: tuple[Effects, ...]
 
@@ -79,14 +81,17 @@ def running_experiments(project: Project, prefix: str) -> tuple[Running, ...]:
     found = Experiment.objects.filter(
         project=project, status=Status.RUNNING, unit_type=UnitType.USER, started_at__gte=F("created_at")
     )
-    return tuple(_running(experiment, prefix) for experiment in found.order_by("key"))
+    found = found.exclude(kind=ExperimentKind.HOLDOUT.value)  # no app asks for one: it is in every answer
+    return tuple(_running(experiment, prefix) for experiment in found.select_related("parent").order_by("key"))
 
 
 def _running(experiment: Experiment, prefix: str) -> Running:
     variants = list(experiment.variants.select_related("model_version"))
     models = [variant.model_version for variant in variants]
     truths = [NO_EFFECT if model is None else model_effects(model.name, model.version) for model in models]
+    shipped = experiment.parent if experiment.kind == ExperimentKind.HOLDBACK else None
     return Running(
+        flag=(shipped or experiment).key,  # apps go on asking for what was shipped
         names=Names(
             experiment=experiment.key,
             experiment_name=experiment.name,
@@ -149,22 +154,28 @@ async def _one_second(
     # A visit is reported when it is over; these have just ended.
     start = datetime.fromtimestamp(time.time() - float(pages.second.max()) - LAST_EVENT_DELAY, UTC)
     try:
-        variants = [await _assign(feed.client, running, who) for running in feed.running]
+        variants = [await _assign(feed.client, running, who, reporter) for running in feed.running]
         sent = await _send(feed, _events(feed, people, pages, variants, start))
     except RefusedError as error:
-        # A key that was just revoked or an experiment that was just stopped; the next look knows more.
-        reporter.say(f"Refused: {error}")
+        reporter.say(f"Refused: {error}")  # a key that was just revoked; the next look knows more
         return
     feed.shoppers_sent += visitors
     feed.events_sent += sent
 
 
-async def _assign(client: AppClient, running: Running, who: Integers) -> Integers:
-    """Return every shopper's variant number, shape (POPULATION,); ``NEVER`` for those who are not here."""
+async def _assign(client: AppClient, running: Running, who: Integers, reporter: Reporter) -> Integers:
+    """Return every shopper's variant number, shape (POPULATION,); ``NEVER`` for those who are not here.
+
+    One experiment that is not answered, as it was just stopped, does not keep shoppers from the others.
+    """
     variant = np.full(POPULATION, NEVER, dtype=np.int64)
-    for shopper in who.tolist():
-        answer = await client.evaluate(running.names.experiment, running.names.shopper(shopper))
-        variant[shopper] = number_of(answer.variant, answer.reason, running.numbers)
+    try:
+        for shopper in who.tolist():
+            answer = await client.evaluate(running.flag, running.names.shopper(shopper))
+            variant[shopper] = number_of(answer.variant, answer.reason, running.numbers)
+    except RefusedError as error:
+        reporter.say(f"Refused: {error}")
+        variant[:] = NEVER
     return variant
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from config.demo import live
-from config.demo.client import AppClient
+from config.demo.client import AppClient, Evaluation, RefusedError
 from config.demo.drive import NEVER
 from config.demo.live import Feed, Running, combined
 from config.demo.progress import Reporter
@@ -21,7 +21,7 @@ def running(key: str, **effect: float) -> Running:
     names = Names(
         experiment=key, experiment_name=key, variants=(("control", "C"), ("treatment", "T")), prefix="live-s1"
     )
-    return Running(names=names, effects=(NO_EFFECT, Effects(**effect)))
+    return Running(flag=key, names=names, effects=(NO_EFFECT, Effects(**effect)))
 
 
 def feed(*experiments: Running) -> Feed:
@@ -86,3 +86,22 @@ def test_live_feed__a_database_that_is_away__does_not_keep_shoppers_away(monkeyp
     asyncio.run(live._look(known, Reporter(said.append)))
     assert said == ["The database is away (connection refused); feeding on."]
     assert [item.names.experiment for item in known.running] == ["a"]
+
+
+def test_live_feed__one_experiment_that_is_refused__does_not_keep_shoppers_from_the_others(monkeypatch):
+    async def evaluate(_client: AppClient, flag: str, _unit: str) -> Evaluation:
+        if flag == "gone":
+            raise RefusedError(404, "There is no running experiment or flag 'gone'")
+        return Evaluation(key=flag, variant="treatment", reason="SPLIT")
+
+    monkeypatch.setattr(AppClient, "evaluate", evaluate)
+    said: list[str] = []
+    who = np.array([5, 9], dtype=np.int64)
+    client = feed(running("gone")).client
+    kept, lost = (
+        asyncio.run(live._assign(client, running(key), who, Reporter(said.append))) for key in ("here", "gone")
+    )
+    assert set(kept[who].tolist()) == {1}
+    assert set(lost.tolist()) == {NEVER}
+    assert len(said) == 1
+    assert "gone" in said[0]

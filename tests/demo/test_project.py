@@ -13,6 +13,7 @@ from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD, EXECUTIVE_EMAIL
 from config.demo.loading import is_told
 from config.demo.shop import NO_EFFECT
 from experiments.domain.access import Role
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import MetricKind
 from experiments.keys import digest, revoke
@@ -149,8 +150,12 @@ def test_live_feed__finds_what_runs_on_users_and_was_not_filled_by_a_simulation(
     builders.experiment(shop, "draft", status=Status.DRAFT)
     builders.experiment(shop, "on-sessions", unit_type="session", **now)
     builders.experiment(builders.project(), "elsewhere", **now)
+    shipped = builders.experiment(shop, "shipped", status=Status.STOPPED)
+    builders.experiment(shop, "shipped-holdback", kind=ExperimentKind.HOLDBACK, parent=shipped, **now)
+    builders.experiment(shop, "holdout", kind=ExperimentKind.HOLDOUT, **now)
     found = live.running_experiments(shop, "live-s1")
-    assert [running.names.experiment for running in found] == ["from-the-page"]
+    asked = {running.names.experiment: running.flag for running in found}
+    assert asked == {"from-the-page": "from-the-page", "shipped-holdback": "shipped"}
 
 
 def test_live_feed__a_variant_acts_as_its_model_does_relative_to_the_controls():
