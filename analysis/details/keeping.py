@@ -29,7 +29,7 @@ def keep(
     """Count the details of every metric anew, if they are old and anything has changed since."""
     definition = moment_sets.definition(metrics)
     rows = MetricDetail.objects.filter(experiment=experiment, phase=experiment.phase, definition=definition)
-    until = as_of - good_for(units)
+    until = as_of - good_for(units) if experiment.stopped_at is None else as_of  # the last result is read for years
     good = {metric for metric, then, seen in rows.values_list("metric", "as_of", "changes")
             if seen == changes or then > until}  # fmt: skip
     if good.issuperset(one.key for one in metrics):

@@ -97,6 +97,9 @@ def test_keep__twice_without_news__counts_once_and_again_when_old(shop, monkeypa
     detail, as_of = keeping.newest(shop, "orders")
     assert as_of == HORIZON + timedelta(minutes=70)
     assert detail.spread is not None
+    shop.stopped_at = HORIZON + timedelta(minutes=71)
+    keeping.keep(shop, metrics, 3, HORIZON + timedelta(minutes=72), HORIZON, 80)
+    assert len(calls) == 3, "the last word on what has ended is counted at once"
 
 
 collected = keeping.collected
