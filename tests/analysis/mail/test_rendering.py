@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -7,9 +8,12 @@ from msgspec import structs
 
 from analysis.mail import contents, rendering
 from analysis.mail.parts import Rendered
+from analysis.pages.sample_chains import CHAINS
+from analysis.results.chain import Chain
 from analysis.results.schema import Check, Looks, Results
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
+from experiments.pages.formats import bounds
 from tests import builders
 from tests.analysis.mail.conftest import digest
 from tests.builders import T0
@@ -55,6 +59,21 @@ def test_subject__states_the_finding(ranker):
     assert mail(ranker).subject == (
         "New ranker: Click-through rate is up, but pages are slower and revenue did not move."
     )
+
+
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.label)
+def test_chain__each_verdict__stands_in_the_mail_with_every_link_and_its_interval(ranker, chain: Chain):
+    made = mail(ranker, structs.replace(builders.results(), chains=[chain]))
+    html = unwrapped(unescape(re.sub(r"<[^>]+>", " ", made.html)))
+    for said in (unwrapped(made.text), html):
+        assert chain.label in said
+        assert chain.sentence in said
+        for link in chain.links:
+            assert link.name in said
+            if link.lift_interval is not None and link.lift is not None:
+                assert bounds(link.lift_interval) in said
+        for one in chain.look_at:
+            assert one.finding in said
 
 
 def test_subject__a_headline_with_the_name__does_not_repeat_it(ranker):
