@@ -7,6 +7,8 @@ from itertools import groupby
 
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from analysis.overview.finding import Found, planned_end, with_results
 from analysis.overview.rows import Row, row
@@ -15,6 +17,7 @@ from experiments.pages.formats import day
 
 WIDTH = 1000
 MOST_ROWS = 150
+_GRID_LINE = '<line class="grid" x1="{0}" x2="{0}" y1="0" y2="24"/>'
 AHEAD = 0.3
 """The share of the window that lies in the future: what is planned matters, and most has happened."""
 
@@ -62,10 +65,14 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The whole drawing. ``left_out`` of the window's experiments are too many to show; ``undated`` have no start."""
+    """The whole drawing. ``left_out`` of the window's experiments are too many to show; ``undated`` have no start.
+
+    ``grid`` holds the months' lines as SVG: each of many bars has them behind it, and a template would draw each anew.
+    """
 
     window: Window
     months: list[Month]
+    grid: SafeString
     today: float | None
     lanes: list[Lane]
     left_out: int
@@ -93,10 +100,11 @@ def timeline(project: Project, found: Found, shown: Window, now: datetime) -> Ti
     here = dated.filter(Q(begins__lt=shown.end) & (reaches | goes_on if now > shown.start else reaches))
     total = here.count()
     chosen = with_results(here.order_by(F("layer__name").asc(nulls_last=True), "begins", "pk"))[:MOST_ROWS]
-    bars = [_bar(project, one, shown, now) for one in chosen]
+    bars, months = [_bar(project, one, shown, now) for one in chosen], list(_months(shown))
     return Timeline(
         window=shown,
-        months=list(_months(shown)),
+        months=months,
+        grid=format_html_join("", _GRID_LINE, ((round(month.x, 1),) for month in months)),
         today=shown.x(now) if shown.start <= now <= shown.end else None,
         lanes=list(_lanes(bars)),
         left_out=max(0, total - MOST_ROWS),
