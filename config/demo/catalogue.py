@@ -379,15 +379,16 @@ class After:
 
     days: int
     shoppers: int
+    seed: int
     effects: Effects
 
 
 HELD_BACK = 2_000
 """Ten-thousandths that kept the control."""
 FADED = (
-    After(days=28, shoppers=2_000, effects=Effects(ctr=0.20, purchase=0.02)),
+    After(days=28, shoppers=2_000, seed=27, effects=Effects(ctr=0.20, purchase=0.02)),
     # The season changes, and with it what people search for.
-    After(days=28, shoppers=5_000, effects=Effects(ctr=0.03)),
+    After(days=28, shoppers=5_000, seed=28, effects=Effects(ctr=0.03)),
 )
 
 

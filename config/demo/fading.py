@@ -43,9 +43,7 @@ def drives(experiment: Experiment, holdback: Experiment) -> list[drive.Drive]:
 
 
 def _drive(experiment: Experiment, holdback: Experiment, part: After, number: int, start: datetime) -> drive.Drive:
-    told = replace(
-        SHIPPED, shoppers=part.shoppers, days=part.days, seed=SHIPPED.seed + number, own_effects=part.effects
-    )
+    told = replace(SHIPPED, shoppers=part.shoppers, days=part.days, seed=part.seed, own_effects=part.effects)
     names = Names(
         experiment=holdback.key,
         experiment_name=holdback.name,
