@@ -26,6 +26,14 @@ LOOKS = [
     pytest.param((Look("dark", 1280), Look("light", 390), Look("dark", 320)), id="others", marks=pytest.mark.slow),
 ]
 """Both themes and both ends of the widths every day in one browser, the others with the slow tests."""
+FEWER_LOOKS = [
+    pytest.param((Look("light", 320),), id="daily"),
+    pytest.param(
+        (Look("light", 1280), Look("dark", 1280), Look("light", 390), Look("dark", 320)),
+        id="others", marks=pytest.mark.slow,
+    ),
+]  # fmt: skip
+"""Of pages that tests/analysis/pages/test_every_look.py looks at as well: the narrowest every day, with every rule."""
 DECIDED_BY_LOOK = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATH = os.environ.get("TRUELIFT_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import ScryptPasswordHasher
 from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
+from hypothesis import settings as property_settings
 
 from tests import prepared
 
@@ -33,6 +34,11 @@ django.setup()
 # Pages name their static files as they lie: nothing is collected for tests that run in this process.
 (_HOME / "static").mkdir()
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+# A property that takes longer while the machine is busy is no less true.
+property_settings.register_profile("untimed", deadline=None)
+property_settings.load_profile("untimed")
 
 
 class QuickScrypt(ScryptPasswordHasher):
