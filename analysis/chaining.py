@@ -24,6 +24,7 @@ from analysis.moment_sets import Sets
 from analysis.results.chain import Chain, FunnelSplit, Worth
 from analysis.results.schema import TriggeredShare
 from analysis.stats.settings import DEFAULTS
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.layers import read_ranges, size
 from experiments.models import Experiment, ExperimentMetric, Variant
 from experiments.models.experiment import WHOLE
@@ -57,7 +58,12 @@ class Setting:
 
 
 def chains(known: Setting) -> list[Chain]:
-    """Return one chain a treatment that serves a model version; none where no treatment names one."""
+    """Return one chain a treatment that serves a model version; none where no treatment names one.
+
+    A holdback has none: its model's gain is on its way no more, and whether it lasts is another question.
+    """
+    if known.experiment.kind == ExperimentKind.HOLDBACK.value:
+        return []
     control = next(count for count in known.counts if count.is_control)
     by_key = {count.key: count for count in known.counts}
     return [

@@ -1,6 +1,5 @@
 """From the log to an immutable result: fold, moments, statistics, decision, snapshot."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -39,11 +38,10 @@ from analysis.results.schema import (
 from analysis.rollup.fold import fold
 from analysis.stats.settings import DEFAULTS
 from analysis.triggering import triggered_share
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import Direction, MetricRole
 from experiments.models import Experiment, ExperimentMetric, OfflineMetric, Variant
-
-logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, str], None]
 FOLDED_PERCENT, SUMMED_PERCENT, DECIDED_PERCENT = 60, 80, 95
@@ -65,10 +63,10 @@ def refresh(experiment: Experiment, on_progress: Progress | None = None) -> Resu
     say = on_progress or _silent
     say(0, "Reading new events")
     fold(on_progress=lambda done, waiting: say(*_fold_progress(done, waiting)))
-    results, changes, at = _results(experiment, say)
+    results, changes, at, fault = _results(experiment, say)
     say(DECIDED_PERCENT, "Writing the result")
     snapshot = write(experiment, results, changes, at)
-    in_depth(experiment, changes, at, results.as_of, results.data_up_to)
+    _finish(experiment, results, changes, at, fault)
     return snapshot
 
 
@@ -77,12 +75,12 @@ def refresh_if_due(experiment: Experiment, now: datetime) -> ResultSnapshot | No
     last = latest.latest(experiment)
     if last is not None and not is_due(experiment, last, now):
         return None
-    results, changes, at = _results(experiment, _silent)
+    results, changes, at, fault = _results(experiment, _silent)
     if last is not None and same(last, results):
         mark_shown(experiment, changes)
         return None
     snapshot = write(experiment, results, changes, at)
-    in_depth(experiment, changes, at, results.as_of, results.data_up_to)
+    _finish(experiment, results, changes, at, fault)
     return snapshot
 
 
@@ -227,7 +225,14 @@ def situation(experiment: Experiment, sums: ExperimentSums, as_of: datetime, dat
         currency=experiment.project.currency,
         exposures_per_day={day: sum(per_day.get(day, 0) for per_day in sums.units.values()) for day in sums.days()},
         split_per_day=split_per_day(experiment, sums),
+        launch=_launch(experiment),
     )
+
+
+def _launch(experiment: Experiment) -> str:
+    """Return the name of what has shipped, where the experiment is its holdback."""
+    is_holdback = experiment.kind == ExperimentKind.HOLDBACK.value
+    return experiment.parent.name if is_holdback and experiment.parent is not None else ""
 
 
 def split_per_day(experiment: Experiment, sums: ExperimentSums) -> dict[date, dict[str, int]]:
@@ -277,7 +282,8 @@ def facts(experiment: Experiment, readout: Readout) -> ExperimentFacts:
     )
 
 
-def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None, Course]:
+def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None, Course, Exception | None]:
+    """Return the results, the state of the fold that they show, their course, and what kept details from being read."""
     if experiment.started_at is None:
         raise NotStartedError(f"{experiment.name} is a draft and has no results; start it first.")
     as_of = timezone.now()
@@ -293,20 +299,29 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     at = course(experiment, sums, as_of)
     # A model's chain says for whom it works and whether it lasts. Of many units that takes long, and what was kept with
     # the result before has to do: the result itself must not wait for it.
+    fault = None
     if sums.total < details.MANY_UNITS and _tries_models(experiment):
-        _in_depth_before(experiment, changes, at, as_of, newest)
-    return _analyse(experiment, at, as_of, newest, sets), changes, at
+        fault = _in_depth_before(experiment, changes, at, as_of, newest)
+    return _analyse(experiment, at, as_of, newest, sets), changes, at, fault
 
 
 def _in_depth_before(
     experiment: Experiment, changes: int | None, at: Course, as_of: datetime, newest: datetime | None
-) -> None:
-    """Read the details first; a fault there must not hold the result back, and is raised once that is written."""
+) -> Exception | None:
+    """Read the details first; return what went wrong, which must not hold the result back."""
     try:
         with transaction.atomic():
             in_depth(experiment, changes, at, as_of, newest)
-    except Exception:
-        logger.exception("%s: its details could not be read before its result", experiment.key)
+    except Exception as fault:  # a task's time limit too: the result can still be written
+        return fault
+    return None
+
+
+def _finish(experiment: Experiment, results: Results, changes: int | None, at: Course, fault: Exception | None) -> None:
+    """Read the details where the result did not need them first; if that failed, say so now that the result is safe."""
+    if fault is not None:
+        raise fault
+    in_depth(experiment, changes, at, results.as_of, results.data_up_to)
 
 
 def _tries_models(experiment: Experiment) -> bool:

@@ -117,6 +117,7 @@ class Situation:
     ``data_up_to`` is how far the log has been read; ``exposures_per_day`` counts new units on each UTC day (the gap
     check is left out when it is empty); ``split_per_day`` counts them by variant key as well, for the test of the split
     while the experiment runs. ``unreadable_values`` counts, by a metric's name, events whose property was no number.
+    ``launch`` names what has shipped, where the experiment is its holdback: then there is nothing left to decide.
     """
 
     experiment_name: str
@@ -134,3 +135,4 @@ class Situation:
     exposures_per_day: Mapping[date, int] = field(default_factory=dict)
     split_per_day: Mapping[date, Mapping[str, int]] = field(default_factory=dict)
     unreadable_values: Mapping[str, int] = field(default_factory=dict)
+    launch: str = ""

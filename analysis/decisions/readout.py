@@ -36,7 +36,7 @@ from analysis.stats.sequential_estimates import AfterStopping, after_stopping
 from analysis.stats.settings import DEFAULTS as STATS_DEFAULTS
 from experiments.domain.metrics import MetricKind, MetricRole
 
-ENGINE_VERSION = "1.2.0"
+ENGINE_VERSION = "1.2.1"
 """Goes into every snapshot; raise it whenever the same moments would give other numbers, readings or verdicts."""
 
 

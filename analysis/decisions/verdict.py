@@ -7,6 +7,8 @@ alpha is split over primary metrics times treatments; guardrails keep the whole 
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from analysis.decisions import sentences
 from analysis.decisions.before_the_end import before_the_end, not_trustworthy, nothing_yet, so_far
 from analysis.decisions.decision import Decision
@@ -19,6 +21,10 @@ from analysis.decisions.while_running import at_a_look, early_stop
 from analysis.results.schema import Health, Tone, VariantFact, Verdict
 from analysis.stats.looks import Looking, PlannedLooks
 
+ALREADY_SHIPPED = (
+    "Nothing is decided here: {launch} has shipped. Whether its lift lasts is told in steps of two weeks under "
+    "“Does it last?”."
+)
 _BEST_FIRST = (Decision.SHIP, Decision.LOOK, Decision.INCONCLUSIVE, Decision.TOO_EARLY, Decision.DO_NOT_SHIP)
 
 
@@ -32,6 +38,21 @@ def decide(
     looking: Looking | None = None,
 ) -> Verdict:
     """Return the verdict over all treatments; with ``looking``, also of an experiment that is still running."""
+    found = _decided(situation, variants, health, horizon, evidence, rules, looking)
+    if situation.launch and health.trustworthy:
+        return structs.replace(found, next_step=ALREADY_SHIPPED.format(launch=situation.launch))
+    return found
+
+
+def _decided(
+    situation: Situation,
+    variants: Sequence[VariantFact],
+    health: Health,
+    horizon: Horizon,
+    evidence: Sequence[Evidence],
+    rules: Rules,
+    looking: Looking | None,
+) -> Verdict:
     if not health.trustworthy:
         return not_trustworthy(situation, variants, health)
     if horizon.day == 0 or not evidence or sum(variant.units for variant in variants) == 0:

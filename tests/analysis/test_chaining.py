@@ -11,6 +11,7 @@ from analysis.models import Enrolment, FoldedProject, UnitDay
 from analysis.results.chain import ChainEnd
 from analysis.results.latest import results_of
 from analysis.results.schema import Results
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.domain.metrics import DisplayUnit, MetricKind, MetricRole
 from experiments.models import Experiment, ExperimentMetric, ModelVersion, OfflineMetric
@@ -74,3 +75,12 @@ def test_chain__before_the_planned_end__says_nothing_of_wearing_off(faded):
     faded.refresh_from_db()
     (chain,) = read(faded).chains
     assert [one.key for one in chain.look_at if one.key == "novelty"] == []
+
+
+def test_chain__of_a_holdback__is_none_and_its_verdict_leads_to_what_it_is_held_to(faded):
+    launched = builders.experiment(faded.project, "ranker", status=Status.STOPPED)
+    Experiment.objects.filter(pk=faded.pk).update(kind=ExperimentKind.HOLDBACK.value, parent=launched)
+    faded.refresh_from_db()
+    results = read(faded)
+    assert results.chains == []
+    assert results.verdict.next_step.startswith(f"Nothing is decided here: {launched.name} has shipped.")

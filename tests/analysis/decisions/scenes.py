@@ -115,6 +115,7 @@ class Scene:
     exposures_per_day: dict[date, int] = field(default_factory=dict)
     unreadable: dict[str, int] = field(default_factory=dict)
     looking: Looking | None = None
+    launch: str = ""
 
     def read(self) -> Readout:
         end = T0 + timedelta(days=self.day)
@@ -130,6 +131,7 @@ class Scene:
             currency="EUR",
             exposures_per_day=self.exposures_per_day,
             unreadable_values=self.unreadable,
+            launch=self.launch,
         )
         variants = [
             VariantCount(

@@ -32,6 +32,20 @@ def test_ship__revenue_better_and_guardrail_held__says_by_how_much():
     assert "The guardrail latency stayed within its limit." in verdict.explanation
 
 
+@pytest.mark.parametrize("day", [5, 14, 60])
+def test_holdback__of_a_launch__decides_nothing_and_says_where_to_look(day: float):
+    scene = Scene(day=day, stopped=False, launch="New ranker")
+    told, plain = scene.read().verdict, replace(scene, launch="").read().verdict
+    assert told.headline == plain.headline
+    assert told.next_step.startswith("Nothing is decided here: New ranker has shipped.")
+    assert "Does it last?" in told.next_step
+
+
+def test_holdback__with_a_broken_split__asks_for_that_to_be_mended_first():
+    broken = Scene(units=(N, N - 2000), launch="New ranker")
+    assert broken.read().verdict.next_step == replace(broken, launch="").read().verdict.next_step
+
+
 def test_ship__lower_is_better__says_lowers():
     metric = latency(treatment=180.0)
     primary = MetricInput(plan=replace(metric.plan, role=MetricRole.PRIMARY, margin=None), moments=metric.moments)

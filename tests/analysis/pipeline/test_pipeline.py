@@ -112,16 +112,19 @@ def test_refresh__says_how_far_it_is():
     assert [percent for percent, _ in said] == sorted(percent for percent, _ in said)
 
 
-def test_refresh__details_of_a_model_that_fail__do_not_hold_its_result_back(monkeypatch, caplog):
+def test_refresh__details_of_a_model_that_fail__do_not_hold_its_result_back(monkeypatch):
     experiment = shop()
     version = ModelVersion.objects.create(project=experiment.project, name="ranker", version="8")
     experiment.variants.filter(key="treatment").update(model_version=version)
 
+    tried = []
+
     def broken(*_args):
+        tried.append(1)
         raise ValueError("a detail that cannot be counted")
 
     monkeypatch.setattr(pipeline.details, "keep", broken)
     with pytest.raises(ValueError, match="cannot be counted"):
         pipeline.refresh(experiment)
     assert [one.units for one in results_of(latest(experiment)).variants] == [40, 40]
-    assert "its details could not be read before its result" in caplog.text
+    assert len(tried) == 1, "what failed is not tried again before it is told"
