@@ -1,7 +1,8 @@
 """What the demo shop tried before it had Truelift: a simulated archive, imported as the file of another tool would be.
 
 Pure but for the random draws of one seed, and for what is called ``ensure``. Each experiment changed clicks by
-c ~ N(0, .05²) on the log scale and orders by .35 c + N(0, .015²): a click gained was worth a third of an order gained.
+c ~ N(0, .05²) on the log scale and orders by .35 c + N(0, .015²): a click gained was worth a third of an order gained
+(purchases moved by .9 of it, an order's value by N(0, .01²) of its own, revenue by orders and value together).
 Users who click more also order more, whatever is tried, so a line through the measured effects promises too much.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.past.keeping import Wanted, imports, keep
+from config.demo.catalogue import RANKER, RECOMMENDER
 from config.demo.shop import Floats
 from experiments import north_star
 from experiments.models import Metric, Project, User
@@ -23,7 +25,7 @@ NAME, FILE_NAME = "Before Truelift", "experiments-before-truelift.csv"
 SOURCE = "Simulated for the demo, as an archive of another tool would be exported"
 NORTH_STAR = "revenue-per-shopper"
 WHY = "Shoppers vote with their money, and every team can move it."
-FAMILIES = ("search ranker", "basket recommender")
+FAMILIES = (RANKER, RECOMMENDER)
 COUNT, SEED, DAYS_APART, LAST_DAYS_AGO = 140, 11, 5, 90
 SLOPE, SPREAD, OWN_WAY, WORTH = 0.35, 0.05, 0.015, 0.01
 """Of true effects, as log lifts: orders for clicks, clicks' own, orders' beside clicks, and of an order's value."""

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from analysis.models import ResultSnapshot
 from analysis.programme import holdbacks
 from config.demo import drive
 from config.demo.catalogue import FADED, HELD_BACK, SHIPPED, After
@@ -25,11 +24,6 @@ def ship(experiment: Experiment, user: User) -> Experiment:
         treatment = experiment.variants.get(key=TREATMENT_KEY)
         shipping.ship(experiment, treatment, HELD_BACK, user, WHY, at=experiment.stopped_at)
     return Experiment.objects.get(parent=experiment, kind=ExperimentKind.HOLDBACK.value)
-
-
-def is_told(holdback: Experiment) -> bool:
-    """Say whether everything that came after the launch has been sent and read."""
-    return ResultSnapshot.objects.filter(experiment=holdback).exists()
 
 
 def drives(experiment: Experiment, holdback: Experiment) -> list[drive.Drive]:

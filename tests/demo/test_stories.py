@@ -45,12 +45,15 @@ def units(key: str, weekday: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def lift(key: str, weekday: int, numerator: str, denominator: str) -> tuple[float, float]:
     """The log of T/C and its standard error, by the delta method over shoppers (Deng, Knoblich, Lu 2018)."""
     variant, totals = units(key, weekday)
+    return log_lift(variant, totals[numerator], totals[denominator])
+
+
+def log_lift(variant: np.ndarray, y: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+    """The same from one number a unit, each of shape (units,)."""
     logs, variances = [], []
-    for number in (0, 1):
-        mine = variant == number
-        y, x = totals[numerator][mine], totals[denominator][mine]
-        logs.append(math.log(y.mean() / x.mean()))
-        variances.append((y / y.mean() - x / x.mean()).var(ddof=1) / mine.sum())
+    for mine in (variant == 0, variant == 1):
+        logs.append(math.log(y[mine].mean() / x[mine].mean()))
+        variances.append((y[mine] / y[mine].mean() - x[mine] / x[mine].mean()).var(ddof=1) / mine.sum())
     return logs[1] - logs[0], math.sqrt(sum(variances))
 
 

@@ -15,7 +15,7 @@ from analysis.stats.unavailable import NotComputable
 
 _PRECISION = {"maxiter": 300, "ftol": 1e-11, "gtol": 1e-6}
 _ROUGHER = {"maxiter": 300, "ftol": 1e-8}  # of three metrics and more, where a trial takes far longer
-LOOSE = 1e-6
+_LOOSE = 1e-6  # of a covariance; a thousandth of what an interval can show, and far above rounding
 _FAR = 1e4  # slopes, in units of spread of y / spread of x, from which the likelihood no longer changes
 
 
@@ -208,7 +208,7 @@ def _loosened(covariances: Array) -> Array:
     A millionth of what goes together is taken as each metric's own.
     """
     width = covariances.shape[-1]
-    return np.asarray(covariances * np.where(np.eye(width, dtype=bool), 1.0, 1 - LOOSE))
+    return np.asarray(covariances * np.where(np.eye(width, dtype=bool), 1.0, 1 - _LOOSE))
 
 
 def _likelihood(scaled: _Scaled, lam: Array) -> tuple[float, Array, Array, Array]:
