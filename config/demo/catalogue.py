@@ -388,7 +388,7 @@ HELD_BACK = 2_000
 FADED = (
     After(days=28, shoppers=2_000, seed=27, effects=Effects(ctr=0.20, purchase=0.02)),
     # The season changes, and with it what people search for.
-    After(days=28, shoppers=5_000, seed=28, effects=Effects(ctr=0.03)),
+    After(days=30, shoppers=5_000, seed=28, effects=Effects(ctr=0.03)),
 )
 
 

@@ -81,9 +81,8 @@ def test_ship__twice__keeps_one_holdback_whose_parts_follow_each_other():
     assert first.story.effects.ctr > 5 * second.story.effects.ctr > 0
 
 
-def test_faded__fills_the_time_since_the_launch_up_to_days_ago():
-    assert SHIPPED.ended is not None
-    assert 0 < SHIPPED.ended - sum(part.days for part in FADED) <= 3
+def test_faded__fills_the_time_from_the_launch_to_this_morning_without_a_gap():
+    assert sum(part.days for part in FADED) == SHIPPED.ended
 
 
 def blocks(weekday: int) -> tuple[list[float], list[float]]:
@@ -94,7 +93,7 @@ def blocks(weekday: int) -> tuple[list[float], list[float]]:
         names = (f"{short(SHIPPED.key)}-after-{number}-{k:06d}" for k in range(part.shoppers))
         variant = np.array([bucket_of(salt, name) >= HELD_BACK for name in names]).astype(np.int64)
         acts = behaviour(shop.settings, shop.shoppers, shop.during, {0: NO_EFFECT, 1: part.effects}, variant)
-        for begin in range(0, part.days, 14):
+        for begin in range(0, part.days - 13, 14):  # whole blocks only, as the product reads them
             now = (shop.during.second // 86_400 >= begin) & (shop.during.second // 86_400 < begin + 14)
             who = shop.during.shopper[now]
             y = np.bincount(who, weights=acts.clicked[now].astype(float), minlength=part.shoppers)
@@ -113,7 +112,7 @@ def test_launch__is_a_clear_gain_that_has_clearly_gone_on_whatever_weekday(weekd
     found = decay(promised(effect, error, None), lifts, np.diag(variances))
     assert isinstance(found, Decay)
     assert found.decayed
-    assert found.e_value > 500, "the alarm rings at 100"
+    assert found.e_value > 200, "the alarm rings at 100"
     low, high = found.lately_interval
     assert low < np.log1p(FADED[-1].effects.ctr) < high
     assert high < effect
