@@ -67,6 +67,25 @@
     if (event.target.matches("[data-peek]:focus-visible")) peek(event.target);
   });
 
+  // What htmx brought after somebody chose or typed is said to who cannot see it; a live part says itself.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const part = event.target;
+    if (!event.detail.requestConfig?.triggeringEvent?.isTrusted || part.closest("[aria-live], [role=status]")) return;
+    const words = part.querySelector("[role=status]") ?? part.querySelector("h2, h3, caption");
+    if (words) document.getElementById("said").textContent = words.matches("[role=status]") ? words.textContent.trim() : `${words.textContent.trim()}: brought up to date.`;
+  });
+  // A menu that lies over the page closes by Escape, which gives the focus back, and when somebody goes elsewhere.
+  const menus = () => [...document.querySelectorAll("details.menu[open]")].filter((menu) => getComputedStyle(menu.lastElementChild).position === "absolute");
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of menus()) {
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    }
+  });
+  for (const going of ["click", "focusin"]) document.addEventListener(going, (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  });
   // "/" leads to the search that is nearest to what the page is about: the last one on it.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;

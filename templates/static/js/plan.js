@@ -40,6 +40,7 @@
     if (!list) continue;
     const rows = () => [...list.querySelectorAll("[data-row]")].filter((row) => !row.hidden);
     const least = { variants: 2, targeting: 1 }[area.dataset.rows] ?? 0;
+    area.dataset.wired = "";
     rows().forEach((row, index) => { wire(row); if (index >= least && isEmpty(row)) row.hidden = true; });
 
     area.querySelector("[data-add]").addEventListener("click", () => {

@@ -3,6 +3,7 @@
 import mimetypes
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from html import unescape
@@ -14,7 +15,7 @@ from config.paths import REPOSITORY
 
 GUIDE = REPOSITORY / "docs" / "user-guide" / "images"
 STATIC = REPOSITORY / "templates" / "static"
-PART = re.compile(r'<[^>]*\shx-get="([^"]+)"[^>]*>')
+PART = re.compile(r'<[^>]*\shx-(?P<method>get|post)="(?P<address>[^"]+)"[^>]*>')
 TAG = re.compile(r"<([a-z][\w-]*)(?:[^>]*?\sclass=\"([^\"]*)\")?")
 
 
@@ -33,16 +34,16 @@ def without_sandbox(header: str) -> str:
     return re.sub(r"; sandbox[^;]*", "", header)
 
 
-def parts_of(pages: Iterable[HttpResponse]) -> set[str]:
-    """Return the addresses of what pages fetch as soon as they are open."""
+def parts_of(pages: Iterable[HttpResponse]) -> set[tuple[str, str]]:
+    """Return the methods and addresses of what pages fetch as soon as they are open."""
     whole = "".join(page.content.decode() for page in pages)
-    return {unescape(tag[1]) for tag in PART.finditer(whole) if "load" in tag[0]}
+    return {(tag["method"], unescape(tag["address"])) for tag in PART.finditer(whole) if "load" in tag[0]}
 
 
 @contextmanager
-def served(pages: Mapping[str, HttpResponse], parts: Mapping[str, HttpResponse]) -> Iterator[str]:
-    """Serve these pages, the parts they fetch, and the static files; yield the address of it all."""
-    answer = type("Found", (Answer,), {"pages": pages, "parts": parts})
+def served(pages: Mapping[str, HttpResponse], parts: Mapping[str, HttpResponse], *, late: float = 0) -> Iterator[str]:
+    """Serve these pages, the parts they fetch (as many seconds late) and the static files; yield the address."""
+    answer = type("Found", (Answer,), {"pages": pages, "parts": parts, "late": late})
     server = ThreadingHTTPServer(("127.0.0.1", 0), answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -58,10 +59,14 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     pages: Mapping[str, HttpResponse]
     parts: Mapping[str, HttpResponse]
+    late: float
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
-        page = (self.parts if "HX-Request" in self.headers else self.pages).get(self.path)
+        is_part = "HX-Request" in self.headers
+        page = (self.parts if is_part else self.pages).get(self.path)
+        if is_part:
+            time.sleep(self.late)
         if page is not None:
             headers = {name: without_sandbox(value) for name, value in page.items()}
             self.give(page.content, headers, page.status_code)
