@@ -10,6 +10,7 @@ from experiments.domain.metrics import DisplayUnit
 register = template.Library()
 
 MINUS = "\u2212"
+NO_BREAK = "\u00a0"
 UNKNOWN = "–"
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹"}
 
@@ -100,12 +101,12 @@ def money(amount: float | None, currency: str = "EUR") -> str:
 
 @register.filter
 def duration(milliseconds: float | None) -> str:
-    """Write a duration: 184 ms, and 1.84 s from a second on."""
+    """Write a duration: 184 ms, and 1.84 s from a second on; a line never breaks before the unit."""
     if milliseconds is None:
         return UNKNOWN
     if abs(milliseconds) >= 1000:
-        return f"{_plain(milliseconds / 1000, 2)} s"
-    return f"{_plain(milliseconds, 0 if abs(milliseconds) >= 100 else 1)} ms"
+        return f"{_plain(milliseconds / 1000, 2)}{NO_BREAK}s"
+    return f"{_plain(milliseconds, 0 if abs(milliseconds) >= 100 else 1)}{NO_BREAK}ms"
 
 
 def quantity(value: float | None, unit: str, currency: str) -> str:
@@ -126,9 +127,9 @@ def change(difference: float | None, unit: str, currency: str) -> str:
     if difference is None:
         return UNKNOWN
     if unit == DisplayUnit.PERCENT:
-        return f"{_signed(difference * 100, 2)} pt"
+        return f"{_signed(difference * 100, 2)}{NO_BREAK}pt"
     text = quantity(abs(difference), unit, currency)
-    if not text.strip("0., €$£¥₹sm" + currency):
+    if not text.strip(f"0., {NO_BREAK}€$£¥₹sm{currency}"):
         return text
     return f"{'+' if difference > 0 else MINUS}{text}"
 

@@ -52,7 +52,6 @@
   window.addEventListener("afterprint", () => { screen.removeProperty("color-scheme"); drawAll(document); });
   document.addEventListener("themechange", () => drawAll(document));
   document.addEventListener("htmx:afterSettle", (event) => {
-    for (const element of event.target.querySelectorAll("[data-without-script]")) element.hidden = true;
     drawAll(event.target);
   });
 })();

@@ -30,9 +30,4 @@
     const row = event.target.closest("[data-walk] tbody tr");
     if (row) for (const one of rows()) one.classList.toggle("at", one === row);
   });
-
-  // What htmx brings has parts that wait for script, like the page itself.
-  document.addEventListener("htmx:afterSettle", () => {
-    for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
-  });
 })();

@@ -1,8 +1,6 @@
 // Small conveniences of every page. Each page works without them.
 (() => {
   "use strict";
-  for (const element of document.querySelectorAll("[data-without-script]")) element.hidden = true;
-  for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
 
   // An error summary takes the focus, so that a screen reader starts there.
   document.querySelector("[data-error-summary]")?.focus();

@@ -17,7 +17,6 @@
   const isEmpty = (row) => inputs(row).every((input) => input.value === "");
 
   function wire(row) {
-    for (const element of row.querySelectorAll("[data-with-script]")) element.hidden = false;
     const name = row.querySelector("[name$=-name]");
     if (name) follow(name, row.querySelector("[name$=-key]"));
     const op = row.querySelector("[name$=-op]");

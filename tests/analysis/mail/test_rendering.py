@@ -28,7 +28,7 @@ def mail(ranker: Experiment, results: Results | None = None, **fields: Any) -> R
 
 
 def unwrapped(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(unescape(text).split())
 
 
 def facts(**fields: Any) -> Results:

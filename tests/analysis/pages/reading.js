@@ -24,7 +24,7 @@ window.reading = (() => {
       const fields = [...form.elements].filter((one) => one.matches("input:not([type=hidden])"));
       if (!all.length && fields.length === 1) continue; // one field is sent by Enter
       if (!all.length) yield `has a form that cannot be sent: ${short(form)}`;
-      else if (seen(form) && !all.some(seen)) yield `has a form whose buttons are out of sight: ${short(form)}`;
+      else if (seen(form) && !all.some((one) => seen(one) || one.closest("details:not([open])"))) yield `has a form whose buttons are out of sight: ${short(form)}`;
     }
     for (const chart of document.querySelectorAll("[data-chart]")) {
       const around = chart.closest("section, article") ?? document.querySelector("main");
