@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.furnishing import furnish
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 AT_ONCE = 50
@@ -55,11 +57,21 @@ def fill(slug: str, experiments: int, metrics: int, variants: int, *, email: str
     while batch := list(itertools.islice(numbers, AT_ONCE)):
         with transaction.atomic():
             make_batch(rng, home, (people, catalogue, layers, models), variants, batch)
+    if experiments:
+        furnish(home, to_decide(home), email, rng)
+
+
+def to_decide(home: Any) -> Any:
+    """Return the experiment whose pages are measured: it has ended, its result can be read, and nobody has decided."""
+    from experiments.models import Experiment
+
+    ended = Experiment.objects.filter(project=home, status="stopped", standing__trustworthy=True, conclusions=None)
+    return ended.order_by("-stopped_at")[0]
 
 
 def make_metrics(home: Any, count: int) -> list[Any]:
     from experiments.domain.metrics import Direction, DisplayUnit, MetricKind
-    from experiments.models import Metric
+    from experiments.models import Metric, MetricVersion
 
     kinds = (
         ("Purchase rate", MetricKind.PROPORTION, DisplayUnit.PERCENT, Direction.INCREASE, ""),
@@ -83,7 +95,11 @@ def make_metrics(home: Any, count: int) -> list[Any]:
                 display_unit=unit,
             )
         )
-    return Metric.objects.bulk_create(made)
+    Metric.objects.bulk_create(made)
+    MetricVersion.objects.bulk_create(
+        MetricVersion(metric=one, number=1, kind=one.kind, event=one.event, property=one.property) for one in made
+    )
+    return list(home.metrics.order_by("pk").prefetch_related("versions"))
 
 
 def make_batch(rng: Any, home: Any, made_of: Any, variants: int, batch: list[int]) -> None:
@@ -168,7 +184,10 @@ def uses(experiment: Any, catalogue: Any) -> Iterator[Any]:
     for position, metric in enumerate(catalogue):
         role = "primary" if position == 0 else "guardrail" if position in (1, 5, 9) else "secondary"
         margin = 300 if role == "guardrail" else None
-        yield ExperimentMetric(experiment=experiment, metric=metric, role=role, margin=margin, position=position)
+        version = metric.versions.all()[0] if experiment.started_at else None
+        yield ExperimentMetric(
+            experiment=experiment, metric=metric, role=role, margin=margin, position=position, version=version
+        )
 
 
 READ: dict[tuple[bool, int, int], list[tuple[str, Any]]] = {}
