@@ -151,10 +151,9 @@ def sample(served: Served, key: str, attributes: Mapping[str, Any]) -> list[Part
     flag = served.program.flag(key)
     if flag is None:
         return []
+    named_by = [hash_attribute(kind) for kind in UnitType]
     for _ in range(SAMPLE):
-        unit = secrets.token_hex(8)
-        ids = {hash_attribute(kind): unit for kind in UnitType}
-        chosen = flag.terminals[flag.choose({**attributes, **ids})]
+        chosen = flag.terminals[flag.choose({**attributes, **dict.fromkeys(named_by, secrets.token_hex(8))})]
         variant = chosen.variant_key or (facts.variants[chosen.rule] if chosen.rule >= 0 else facts.default_variant)
         counted[variant, REASONS[_outcome(facts, chosen.outcome)]] += 1
     return [

@@ -4,10 +4,15 @@ import json
 import re
 
 import pytest
+from django.db import connection
 from django.urls import reverse
+from msgspec import structs
 
 from assignment.engine.hashing import bucket_of
+from assignment.pages import serving
+from assignment.publish import read_texts
 from experiments import holdouts, lifecycle, overrides, rules
+from experiments.domain.environments import Environment
 from experiments.domain.kinds import RuleKind
 from experiments.domain.lifecycle import Status
 from experiments.models import AuditEntry, Segment
@@ -44,6 +49,22 @@ def test_simulator__nothing_asked__shows_the_form_alone(client_of_alice, ranker)
     page = client_of_alice.get(AT).content.decode()
     assert "<tbody>" not in page
     assert not re.findall(r"<style|<script>|\sstyle=|\son[a-z]+=", page)
+
+
+def test_document__is_built_again_when_a_row_changes_and_not_before(ranker):
+    kept = serving.Kept()
+
+    def now() -> serving.Served:
+        return kept.served(read_texts(connection.connection, ranker.project_id), Environment.PRODUCTION)
+
+    first = now()
+    assert now() is first
+    ranker.variants.filter(position=1).update(name="Renamed")
+    assert now() is not first
+    places = [(number, Environment.STAGING) for number in range(serving.MOST_KEPT + 2)]
+    for number, environment in places:
+        kept.served(structs.replace(read_texts(connection.connection, ranker.project_id), id=-number), environment)
+    assert len(kept) == serving.MOST_KEPT
 
 
 def test_simulator__a_unit__gets_the_variant_of_its_bucket(client_of_alice, ranker):
