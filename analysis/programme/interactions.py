@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import msgspec
@@ -38,6 +38,12 @@ MOST_TREATMENTS = 2
 """Treatments of an experiment that are paired: every further one makes all tests of the project less sharp."""
 FEWEST = EARLIEST_UNITS
 Pair = tuple[Experiment, Experiment]
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+TIMES = ("started_at", "phase_started_at", "stopped_at")
+SHOWN = (
+    "units", "scanned_at", "reason", "tests", "first__key", "first__name", "second__key", "second__name",
+)  # fmt: skip
+"""What a page reads of a pair: an experiment's other columns are many."""
 
 
 def scan(project: Project, now: datetime, most: int = MOST_PAIRS) -> int:
@@ -54,24 +60,21 @@ def scan(project: Project, now: datetime, most: int = MOST_PAIRS) -> int:
     return min(len(due), most)
 
 
-def concurrent(project: Project, now: datetime) -> Iterator[Pair]:
-    """Yield the pairs of experiments on the same type of unit whose times overlap, the older one first."""
+def concurrent(project: Project, now: datetime, *columns: str) -> Iterator[Pair]:
+    """Yield the pairs of experiments on the same type of unit whose times overlap, the older one first.
+
+    ``columns`` are those to be read, where not all are needed.
+    """
     live = Q(status__in=[status.value for status in LIVE])
     chosen = Experiment.objects.filter(
         live | Q(stopped_at__gte=now - RECENT), project=project, kind=ExperimentKind.STANDARD.value,
         started_at__isnull=False,
     ).order_by("pk")  # fmt: skip
-    found = list(chosen)
-    for place, first in enumerate(found):
-        for second in found[place + 1 :]:
-            if first.unit_type == second.unit_type and _overlap(first, second):
+    found = [(one, one.counts_from or now, one.stopped_at or ALWAYS) for one in chosen.only(*columns)]
+    for place, (first, began, ended) in enumerate(found):
+        for second, start, end in found[place + 1 :]:
+            if first.unit_type == second.unit_type and max(began, start) < min(ended, end):
                 yield first, second
-
-
-def _overlap(one: Experiment, other: Experiment) -> bool:
-    starts = [e.counts_from for e in (one, other) if e.counts_from is not None]
-    ends = [e.stopped_at for e in (one, other) if e.stopped_at is not None]
-    return len(starts) == 2 and (not ends or max(starts) < min(ends))
 
 
 def _seen(ids: set[int]) -> Mapping[int, int]:
@@ -224,10 +227,10 @@ def _metrics(pair: Pair) -> Iterator[tuple[Metric, Experiment]]:
 
 def read(project: Project, now: datetime) -> Interactions:
     """Return every pair that was scanned and still matters, with p-values corrected over all of them."""
-    still = {(a.pk, b.pk) for a, b in concurrent(project, now)}
+    still = {(a.pk, b.pk) for a, b in concurrent(project, now, "kind", "unit_type", *TIMES)}
     kept = [
         one
-        for one in InteractionScan.objects.filter(project=project).select_related("first", "second")
+        for one in InteractionScan.objects.filter(project=project).select_related("first", "second").only(*SHOWN)
         if (one.first_id, one.second_id) in still
     ]
     tests = [msgspec.convert(one.tests, list[InteractionTest]) for one in kept]

@@ -61,7 +61,7 @@ class Scene:
 def read(project: Project, quarter: str, now: datetime) -> NorthStar:
     """Say what moved the project's north-star metric in a quarter (this one, where none is named)."""
     tried = launched.tried(project)
-    word = quarter if quarters.bounds(quarter) else quarters.of(now)
+    word = named(quarter, now)
     first = min((one.shipped_at for one in tried.values() if one.shipped_at is not None), default=now)
     listed = quarters.between(first, now)
     listed = listed if word in listed else [word, *listed]
@@ -70,6 +70,11 @@ def read(project: Project, quarter: str, now: datetime) -> NorthStar:
         return north_star_words.without_metric(project, word, listed)
     scene = _scene(project, metric, tried, word, now)
     return _reading(project, scene, word, listed)
+
+
+def named(quarter: str, now: datetime) -> str:
+    """Return the quarter, or this one where the word is none."""
+    return quarter if quarters.bounds(quarter) else quarters.of(now)
 
 
 def _scene(project: Project, metric: Metric, tried: Mapping[int, Tried], word: str, now: datetime) -> Scene:

@@ -16,11 +16,11 @@ SOFT_LIMIT, HARD_LIMIT = 540, 600
 
 
 @shared_task(name=readings.TASK, soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)
-def renew_reading(project_id: int, word: str) -> None:
+def renew_reading(project_id: int, word: str, topic: str = readings.PROXIES) -> None:
     """Answer one question anew, if it is still about older data."""
     project = Project.objects.select_related("north_star").filter(pk=project_id).first()
     if project is not None:
-        readings.renew_one(project, word, timezone.now())
+        readings.renew_one(project, topic, word, timezone.now())
 
 
 @shared_task(name="analysis.scan_interactions", soft_time_limit=SOFT_LIMIT, time_limit=HARD_LIMIT)

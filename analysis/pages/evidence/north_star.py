@@ -9,14 +9,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.charts.waterfall import waterfall_figure
 from analysis.pages.evidence.forms import NorthStarForm
-from analysis.programme import north_star as reading
-from analysis.programme import wording
+from analysis.programme import readings, wording
 from analysis.programme.north_star_words import as_lift, span
 from analysis.programme.schema import LaunchFact, NorthStar
 from experiments import north_star
@@ -66,12 +64,15 @@ class Page:
 def north_star_page(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show what moved the north star in a quarter."""
     project, role = get_project(request.user, project_slug)
-    found = reading.read(project, request.GET.get("quarter", ""), timezone.now())
+    kept = readings.north_star_of(project, request.GET.get("quarter", ""))
     base = reverse("experiment_results", args=[project.slug, "KEY"])
     context = {
         "project": project,
-        "page": _page(found, base),
-        "form": NorthStarForm(metrics=list(project.metrics.order_by("name")), initial={"metric": found.metric or ""}),
+        "kept": kept,
+        "page": _page(kept.reading, base),
+        "form": NorthStarForm(
+            metrics=list(project.metrics.order_by("name")), initial={"metric": kept.reading.metric or ""}
+        ),
         "may_edit": may(role, Role.EDITOR),
         "evidence_tab": "north-star",
     }

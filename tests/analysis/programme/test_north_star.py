@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from analysis.models import EffectVector, HoldbackWatch
-from analysis.programme import launched, north_star, quarters
+from analysis.models import EffectVector, HoldbackWatch, ProgrammeReading
+from analysis.programme import launched, north_star, quarters, readings, tasks
 from analysis.programme.launched import Tried, Window
 from experiments import north_star as choosing
 from experiments.domain.kinds import ExperimentKind
@@ -213,5 +213,37 @@ def test_page__of_a_stranger__is_404(home, client_of_charlie):
 def test_page__more_launches__cost_no_more_queries(home, client_of_bob, count, django_assert_max_num_queries):
     winners(home, count)
     a_holdout(home, 0.03, 0.01)
+    with django_assert_max_num_queries(25):  # read and kept
+        page(client_of_bob, home, "?quarter=2026-Q1")
     with django_assert_max_num_queries(12):
         page(client_of_bob, home, "?quarter=2026-Q1")
+
+
+def test_kept_reading__of_the_same_data__is_not_made_again_and_that_of_others_is(home, monkeypatch):
+    (one, *_) = winners(home)
+    first = readings.north_star_of(home, "2026-Q1")
+    read = readings.north_star.read
+    monkeypatch.setattr(readings.north_star, "read", lambda *_: pytest.fail("made again"))
+    assert readings.north_star_of(home, "2026-Q1").made_at == first.made_at
+    monkeypatch.setattr(readings.north_star, "read", read)
+    Experiment.objects.filter(pk=one.pk).update(shipped_share=5_000)  # as a ramp does
+    assert readings.north_star_of(home, "2026-Q1").made_at > first.made_at
+    Metric.objects.filter(key=BUSINESS).update(name="Money")
+    home.refresh_from_db()
+    assert readings.north_star_of(home, "2026-Q1").reading.name == "Money"
+
+
+def test_kept_reading__that_took_long__is_shown_with_its_age_and_made_anew_by_the_task(
+    home, client_of_bob, monkeypatch
+):
+    winners(home)
+    asked = readings.north_star_of(home, "2026-Q1").reading.quarter
+    ProgrammeReading.objects.update(seconds=9.0, version="older")
+    monkeypatch.setattr(readings, "_ask_for", lambda *_: None)
+    assert "newer results are being read" in page(client_of_bob, home, "?quarter=2026-Q1")
+    tasks.renew_reading(home.pk, asked, readings.NORTH_STAR)
+    made_at = ProgrammeReading.objects.get().made_at
+    tasks.renew_reading(home.pk, asked, readings.NORTH_STAR)
+    tasks.renew_readings()
+    assert ProgrammeReading.objects.get().made_at == made_at
+    assert "newer results" not in page(client_of_bob, home, "?quarter=2026-Q1")
