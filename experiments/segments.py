@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from experiments import audit
@@ -117,17 +119,23 @@ def uses(segment: Segment) -> Iterator[str]:
     A stopped experiment counts while its shipped variant is served.
     """
     project = segment.project
-    for experiment in Experiment.objects.filter(project=project).exclude(
+    # The database leaves out what does not have the key in its text at all, which is nearly everything.
+    named = Q(as_text__contains=segment.key)
+    text = Cast("targeting", TextField())
+    served = Experiment.objects.filter(project=project).exclude(
         status=Status.STOPPED.value, shipped_variant__isnull=True
-    ):
-        if segment.key in segments_in(experiment.targeting):
-            yield experiment.name
-    for rule in FlagRule.objects.filter(flag__project=project, flag__archived_at__isnull=True).select_related("flag"):
+    )
+    for name, targeting in served.annotate(as_text=text).filter(named).values_list("name", "targeting"):
+        if segment.key in segments_in(targeting):
+            yield name
+    rules = FlagRule.objects.filter(flag__project=project, flag__archived_at__isnull=True).select_related("flag")
+    for rule in rules.annotate(as_text=text).filter(named):
         if segment.key in segments_in(rule.targeting):
             yield f"{rule.flag.name} ({rule})"
-    for other in Segment.objects.filter(project=project, archived_at__isnull=True).exclude(pk=segment.pk):
-        if segment.key in segments_in(other.targeting):
-            yield other.name
+    others = Segment.objects.filter(project=project, archived_at__isnull=True).exclude(pk=segment.pk)
+    for name, targeting in others.annotate(as_text=text).filter(named).values_list("name", "targeting"):
+        if segment.key in segments_in(targeting):
+            yield name
 
 
 def subject_of(segment: Segment) -> str:

@@ -4,7 +4,7 @@ An hour of many events says something; two in a row of the same departure ring. 
 by its days. What is usual, and how seldom that is wrong: analysis/stats/volume.py.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,8 @@ from events.catalogue import HOURS_KEPT
 from events.intake.fields import EXPOSURE
 from events.models import SeenEvent, SeenHour
 from experiments.domain.lifecycle import Status
-from experiments.models import ExperimentMetric, Project
+from experiments.models import ExperimentMetric, Metric, MetricVersion, Project
+from experiments.models.metric import Defined
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SETTLES = timedelta(minutes=15)
@@ -163,20 +164,22 @@ def _counts(project: Project, now: datetime) -> dict[str, dict[int, int]]:
 
 
 def _counted_by(project: Project) -> dict[str, tuple[str, ...]]:
-    plans = ExperimentMetric.objects.filter(
+    """Return the keys of the running experiments that count each event; a definition is read once for all of them."""
+    running = ExperimentMetric.objects.filter(
         experiment__project=project, experiment__status=Status.RUNNING.value
-    ).select_related("experiment", "metric")
+    ).order_by()
+    metrics = {one.pk: _names(one) for one in Metric.objects.filter(project=project)}
+    versions = {one.pk: _names(one) for one in MetricVersion.objects.filter(metric__project=project)}
     found: dict[str, set[str]] = {}
-    for plan in plans:
-        for name in _names(plan):
-            found.setdefault(name, set()).add(plan.experiment.key)
+    for key, metric, version in running.values_list("experiment__key", "metric", "version"):
+        for name in versions[version] if version else metrics[metric]:
+            found.setdefault(name, set()).add(key)
     return {name: tuple(sorted(keys)) for name, keys in found.items()}
 
 
-def _names(plan: ExperimentMetric) -> Iterator[str]:
-    definition = plan.version or plan.metric
+def _names(definition: Defined) -> list[str]:
     steps = [step["event"] for step in definition.steps]
-    yield from filter(None, (definition.event, definition.denominator_event, definition.refund_event, *steps))
+    return [*filter(None, (definition.event, definition.denominator_event, definition.refund_event, *steps))]
 
 
 def _floor(at: datetime, length: timedelta) -> datetime:

@@ -5,10 +5,11 @@ nothing is deleted from the log, and an experiment without the rule is rebuilt t
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, DateTimeField, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce, TruncDate
 
 from analysis import people
 from analysis.models import BotDay, BotRule, Enrolment
@@ -81,8 +82,30 @@ def preview(project: Project, limits: Limits) -> list[OfExperiment]:
     running = Experiment.objects.filter(
         project=project, status__in=[status.value for status in LIVE], started_at__isnull=False
     )
-    found = (_preview(experiment, limits) for experiment in running.order_by("name", "pk"))
-    return [one for one in found if one is not None]
+    found = list(running.only("key", "name").prefetch_related("variants").order_by("name", "pk"))
+    enrolled = Enrolment.objects.filter(experiment__in=[one.pk for one in found])
+    units, out = _by_variant(enrolled), _by_variant(enrolled.filter(Exists(_broken_by(project, limits))))
+    return [
+        OfExperiment(
+            experiment=one,
+            variants=tuple((arm.name, out.get(arm.pk, 0), units.get(arm.pk, 0)) for arm in one.variants.all()),
+        )
+        for one in found
+    ]
+
+
+def _by_variant(enrolled: QuerySet[Enrolment]) -> dict[int, int]:
+    return dict(enrolled.values_list("variant").annotate(units=Count("unit")))
+
+
+def _broken_by(project: Project, limits: Limits) -> QuerySet[BotDay]:
+    """Return the days beyond the limits of an enrolled unit since its experiment began."""
+    moments = OuterRef("experiment__phase_started_at"), OuterRef("experiment__started_at")
+    began = Coalesce(*moments, output_field=DateTimeField())
+    return BotDay.objects.filter(
+        beyond(limits), project=project, unit=OuterRef("unit"), unit_type=OuterRef("experiment__unit_type"),
+        day__gte=TruncDate(began, tzinfo=UTC),
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -143,22 +166,6 @@ def _mark_all(rule: BotRule) -> None:
 def _keep_folds_out() -> None:
     watermark.make()
     watermark.lock()
-
-
-def _preview(experiment: Experiment, limits: Limits) -> OfExperiment | None:
-    began = experiment.counts_from
-    if began is None:
-        return None
-    days = BotDay.objects.filter(
-        beyond(limits), project=experiment.project_id, unit_type=experiment.unit_type, day__gte=began.date()
-    )
-    enrolled = Enrolment.objects.filter(experiment=experiment)
-    units = dict(enrolled.values_list("variant").annotate(units=Count("unit")))
-    out = dict(enrolled.filter(unit__in=days.values("unit")).values_list("variant").annotate(units=Count("unit")))
-    variants = experiment.variants.order_by("position", "pk").values_list("pk", "name")
-    return OfExperiment(
-        experiment=experiment, variants=tuple((name, out.get(pk, 0), units.get(pk, 0)) for pk, name in variants)
-    )
 
 
 def _facts(rule: BotRule | None) -> dict[str, object] | None:

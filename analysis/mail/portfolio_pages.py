@@ -35,10 +35,11 @@ class PortfolioForm(forms.Form):
 
     def __init__(self, posted: Any = None, *, project: Project, kept: Portfolio | None = None, **options: Any) -> None:
         super().__init__(posted, **options)
-        newest = Experiment.objects.filter(project=project, archived_at=None).order_by("-created_at")[:MOST_LISTED]
+        some = Experiment.objects.only("project", "key", "name").filter(project=project)
+        newest = some.filter(archived_at=None).order_by("-created_at")[:MOST_LISTED]
         self.by_key = {one.key: one for one in newest}
         if kept is not None:
-            self.by_key |= {one.key: one for one in kept.experiments.all()}
+            self.by_key |= {one.key: one for one in some.filter(portfolios=kept)}
             del self.fields["kind"]
         self.kept = kept
         members = User.objects.filter(memberships__project=project).order_by("email")

@@ -19,14 +19,16 @@ Drawn = dict[int, dict[str, bytes]]
 """Pictures by snapshot, so that ten recipients of one result cost one drawing."""
 
 
-def render(digest: Digest, now: datetime, drawn: Drawn | None = None) -> Rendered:
-    """Write what this digest says at ``now``."""
+def render(digest: Digest, now: datetime, drawn: Drawn | None = None, *, with_pictures: bool = True) -> Rendered:
+    """Write what this digest says at ``now``; without its pictures where nobody sees them."""
     reader = reader_of(digest)
     if digest.experiment is None:
         return render_overview(digest, now, reader)
     snapshot = ResultSnapshot.objects.filter(experiment=digest.experiment).order_by("-id").first()
     if snapshot is None:
         return render_no_results(digest, reader)
+    if not with_pictures:
+        drawn = {snapshot.pk: {}}
     return render_result(digest, snapshot, now, {} if drawn is None else drawn, reader)
 
 

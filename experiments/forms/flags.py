@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from experiments.domain.environments import Environment
 from experiments.domain.kinds import RuleKind, ValueType
 from experiments.domain.shares import WHOLE
 from experiments.domain.units import OFFERED, UnitType
+from experiments.forms.choosing import LongSelect
 from experiments.forms.plan import share_field, ten_thousandths
 from experiments.forms.targeting import TargetingForm
 from experiments.forms.values import TYPES, TypedField, as_typed, typed
@@ -136,16 +138,18 @@ class RuleForm(forms.Form):
         posted: Any = None,
         *,
         flag: Flag,
-        experiments: Sequence[Experiment],
+        experiments: QuerySet[Experiment],
         segments: Sequence[Segment],
         rule: FlagRule | None = None,
     ) -> None:
         value_type = ValueType(flag.value_type)
         super().__init__(posted, initial={"revision": flag.revision, **(_initial(rule, value_type) if rule else {})})
-        self.by_key = {experiment.key: experiment for experiment in experiments}
+        self.experiments = experiments
         self.fields["value"] = TypedField(value_type, label="Value")
         self.fields["experiment"] = forms.ChoiceField(
-            choices=[("", "Choose one"), *((key, one.name) for key, one in self.by_key.items())], required=False
+            choices=[("", "Choose one"), *experiments.values_list("key", "name")],
+            required=False,
+            widget=LongSelect,
         )
         self.targeting = TargetingForm(segments=segments, posted=posted, initial=rule.targeting if rule else None)
 
@@ -183,7 +187,7 @@ class RuleForm(forms.Form):
         """Return the experiment of a rule that serves one."""
         if self.cleaned_data["kind"] != RuleKind.EXPERIMENT:
             return None
-        return self.by_key[self.cleaned_data["experiment"]]
+        return self.experiments.get(key=self.cleaned_data["experiment"])
 
 
 class NeedForm(forms.Form):

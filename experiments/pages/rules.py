@@ -143,7 +143,7 @@ def _form(request: SignedInRequest, flag: Flag, rule: FlagRule | None = None) ->
     return RuleForm(
         typed(request),
         flag=flag,
-        experiments=list(flag.project.experiments.filter(kind=ExperimentKind.STANDARD.value).order_by("name")),
+        experiments=flag.project.experiments.filter(kind=ExperimentKind.STANDARD.value).order_by("name"),
         segments=list(flag.project.segments.filter(archived_at__isnull=True)),
         rule=rule,
     )

@@ -214,5 +214,5 @@ def test_page__a_stranger__finds_nothing(client_of_charlie, shop):
 def test_page__asks_as_often_for_many_events_as_for_one(client_of_bob, shop, at_now, django_assert_max_num_queries):
     for number in range(6):
         came(seen(shop, f"Event {number}"), 480, 500)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         page(client_of_bob)

@@ -161,7 +161,8 @@ def test_list__a_failed_message__says_why(alice, ranker):
     assert "550 no such person" in signed_in(alice).get(listing(ranker)).content.decode()
 
 
-def test_preview__shows_subject_and_text_and_frames_the_body(alice, ranker):
+def test_preview__shows_subject_and_text_and_frames_the_body(alice, ranker, monkeypatch):
+    monkeypatch.setattr("analysis.mail.rendering.draw", lambda *_: pytest.fail("drawn where nobody sees it"))
     builders.snapshot(ranker)
     made = digest(ranker)
     page = signed_in(alice).get(reverse("digest_preview", args=["shop", made.pk])).content.decode()

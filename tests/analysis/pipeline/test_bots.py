@@ -135,6 +135,22 @@ def test_preview__says_how_many_by_variant_and_changes_nothing(experiment):
     assert fold().rebuilt == 0
 
 
+def test_preview__of_many_experiments__asks_as_often_and_counts_days_since_each_began(
+    experiment, django_assert_num_queries
+):
+    send(experiment, "crawler", 1_100)
+    flagging.flag(T0 + DAY)
+    for number, began in enumerate((T0, T0 + 2 * DAY)):
+        one = builders.experiment(experiment.project, f"other-{number}", started_at=began)
+        builders.expose(one, "crawler", "control", at=began + HOUR)
+    fold()
+    with django_assert_num_queries(4):
+        found = excluding.preview(experiment.project, LIMITS)
+    assert [(one.experiment.key, one.left_out) for one in found] == [
+        ("new-ranker", 1), ("other-0", 1), ("other-1", 0),
+    ]  # fmt: skip
+
+
 def test_bots_check__counts_by_variant_and_warns_where_they_differ(experiment):
     assert bots_check(experiment, {"control": 1, "treatment": 2}) is None
     send(experiment, "crawler", 1_100)
