@@ -58,6 +58,10 @@ CAPPED = """, cap AS (
 ), capped AS (
     SELECT unit, variant, CASE WHEN most > 0 THEN least(y, most) ELSE y END AS y FROM total CROSS JOIN cap
 )"""
+CAPPED_AS_IT_WAS = """, capped AS (
+    -- The total that {share} of all units stayed below or at when that was last looked for, as the page has it.
+    SELECT unit, variant, least(y, {most}) AS y FROM total
+)"""
 SUMS = """
 -- 4. What each variant adds up to: the raw sums of the page.
 SELECT variant, count(*) AS units, sum(y) AS sum, sum(y * y) AS sum_of_squares{more}
@@ -90,7 +94,7 @@ def statement(experiment: Experiment, one: Counted, as_of: datetime, horizon: da
 
     Args:
         experiment: that has started.
-        one: the metric as the experiment counts it.
+        one: the metric as the experiment counts it; with its cap, where a percentile stays what it was for a while.
         as_of: events that arrived later are left out.
         horizon: how far events were folded; a unit whose window ends later does not count yet.
     """
@@ -152,7 +156,8 @@ class _Text:
         given, source, cap = self.definition, "total", ""
         if given.cap_share is not None:
             share = given.cap_share / 10_000
-            source, cap = "capped", CAPPED.format(level=share, share=f"{share:.4g}")
+            form = CAPPED if self.one.cap is None else CAPPED_AS_IT_WAS
+            source, cap = "capped", form.format(level=share, share=f"{share:.4g}", most=self.one.cap)
         return cap + SUMS.format(source=source, more=PAIR if given.is_ratio else "")
 
     def _numbers(self) -> tuple[str, str]:

@@ -101,13 +101,16 @@ def _notes(use: ExperimentMetric, counted: Counted, sums: ExperimentSums) -> lis
             f"{wording.units(sums.total, unit)} so far."
         )
     if counted.metric in sums.caps:
-        notes.append(_cap_note(counted, sums.caps[counted.metric], use.experiment.unit_type))
+        notes.append(_cap_note(counted, sums, use.experiment.unit_type))
     return notes
 
 
-def _cap_note(counted: Counted, cap: float | None, unit: str) -> str:
+def _cap_note(counted: Counted, sums: ExperimentSums, unit: str) -> str:
+    cap, found_at = sums.caps[counted.metric], sums.found_at.get(counted.metric)
     share = counted.definition.cap_share
     if cap is None:
         return f"The {percentile(share or 0)} of all {unit}s is not above zero, so nothing is capped."
     which = "" if share is None else f", the {percentile(share)}"
+    if found_at is not None:
+        which += f" as it was on {wording.day(found_at.day, found_at.month)} at {found_at:%H:%M} UTC"
     return f"No {unit} counts for more than {cap:,.6g}{which}, in every variant the same."

@@ -10,6 +10,7 @@ import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from analysis.ages import good_for
 from analysis.counted import Counted, data_up_to
 from analysis.models import MomentSet
 from analysis.moments import NEVER
@@ -21,7 +22,6 @@ from experiments.models.metric import columns_of
 
 Labels = NDArray[np.int64]
 By = MomentSet.By
-FEW_UNITS, UNITS_AN_HOUR = 50_000, 200_000
 """Below, moments are made anew whenever something changed; above, they may be as many hours old as they have this."""
 OLDEST = timedelta(hours=6)
 
@@ -143,11 +143,6 @@ def differences(kept: MomentSet, fresh: Cells) -> str | None:
     scale = np.maximum(np.abs(before), np.abs(after)) + 1e-6
     worst = float(np.max(np.abs(before - after) / scale)) if len(before) else 0.0
     return None if worst < 1e-6 else f"a number is off by {worst:.2g} of itself"
-
-
-def good_for(units: int) -> timedelta:
-    """Return how old the moments of so many units may grow: in proportion, so that a minute costs the same of all."""
-    return min(OLDEST, timedelta(hours=units / UNITS_AN_HOUR)) if units >= FEW_UNITS else timedelta(0)
 
 
 def _kept(experiment: Experiment, own: str) -> list[MomentSet]:

@@ -10,9 +10,10 @@ from typing import NamedTuple, TypeVar
 
 from django.utils import timezone
 
-from analysis import summing
+from analysis import caps, summing
+from analysis.caps import Cap
 from analysis.counted import Counted, data_up_to, of_plan
-from analysis.rollup import sql
+from analysis.models import SumRule
 from analysis.stats.moments import Moments, mean_moments, pair_moments
 from analysis.summing import Rule
 from experiments.domain.definitions import RATIOS
@@ -62,6 +63,7 @@ class ExperimentSums:
         matured: (metric, variant) -> UTC day -> units whose window was over on it, for metrics that wait for that.
         windowed: the metrics that do.
         caps: metric -> the most that one unit's total counts, for metrics with a cap; None where it could not be found.
+        found_at: metric -> since when its cap, a percentile, is what it is; for those that stay so for a while.
     """
 
     units: Mapping[int, Mapping[date, int]]
@@ -71,6 +73,7 @@ class ExperimentSums:
     matured: Mapping[tuple[int, int], Mapping[date, int]] = field(default_factory=dict)
     windowed: frozenset[int] = frozenset()
     caps: Mapping[int, float | None] = field(default_factory=dict)
+    found_at: Mapping[int, datetime] = field(default_factory=dict)
     _nothing: Mapping[date, Sums] = field(default_factory=dict)
 
     def days(self) -> list[date]:
@@ -141,14 +144,14 @@ def collect(experiment: Experiment, horizon: datetime | None = None, *, scan: bo
     """
     until = horizon or data_up_to(experiment, timezone.now()) or NEVER
     metrics = of_plan(experiment)
-    caps = {one.metric: _cap(experiment, one, until) for one in metrics if one.definition.is_capped}
+    limits = caps.current(experiment, metrics, until)
     units: dict[int, dict[date, int]] = defaultdict(dict)
     sums: dict[tuple[int, int], dict[date, Sums]] = defaultdict(dict)
     matured: dict[tuple[int, int], dict[date, int]] = defaultdict(dict)
     missing: dict[int, int] = defaultdict(int)
     quarantined = 0
     for slot, variant, day, heads, unit_days, absent, *powers in summing.rows(
-        experiment, _rules(metrics, caps), until, scan=scan
+        experiment, _rules(metrics, limits), until, scan=scan
     ):
         if slot == 0 and variant == 0:
             quarantined += int(heads)
@@ -167,65 +170,42 @@ def collect(experiment: Experiment, horizon: datetime | None = None, *, scan: bo
         quarantined=quarantined,
         matured=dict(matured),
         windowed=frozenset(one.metric for one in metrics if one.matures),
-        caps=caps,
+        caps=caps.amounts(limits),
+        found_at={metric: cap.found_at for metric, cap in limits.items() if cap.found_at is not None},
     )
 
 
 def keep(experiment: Experiment) -> None:
     """Have the fold keep the experiment's sums from now on, so that the next ``collect`` reads no unit."""
     metrics = of_plan(experiment)
-    # What a percentile is moves with every unit: only the sums without such a cap can be kept.
-    summing.keep(experiment, _rules(metrics, {one.metric: one.limit for one in metrics if one.definition.is_capped}))
+    until = data_up_to(experiment, timezone.now()) or NEVER
+    limits = caps.current(experiment, metrics, until, only_staying=True)
+    if summing.keep(experiment, _rules(metrics, limits)):
+        for metric, cap in limits.items():
+            if cap.found_at is not None:
+                SumRule.objects.filter(experiment=experiment, slot=metric).update(found_at=cap.found_at)
 
 
 def with_caps(experiment: Experiment, horizon: datetime | None = None) -> list[Counted]:
     """Return the metrics of the plan with their caps as they stand."""
     until = horizon or data_up_to(experiment, timezone.now()) or NEVER
-    return [
-        replace(one, cap=_cap(experiment, one, until)) if one.definition.is_capped else one
-        for one in of_plan(experiment)
-    ]
+    metrics = of_plan(experiment)
+    limits = caps.current(experiment, metrics, until)
+    return [replace(one, cap=limits[one.metric].most) if one.metric in limits else one for one in metrics]
 
 
-def _rules(metrics: Sequence[Counted], caps: Mapping[int, float | None]) -> list[Rule]:
+def _rules(metrics: Sequence[Counted], limits: Mapping[int, Cap]) -> list[Rule]:
     """Return how each metric is added up, and each one with a cap once more without it."""
-    rules = [_rule(one, one.metric, caps.get(one.metric, one.limit)) for one in metrics]
-    return rules + [_rule(one, -one.metric, None) for one in metrics if one.definition.is_capped]
+    rules = [_rule(one, one.metric, limits.get(one.metric, Cap(most=one.limit))) for one in metrics]
+    return rules + [_rule(one, -one.metric, Cap(most=None)) for one in metrics if one.definition.is_capped]
 
 
-def _rule(one: Counted, slot: int, most: float | None) -> Rule:
+def _rule(one: Counted, slot: int, cap: Cap) -> Rule:
     return Rule(
         slot=slot,
         metric=one.metric,
         divided=one.definition.kind in PAIRS,
         hours=one.matures,
-        most=most,
-        keeps=slot < 0 or one.definition.cap_share is None,
+        most=cap.most,
+        keeps=cap.stays,
     )
-
-
-# The total at a percentile of all units that count, counted from the top: those without events are zeros.
-PERCENTILE = """
-WITH counted AS (
-    SELECT unit FROM analysis_enrolment
-    WHERE experiment_id = %(experiment)s AND NOT quarantined
-      AND (%(hours)s = 0 OR first_at + make_interval(hours => %(hours)s) <= %(horizon)s::timestamptz)
-)
-SELECT sum(u.numerator)::float8 AS total
-FROM analysis_unitday u JOIN counted e ON e.unit = u.unit
-WHERE u.experiment_id = %(experiment)s AND u.metric_id = %(metric)s
-GROUP BY u.unit ORDER BY total DESC
-OFFSET (SELECT count(*) - ceil(count(*) * %(share)s::numeric / 10000) FROM counted) LIMIT 1
-"""
-
-
-def _cap(experiment: Experiment, one: Counted, until: datetime) -> float | None:
-    """Return the most that one unit counts, the same in every variant; None where the percentile is no amount."""
-    if one.definition.cap_share is None:
-        return one.limit
-    parameters: dict[str, sql.Parameter] = {
-        "experiment": experiment.pk, "metric": one.metric, "hours": one.matures, "horizon": until.isoformat(),
-        "share": one.definition.cap_share,
-    }  # fmt: skip
-    found = sql.rows(PERCENTILE, parameters)
-    return found[0][0] if found and found[0][0] > 0 else None

@@ -4,7 +4,7 @@ A metric with a window (``hours``) counts a unit from the day on which its windo
 in it. ``slot`` is the metric, or minus the metric where the same is added up without its cap; 0 is units alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -140,12 +140,15 @@ def rows(experiment: Experiment, rules: Sequence[Rule], horizon: datetime, *, sc
     return [row for row in found if row[0] is not None]
 
 
-def keep(experiment: Experiment, rules: Sequence[Rule]) -> None:
-    """Have the fold keep from now on what it may keep of these rules, if it does not do so already."""
+def keep(experiment: Experiment, rules: Sequence[Rule]) -> bool:
+    """Have the fold keep from now on what it may keep of these rules; say whether it does.
+
+    What it keeps already stays; only what is new is added up from all units.
+    """
     wanted = [HEADS, *(rule for rule in rules if rule.keeps)]
-    of: Mapping[str, sql.Parameter] = {"experiment": experiment.pk, **arrays(wanted)}
-    if len(sql.rows(KEPT, of)) < len(wanted):
-        sums.keep(experiment, arrays(wanted))
+    there = [slot for (slot,) in sql.rows(KEPT, {"experiment": experiment.pk, **arrays(wanted)})]
+    new = [rule for rule in wanted if rule.slot not in there]
+    return not new or sums.keep(experiment, arrays(new), there)
 
 
 def arrays(rules: Sequence[Rule]) -> dict[str, sql.Parameter]:

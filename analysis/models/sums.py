@@ -9,7 +9,8 @@ class SumRule(models.Model):
     """How one metric of an experiment is added up in ``DaySum``. What has no rule is not kept.
 
     ``slot`` is the metric, or minus the metric where the same is added up without its cap, or 0 for units alone.
-    ``divided``: with a denominator. ``hours`` after its exposure a unit counts. ``most``: what one unit counts at most.
+    ``divided``: with a denominator. ``hours`` after its exposure a unit counts. ``most``: what one unit counts at most;
+    ``found_at``: since when that is so, where it is a percentile.
     """
 
     pk = models.CompositePrimaryKey("experiment_id", "slot")
@@ -19,6 +20,7 @@ class SumRule(models.Model):
     divided = models.BooleanField()
     hours = models.IntegerField()
     most = models.DecimalField(max_digits=80, decimal_places=10, null=True)
+    found_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.experiment_id} keeps {self.slot}"

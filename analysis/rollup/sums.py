@@ -9,7 +9,7 @@ day, several days at once, another exposure, distinct values, funnels) are taken
 Kept is what has a rule; a refresh asks for rules (``keep``), and a fold that rebuilds an experiment forgets them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -209,6 +209,7 @@ WITH chosen AS MATERIALIZED (
     FROM {{unitday}} u
     JOIN chosen e ON e.experiment_id = u.experiment_id AND e.unit = u.unit AND NOT e.quarantined
     JOIN analysis_sumrule r ON r.experiment_id = u.experiment_id AND r.metric_id = u.metric_id
+     AND r.slot <> ALL(%(stay)s::bigint[])
     WINDOW w AS (PARTITION BY u.experiment_id, r.slot, u.unit ORDER BY u.day ROWS UNBOUNDED PRECEDING)
 ), part ({_COLUMNS}) AS (
     SELECT experiment_id, slot, variant_id, entered, day, 0, count(*), sum(missing), {POWERS} FROM step
@@ -218,16 +219,16 @@ WITH chosen AS MATERIALIZED (
            CASE WHEN r.slot = 0 THEN (e.first_at AT TIME ZONE 'UTC')::date ELSE {ENTERED} END,
            count(*), 0, 0, 0, 0, 0, 0, 0, 0
     FROM chosen e JOIN analysis_sumrule r ON r.experiment_id = e.experiment_id
-    WHERE r.slot = 0 OR (r.hours > 0 AND NOT e.quarantined)
+    WHERE (r.slot = 0 OR (r.hours > 0 AND NOT e.quarantined)) AND r.slot <> ALL(%(stay)s::bigint[])
     GROUP BY 1, 2, 3, 4, 5
 )
 SELECT experiment_id, slot, variant_id, entered, day, sum(units), sum(unit_days), sum(missing), sum(y), sum(yy),
        sum(yyy), sum(x), sum(xx), sum(xy)
 FROM part GROUP BY experiment_id, slot, variant_id, entered, day
 """  # noqa: S608  (own words)
-"""Add everything up from all units, into a table that holds nothing of these experiments."""
+"""Add up from all units what has a rule, but for the slots that stay as they are."""
 
-_FORGET = "DELETE FROM {table} WHERE experiment_id = ANY(%(experiments)s)"
+_FORGET = "DELETE FROM {table} WHERE experiment_id = ANY(%(experiments)s) AND slot <> ALL(%(stay)s::bigint[])"
 _RULES = """
 INSERT INTO analysis_sumrule (experiment_id, slot, metric_id, divided, hours, most)
 SELECT %(experiment)s, r.* FROM unnest(
@@ -239,31 +240,35 @@ Rules = Mapping[str, sql.Parameter]
 
 
 @transaction.atomic
-def keep(experiment: Experiment, rules: Rules) -> bool:
-    """Begin to keep the sums of an experiment by these rules; not now, where somebody folds at this moment."""
+def keep(experiment: Experiment, rules: Rules, stay: Sequence[int] = ()) -> bool:
+    """Begin to keep the sums of an experiment by these rules; not now, where somebody folds at this moment.
+
+    Of what is kept already only the slots in ``stay`` stay.
+    """
     free = Watermark.objects.select_for_update(skip_locked=True).filter(name=watermark.NAME).exists()
     if free:
-        forget([experiment.pk])
+        forget([experiment.pk], stay)
         sql.run(_RULES, {"experiment": experiment.pk, **rules})
-        anew([experiment.pk])
+        anew([experiment.pk], stay=stay)
     return free
 
 
-def forget(experiments: list[int]) -> None:
-    """Keep no sums of these experiments from now on; with the watermark locked."""
+def forget(experiments: list[int], stay: Sequence[int] = ()) -> None:
+    """Keep no sums of these experiments from now on, but for the slots in ``stay``; with the watermark locked."""
     for table in ("analysis_daysum", "analysis_sumrule"):
-        sql.run(_FORGET.format(table=table), {"experiments": experiments})
+        sql.run(_FORGET.format(table=table), {"experiments": experiments, "stay": list(stay)})
 
 
 def anew(experiments: list[int], daysum: str = "analysis_daysum", enrolment: str = "analysis_enrolment",
-         unitday: str = "analysis_unitday") -> None:  # fmt: skip
-    """Add up all units of experiments by their rules, into a table that holds nothing of them.
+         unitday: str = "analysis_unitday", stay: Sequence[int] = ()) -> None:  # fmt: skip
+    """Add up all units of experiments by their rules, but for ``stay``, into a table that holds nothing of that.
 
     One pass over all units, never a loop: statistics do not know an experiment that has just enrolled.
     """
     sql.run("SET LOCAL work_mem = '64MB'")
     sql.run(SCAN)
-    sql.run(ANEW.format(daysum=daysum, enrolment=enrolment, unitday=unitday), {"experiments": experiments})
+    parameters: Rules = {"experiments": experiments, "stay": list(stay)}
+    sql.run(ANEW.format(daysum=daysum, enrolment=enrolment, unitday=unitday), parameters)
     sql.run(NO_SCAN)
 
 

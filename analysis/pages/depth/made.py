@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from analysis import caps
 from analysis.counted import of_use
 from analysis.explaining import statement
 from analysis.results.schema import MetricResult, Results
@@ -34,7 +35,8 @@ def made_of(experiment: Experiment, results: Results, metric: MetricResult) -> M
     use = experiment.plan.select_related("metric", "version").filter(metric__key=metric.key).first()
     text = ""
     if use is not None and results.data_up_to is not None and experiment.started_at is not None:
-        text = statement(experiment, of_use(use, experiment), results.as_of, results.data_up_to)
+        one = caps.as_kept(experiment, of_use(use, experiment))
+        text = statement(experiment, one, results.as_of, results.data_up_to)
     how = metric.kind if metric.kind in ESTIMATES else "share" if _is_share(metric) else "plain"
     return Made(
         estimate=ESTIMATES[how].format(unit=results.experiment.unit_type),

@@ -5,9 +5,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from analysis import erasure, moments, pipeline, summing
+from analysis import ages, erasure, moments, pipeline, summing
 from analysis.models import DaySum, SumRule
+from analysis.pages.depth.made import made_of
+from analysis.results.latest import results_of
 from analysis.rollup import sql
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold, rebuild
@@ -151,3 +154,67 @@ def test_check__a_sum_that_is_wrong__is_found_and_a_rebuild_mends_it(kept):
     assert "sums of slot" in str(said[0])
     rebuild([kept])
     assert check([kept]).differences == []
+
+
+@pytest.fixture
+def capped(kept, monkeypatch):
+    """The same with a cap at the median of all units, which are many enough for it to stay for a while."""
+    monkeypatch.setattr(ages, "FEW_UNITS", 1)
+    monkeypatch.setattr(ages, "UNITS_AN_HOUR", 1)
+    metric = builders.metric(kept.project, "capped", kind=MetricKind.SUM, property="revenue", cap_share=5000)
+    ExperimentMetric.objects.create(experiment=kept, metric=metric, role=MetricRole.SECONDARY, position=9)
+    fold()
+    moments.keep(kept)
+    return metric
+
+
+def _richer(experiment, *units):
+    for unit in units:
+        builders.log(experiment.project, "Order Completed", unit, at=T0 + 2 * HOUR, revenue=100)
+    fold()
+
+
+def test_cap_by_percentile__of_many_units__stays_and_its_sums_are_kept(kept, capped, monkeypatch):
+    moments.keep(kept)
+    _richer(kept, "u1", "u2")
+    said = read_by(lambda: moments.collect(kept), monkeypatch)
+    assert not [one for one in said if "analysis_unitday" in one]
+    found = moments.collect(kept)
+    assert (found.caps[capped.pk], set(found.found_at)) == (1.1, {capped.pk})
+    assert sum(float(day.y) for one in kept.variants.all() for day in found.sums[capped.pk, one.pk].values()) == 2.2
+    assert agrees(kept)
+
+
+def test_cap_by_percentile__found_long_ago__is_found_anew_and_only_its_own_sums_with_it(kept, capped, monkeypatch):
+    moments.keep(kept)
+    _richer(kept, "u1", "u2")
+    SumRule.objects.filter(slot=capped.pk).update(found_at=timezone.now() - timedelta(hours=7))
+    with monkeypatch.context() as spied:
+        asked = []
+        spied.setattr(summing.sums, "keep", lambda _, rules, stay: asked.append((rules["slots"], len(stay))) or False)
+        moments.keep(kept)
+    assert asked == [([capped.pk], 3)]
+    moments.keep(kept)
+    assert moments.collect(kept).caps[capped.pk] == pytest.approx(101.1)
+    assert agrees(kept)
+
+
+def test_cap_by_percentile__of_a_stopped_experiment__is_that_of_all_its_units(kept, capped):
+    moments.keep(kept)
+    _richer(kept, "u1", "u2")
+    kept.stopped_at = T0 + 3 * HOUR
+    found = moments.collect(kept)
+    assert (found.caps[capped.pk], found.found_at) == (pytest.approx(101.1), {})
+
+
+def test_cap_by_percentile__that_stays__is_said_with_its_moment_and_shown_in_the_statement(kept, capped):
+    pipeline.refresh(kept)
+    _richer(kept, "u1", "u2")
+    results = results_of(pipeline.refresh(kept))
+    metric = next(one for one in results.metrics if one.key == "capped")
+    assert "the median as it was on" in " ".join(metric.notes)
+    rows = sql.rows(made_of(kept, results, metric).sql)
+    assert [(variant, units, float(total)) for variant, units, total, _ in rows] == [
+        ("control", 1, 1.1), ("treatment", 1, 1.1),
+    ]  # fmt: skip
+    assert [arm.means for arm in metric.arms] == [[pytest.approx(1.1)]] * 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from analysis import moment_sets, pipeline, unit_values
+from analysis import ages, moment_sets, pipeline, unit_values
 from analysis.counted import of_plan
 from analysis.details import keeping
 from analysis.effect_covariance import effect_covariance
@@ -118,8 +118,8 @@ def test_sets__without_new_events__are_read_and_not_made_again(experiment, monke
 
 
 def test_sets__of_many_units_whose_app_says_nothing_of_triggers__are_good_for_a_while(experiment, monkeypatch):
-    monkeypatch.setattr(moment_sets, "FEW_UNITS", 100)
-    monkeypatch.setattr(moment_sets, "UNITS_AN_HOUR", 120)
+    monkeypatch.setattr(ages, "FEW_UNITS", 100)
+    monkeypatch.setattr(ages, "UNITS_AN_HOUR", 120)
     pipeline.refresh(experiment)
     MomentSet.objects.filter(by=By.TRIGGER).update(cells=[], values=[])
     made = MomentSet.objects.get(by=By.DAY).as_of
@@ -200,8 +200,8 @@ def test_recompute_check__compares_the_moments_too(experiment, capsys):
 
 
 def test_moments_and_details__grow_older_in_proportion_to_the_units_that_must_be_read():
-    few, many = moment_sets.good_for(20_000), moment_sets.good_for(200_000)
-    assert (few, many, moment_sets.good_for(9_000_000)) == (timedelta(0), timedelta(hours=1), timedelta(hours=6))
-    assert moment_sets.good_for(100_000) == timedelta(minutes=30)
-    ages = [keeping.good_for(units) for units in (1000, 100_000, 200_000, 9_000_000)]
-    assert ages == [timedelta(minutes=10), timedelta(hours=3), timedelta(hours=6), timedelta(hours=6)]
+    few, many = ages.good_for(20_000), ages.good_for(200_000)
+    assert (few, many, ages.good_for(9_000_000)) == (timedelta(0), timedelta(hours=1), timedelta(hours=6))
+    assert ages.good_for(100_000) == timedelta(minutes=30)
+    of_details = [keeping.good_for(units) for units in (1000, 100_000, 200_000, 9_000_000)]
+    assert of_details == [timedelta(minutes=10), timedelta(hours=3), timedelta(hours=6), timedelta(hours=6)]

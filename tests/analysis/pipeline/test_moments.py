@@ -138,7 +138,7 @@ def test_moments__of_an_experiment_that_the_statistics_do_not_know__do_not_look_
         plans.append("\n".join(line for (line,) in rows("EXPLAIN " + statement, parameters)))
         return rows(statement, parameters)
 
-    monkeypatch.setattr(moments.sql, "rows", explained)
+    monkeypatch.setattr(sql, "rows", explained)
     found = moments.collect(young)
     assert found.count(young.variants.first().pk) == 3000
     assert "Nested Loop" not in plans[-1], plans[-1]
