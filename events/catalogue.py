@@ -5,10 +5,12 @@ still running, as the fold does (docs/architecture.md). Nothing here is on an ev
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from events.intake.fields import EXPOSURE
 from events.models import ArrivalDay, CatalogueMark, DuplicateDay, SeenDay, SeenEvent, SeenHour, SeenProperty
@@ -166,23 +168,27 @@ def begin_anew() -> None:
     SeenEvent.objects.all().delete()
 
 
-def events_of(project_id: int, today: date, days: int) -> list[SeenEvent]:
-    """Return a project's events, most recent first, each with ``volume`` (production's, a day) and ``kinds``."""
-    events = list(SeenEvent.objects.filter(project_id=project_id).order_by("-last_at", "name"))
+def events_of(project_id: int) -> QuerySet[SeenEvent]:
+    """Return a project's events, most recent first."""
+    return SeenEvent.objects.filter(project_id=project_id).order_by("-last_at", "name")
+
+
+def describe(events: Sequence[SeenEvent], today: date, days: int) -> None:
+    """Give events their ``volume`` (production's, a day) and ``kinds``, in two queries."""
+    ids = [event.pk for event in events]
     first = today - timedelta(days=days - 1)
     volumes: dict[int, dict[date, int]] = {}
     for event_id, day, count in SeenDay.objects.filter(
-        event__project_id=project_id, environment=0, day__gte=first, day__lte=today
+        event__in=ids, environment=0, day__gte=first, day__lte=today
     ).values_list("event_id", "day", "events"):
         volumes.setdefault(event_id, {})[day] = count
     kinds: dict[int, dict[str, list[SeenProperty]]] = {}
-    for each in SeenProperty.objects.filter(event__project_id=project_id).order_by("key", "type"):
+    for each in SeenProperty.objects.filter(event__in=ids).order_by("key", "type"):
         kinds.setdefault(each.event_id, {}).setdefault(each.key, []).append(each)
     for event in events:
         counted = volumes.get(event.pk, {})
         event.volume = [counted.get(first + timedelta(days=offset), 0) for offset in range(days)]
         event.kinds = kinds.get(event.pk, {})
-    return events
 
 
 def names(project_id: int) -> list[str]:

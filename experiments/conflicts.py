@@ -1,6 +1,6 @@
 """Experiments that may disturb each other: the same people at the same time, and the same part of the product."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from experiments.domain import layers as places
-from experiments.domain.audiences import Apart, SegmentFacts, apart, facts_of_segments
+from experiments.domain.audiences import Alternative, Apart, SegmentFacts, alternatives, excluding, facts_of_segments
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.metrics import MetricRole
@@ -18,6 +18,8 @@ from experiments.models import Experiment, ExperimentMetric, FlagRule, Project, 
 
 MOST_COMPARED = 300
 """Pairs grow with the square; the newest of more than this many are compared, and the page says so."""
+Audience = list[Alternative]
+"""An experiment's targeting, written out once for all the pairs that it is in."""
 
 
 class Severity(StrEnum):
@@ -129,11 +131,18 @@ def _compared(
     pairs: Iterable[tuple[Running, Running]], segments: dict[str, SegmentFacts], compared: int, left_out: int
 ) -> Neighbours:
     conflicts, separate = [], []
+    written: dict[str, Audience] = {}
+
+    def audience(one: Running) -> Audience:
+        if one.key not in written:
+            written[one.key] = alternatives(one.targeting, segments)
+        return written[one.key]
+
     for one, other in pairs:
         what = _in_common(one, other)
         if what is None:
             continue
-        if reason := why_apart(one, other, segments):
+        if reason := why_apart(one, other, audience):
             separate.append((one, other, reason))
         else:
             conflicts.append(
@@ -154,7 +163,7 @@ def _in_common(one: Running, other: Running) -> tuple[Severity, tuple[str, ...]]
     return (Severity.SAME_METRIC, metrics) if metrics else None
 
 
-def why_apart(one: Running, other: Running, segments: dict[str, SegmentFacts]) -> str:
+def why_apart(one: Running, other: Running, audience: Callable[[Running], Audience]) -> str:
     """Return why no unit is in both at the same time, in words; empty where one might be."""
     if one.unit_type is not other.unit_type:
         return ""  # a person is a user and has a device
@@ -165,7 +174,7 @@ def why_apart(one: Running, other: Running, segments: dict[str, SegmentFacts]) -
     if _before(one, other) or _before(other, one):
         return "By their plans they do not run at the same time."
     attribute = "id" if one.unit_type is UnitType.USER else f"{one.unit_type}_id"
-    proof = apart(one.targeting, other.targeting, segments, attribute)
+    proof = excluding(audience(one), audience(other), attribute)
     return "" if proof is None else _said(proof)
 
 

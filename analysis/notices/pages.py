@@ -19,6 +19,7 @@ from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Project
+from experiments.pages.paging import page_of
 
 
 @login_required
@@ -72,13 +73,14 @@ def people(request: SignedInRequest, project_slug: str) -> HttpResponse:
         made = preferences.follow(project, form.cleaned_data["email"], None, request.user)
         messages.success(request, f"{made.recipient.email} hears of everything in {project.name}.")
         return redirect("notification_people", project.slug)
-    recipients = Recipient.objects.filter(project=project).select_related("webhook")
-    follows = Follow.objects.filter(recipient__project=project).select_related("experiment").order_by("pk")
+    shown = page_of(request, Recipient.objects.filter(project=project))
+    follows = Follow.objects.filter(recipient__in=list(shown)).select_related("experiment").order_by("pk")
     context = {
         "project": project,
         "settings_page": "notifications",
         "notices_page": "people",
-        "rows": _rows(list(recipients), list(follows)),
+        "shown": shown,
+        "rows": _rows(list(shown), list(follows)),
         "form": form,
         "errors": summary([form]) if form.is_bound else [],
         "may_edit": may(role, Role.ANALYST),

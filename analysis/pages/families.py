@@ -1,6 +1,6 @@
 """A model's page: its lineage, its offline metrics over the versions, and the experiments it was in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from experiments.access import SignedInRequest, get_project, may
 from experiments.domain.access import Role
 from experiments.models import Experiment, ModelVersion, OfflineMetric, Project, Variant
 from experiments.pages.formats import decimals
+from experiments.pages.paging import page_of
 
 MOST_DRAWN = 60
 
@@ -47,7 +48,6 @@ class Use:
     experiment: Experiment
     version: str
     against: str
-    is_control: bool
     ending: Ending | None
     chain: Chain | None
 
@@ -72,14 +72,16 @@ def family(request: SignedInRequest, project_slug: str, name: str) -> HttpRespon
     versions = list(found.order_by("created_at", "pk"))
     if not versions:
         raise Http404(f"Project {project.slug} has no model {name!r}.")
+    treatments = Variant.objects.filter(model_version__in=versions, position__gt=0)
+    shown = page_of(request, treatments.select_related("experiment").order_by("-experiment__created_at", "pk"))
     page = FamilyPage(
         name=name,
         branches=lineage(versions),
         chart=_chart(versions, request.GET.get("metric", "")),
-        uses=_uses(project, versions),
+        uses=_uses(project, versions, shown),
         versions=versions,
     )
-    context = {"project": project, "page": page, "may_edit": may(role, Role.EDITOR)}
+    context = {"project": project, "page": page, "shown": shown, "may_edit": may(role, Role.EDITOR)}
     return render(request, "results/family.html", context)
 
 
@@ -142,13 +144,10 @@ def _sentence(shown: Sequence[tuple[ModelVersion, OfflineMetric]]) -> str:
     )
 
 
-def _uses(project: Project, versions: Sequence[ModelVersion]) -> list[Use]:
-    """Return each experiment that a version was in, newest first, in three queries."""
+def _uses(project: Project, versions: Sequence[ModelVersion], shown: Iterable[Variant]) -> list[Use]:
+    """Return the experiments of the treatments that are shown and how they ended, in three queries."""
     own = {version.pk: version for version in versions}
-    found = (
-        Variant.objects.filter(model_version__in=own).select_related("experiment").order_by("-experiment__created_at")
-    )
-    variants = list(found)
+    variants = list(shown)
     experiments = list({variant.experiment_id: variant.experiment for variant in variants}.values())
     ended = endings(experiments)
     controls = {
@@ -164,10 +163,9 @@ def _uses(project: Project, versions: Sequence[ModelVersion]) -> list[Use]:
             Use(
                 experiment=variant.experiment,
                 version=own[variant.model_version_id or 0].version,
-                against="" if variant.is_control else against,
-                is_control=variant.is_control,
+                against=against,
                 ending=ending,
-                chain=None if ending is None or variant.is_control else ending.chain(variant.key),
+                chain=None if ending is None else ending.chain(variant.key),
             )
         )
     return uses

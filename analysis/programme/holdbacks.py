@@ -1,7 +1,9 @@
 """Does it last? Each holdback is held to what its launch was believed to bring; an alert says when that is gone."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 
@@ -127,10 +129,16 @@ def _decay(mine: HoldbackWatch) -> Decay | NotComputable:
     if mine.effect is None or mine.standard_error is None or mine.scale is None:
         return NotComputable(mine.reason)
     promise = Promise(effect=mine.effect, standard_error=mine.standard_error, scale=mine.scale, alpha=mine.alpha)
-    return decay(promise, mine.blocks, _square(mine.covariance, len(mine.blocks)))
+    return _held(promise, tuple(mine.blocks), tuple(mine.covariance))
 
 
-def _square(upper: list[float], size: int) -> Array:
+@lru_cache(maxsize=1024)
+def _held(promise: Promise, blocks: tuple[float, ...], covariance: tuple[float, ...]) -> Decay | NotComputable:
+    """Return the comparison: it follows from its numbers alone, and a page asks for those of every holdback."""
+    return decay(promise, blocks, _square(covariance, len(blocks)))
+
+
+def _square(upper: Sequence[float], size: int) -> Array:
     full = np.zeros((size, size))
     rows, columns = np.triu_indices(size)
     full[rows, columns] = upper

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from events import catalogue
 from experiments.access import SignedInRequest, get_project
+from experiments.pages.paging import page_of
 
 DAYS = 14
 CHART_HEIGHT = 24
@@ -22,7 +23,9 @@ def event_catalogue(request: SignedInRequest, project_slug: str) -> HttpResponse
     """List the events that the project has sent, with their volume and properties."""
     project, _ = get_project(request.user, project_slug)
     today = timezone.now().date()
-    events = catalogue.events_of(project.pk, today, DAYS)
+    shown = page_of(request, catalogue.events_of(project.pk))
+    events = list(shown)
+    catalogue.describe(events, today, DAYS)
     rows = [
         {
             "event": event,
@@ -40,7 +43,14 @@ def event_catalogue(request: SignedInRequest, project_slug: str) -> HttpResponse
         }
         for event in events
     ]
-    context = {"project": project, "tab": "catalogue", "rows": rows, "days": DAYS, "chart_width": DAYS * BAR_WIDTH}
+    context = {
+        "project": project,
+        "tab": "catalogue",
+        "shown": shown,
+        "rows": rows,
+        "days": DAYS,
+        "chart_width": DAYS * BAR_WIDTH,
+    }
     return render(request, "events/catalogue.html", context)
 
 

@@ -72,9 +72,13 @@ def apart(
         The attribute that is randomised, which never holds several values.
     """
     known = segments or {}
-    pairs = product(_alternatives(left, known), _alternatives(right, known))
+    return excluding(alternatives(left, known), alternatives(right, known), unit_attribute)
+
+
+def excluding(left: list[Alternative], right: list[Alternative], unit_attribute: str = "") -> Apart | None:
+    """Return why nobody is in both of two audiences whose conditions are written out, as ``apart`` does."""
     proofs: list[Apart] = []
-    for one, other in pairs:
+    for one, other in product(left, right):
         proof = _contradiction((*one, *other), unit_attribute)
         if proof is None:
             return None
@@ -84,7 +88,8 @@ def apart(
     return next((proof for proof in proofs if proof.single), proofs[0])
 
 
-def _alternatives(condition: Any, segments: Mapping[str, SegmentFacts]) -> list[Alternative]:
+def alternatives(condition: Any, segments: Mapping[str, SegmentFacts]) -> list[Alternative]:
+    """Write a condition out; one that cannot be holds everyone."""
     found = _written_out(condition, segments, holds=True, inside=frozenset())
     return [()] if found is None else found
 

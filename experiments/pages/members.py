@@ -23,6 +23,7 @@ from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Invitation, Membership, Project, User
 from experiments.pages.kept import typed
+from experiments.pages.paging import page_of
 from experiments.refusals import RefusedError
 from experiments.tasks import mail_invitation
 
@@ -84,7 +85,7 @@ def member_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
     context = {
         "project": project,
         "settings_page": "members",
-        "members": project.memberships.select_related("user").order_by("user__name", "user__email"),
+        "shown": page_of(request, project.memberships.select_related("user").order_by("user__name", "user__email")),
         "roles": [(one.value, one.value.capitalize()) for one in Role],
         "meanings": [(one.value.capitalize(), WHAT_ROLES_MAY[one]) for one in Role],
         "waiting": [(one, members.link_of(one)) for one in waiting],

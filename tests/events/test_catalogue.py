@@ -172,7 +172,8 @@ def test_events_of__gives_volume_by_day_of_production_alone(home):
     builders.log(home, "Search", at=T0 - DAY)
     builders.log(home, "Search", at=T0, environment=2)
     catalogue.bring_up_to_date()
-    (event,) = catalogue.events_of(home.pk, T0.date(), 3)
+    (event,) = found = list(catalogue.events_of(home.pk))
+    catalogue.describe(found, T0.date(), 3)
     assert event.volume == [0, 1, 1]
     assert list(event.kinds) == ["q"]
 

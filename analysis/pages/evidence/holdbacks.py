@@ -12,7 +12,9 @@ from analysis.programme import holdbacks as reading
 from analysis.programme.schema import BlockFact, HoldbackFact
 from experiments.access import SignedInRequest, get_project
 from experiments.pages.formats import bounds, day, lift
+from experiments.pages.paging import page_of
 
+CARDS = 20
 SIGNS = {"good": "✓", "bad": "!"}
 
 
@@ -46,10 +48,12 @@ def holdbacks(request: SignedInRequest, project_slug: str) -> HttpResponse:
     """Show whether what was shipped still brings what it did."""
     project, _ = get_project(request.user, project_slug)
     found = reading.read(project)
+    shown = page_of(request, found.holdbacks, CARDS)
     context = {
         "project": project,
         "found": found,
-        "cards": [_card(one) for one in found.holdbacks],
+        "shown": shown,
+        "cards": [_card(one) for one in shown],
         "evidence_tab": "holdbacks",
     }
     return render(request, "evidence/holdbacks.html", context)

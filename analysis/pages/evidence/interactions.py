@@ -15,7 +15,8 @@ from analysis.programme.schema import Interactions, InteractionTest, PairFact
 from experiments.access import SignedInRequest, get_project
 from experiments.pages.formats import bounds, lift, p_value
 
-MOST_ROWS = 200
+MOST_ROWS = 100
+"""Those that disturb each other come first; the API has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,14 @@ def interactions(request: SignedInRequest, project_slug: str) -> HttpResponse:
     project, _ = get_project(request.user, project_slug)
     found = reading.read(project, timezone.now())
     scale = _scale(found)
-    tested = [one for one in found.pairs if not one.reason][:MOST_ROWS]
+    tested, untested = ([one for one in found.pairs if bool(one.reason) is unread] for unread in (False, True))
     context = {
         "project": project,
         "found": found,
-        "rows": [_row(one, scale) for one in tested],
-        "untested": [one for one in found.pairs if one.reason][:MOST_ROWS],
+        "rows": [_row(one, scale) for one in tested[:MOST_ROWS]],
+        "all_tested": len(tested),
+        "untested": untested[:MOST_ROWS],
+        "all_untested": len(untested),
         "scale": scale,
         "ticks": [(one.x, lift(one.value) if one.value else "0") for one in scale.ticks] if scale else [],
         "fewest": reading.FEWEST,
