@@ -1,5 +1,6 @@
 """What a product manager does with the demo's findings, from the page that says so to the decision that follows."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
 from config.stack.running import RunningStack
+from tests.e2e import by_keyboard
 from tests.e2e.conftest import LOOKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -150,3 +152,94 @@ def test_against_the_rule_with_a_colleague__is_decided_by_nobody_until_the_secon
     expect(colleague.get_by_text("Waiting for your review")).to_have_count(0)
     page.reload()
     expect(page.get_by_text("It was decided: ship.")).to_be_visible()
+
+
+def test_without_a_pointer__an_experiment_is_set_up_started_read_and_concluded(visitor):
+    page = visitor()
+    hand = by_keyboard.Keyboard(page)
+    page.goto("/sign-in/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    hand.write("E-mail address", DEMO_EMAIL)
+    hand.write("Password", DEMO_PASSWORD)
+    page.keyboard.press("Enter")
+    by_keyboard.an_experiment(hand)
+    results(page, "search-ranker-v8")
+    by_keyboard.a_result(hand, "Revenue per shopper")
+    by_keyboard.an_end(hand, f"{HOME}experiments/by-keyboard/")
+
+
+def a_draft(page: Page) -> str:
+    """Make a draft; return its address."""
+    page.goto(f"{HOME}experiments/new/")
+    page.get_by_label("Name").fill("Typed in two tabs")
+    page.get_by_role("button", name="Create draft and close").click()
+    expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+    address = urlsplit(page.url).path
+    page.goto(f"{address}set-up/how/")
+    page.get_by_label("Primary metric").select_option(label="Revenue per shopper")
+    page.get_by_role("button", name="Save and close").click()
+    expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+    return address
+
+
+def saved_elsewhere(page: Page, address: str, label: str, words: str, button: str) -> None:
+    """Change a field in another tab."""
+    other = page.context.new_page()
+    other.goto(address)
+    other.get_by_label(label).first.fill(words)
+    other.get_by_role("button", name=button).click()
+    expect(other).not_to_have_url(re.compile(re.escape(address) + "$"))
+    other.close()
+
+
+def sign_in_again(page: Page) -> None:
+    expect(page.get_by_role("status").first).to_contain_text("What you typed is kept")
+    page.get_by_label("E-mail address").fill(DEMO_EMAIL)
+    page.get_by_label("Password").fill(DEMO_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+FORMS = {
+    "why": ("Hypothesis", "Typed with care, elsewhere.", "Typed with care, here."),
+    "who": ("Share of traffic", "40", "60"),
+    "what": ("Address of a page", "https://shop.example/there", "https://shop.example/here"),
+    "how": ("Planned days", "9", "11"),
+}
+"""A field of each step of the set-up, and what two tabs write into it."""
+
+
+def test_set_up__each_step_in_an_old_tab_and_after_the_session__loses_nothing(page):
+    address = a_draft(page)
+    for step, (label, elsewhere, here) in FORMS.items():
+        at = f"{address}set-up/{step}/"
+        page.goto(at)
+        page.get_by_label(label).first.fill(here)
+        saved_elsewhere(page, at, label, elsewhere, "Save and close")
+        page.get_by_role("button", name="Save and close").click()
+        expect(page.locator("main")).to_contain_text("was changed")
+        expect(page.get_by_label(label).first).to_have_value(here)
+        page.context.clear_cookies(name="sessionid")
+        page.get_by_role("button", name="Save and close").click()
+        sign_in_again(page)
+        expect(page.get_by_label(label).first).to_have_value(here)
+        page.get_by_role("button", name="Save and close").click()
+        expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+
+
+def test_forms__sent_by_two_clicks__do_one_thing(page):
+    address = f"{HOME}experiments/search-ranker-v8/"
+    page.goto(f"{address}notes/")
+    page.get_by_label("Note").fill("Clicked twice.")
+    page.get_by_role("button", name="Save").dblclick()
+    expect(page.locator("#notes li", has_text="Clicked twice.")).to_have_count(1)
+    page.goto(f"{address}digests/")
+    page.get_by_label("E-mail").first.fill("twice@example.com")
+    page.get_by_role("button", name="Add recipient").dblclick()
+    expect(page.get_by_role("row", name="twice@example.com")).to_have_count(1)
+    page.goto(f"{HOME}layers/")
+    page.get_by_label("Name").first.fill("Twice")
+    page.get_by_label("Key").first.fill("twice")
+    page.locator("main form button:has-text('layer')").first.dblclick()
+    expect(page.get_by_role("heading", name="Twice")).to_have_count(1)
