@@ -141,7 +141,7 @@ def forms_of(page: str, html: str) -> list[Form]:
     return reader.found
 
 
-def routes() -> Iterator[tuple[str, str]]:
+def routes(*, besides_the_api: bool = True) -> Iterator[tuple[str, str]]:
     """Return the name and the pattern of every page's address."""
 
     def walk(patterns: list[Any], before: str = "") -> Iterator[tuple[str, str]]:
@@ -151,7 +151,8 @@ def routes() -> Iterator[tuple[str, str]]:
             elif isinstance(one, URLPattern) and one.name:
                 yield one.name, before + str(one.pattern)
 
-    yield from (pair for pair in walk(get_resolver().url_patterns) if not pair[1].startswith("api/"))
+    found = walk(get_resolver().url_patterns)
+    yield from (pair for pair in found if not (besides_the_api and pair[1].startswith("api/")))
 
 
 @dataclass(slots=True)

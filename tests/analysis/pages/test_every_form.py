@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import resolve, reverse
 
 from analysis.models import OutboxMessage, RefreshRun
+from config.paths import REPOSITORY
 from config.security import POLICY
 from experiments import audit
 from experiments.models import AuditEntry
@@ -148,6 +149,15 @@ def test_every_page__comes_with_the_strict_policy_and_has_nothing_inline(pages):
     assert "unsafe" not in POLICY
     found = {path: INLINE.search(text(page)) for path, page in pages.items() if path not in own}
     assert {path: one[0] for path, one in found.items() if one} == {}
+
+
+def test_every_address_that_a_template_names__is_there():
+    """A name that is none is no error where it is asked for with "as": its link is left out, in silence."""
+    known = {name for name, _ in form_walk.routes(besides_the_api=False)}
+    files = (REPOSITORY / "templates").rglob("*.html")
+    named = {name: file.name for file in files for name in re.findall(r"{% url '([^']+)'", file.read_text())}
+    assert len(named) > 100
+    assert {name: file for name, file in named.items() if name not in known} == {}
 
 
 def test_every_form__is_found_by_the_walk_or_has_a_reason(client_of_alice, made, forms):
