@@ -38,8 +38,8 @@ faults: setup ## kill every part under load and compare sent, acknowledged, stor
 calibrate: setup ## check error rates and coverage by simulation, and write docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(ARGS)
 
-guide: setup browser ## take the pictures of the user guide anew
-	TRUELIFT_GUIDE=write $(BIN)/pytest -q -m slow tests/docs/test_guide_pictures.py $(ARGS)
+guide: setup browser ## take the pictures of the user guide and the README anew
+	TRUELIFT_GUIDE=write $(BIN)/pytest -q -m 'slow or not slow' tests/docs/test_guide_pictures.py tests/e2e/test_demo.py -k 'pictures or five_seconds' $(ARGS)
 
 bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.evaluate

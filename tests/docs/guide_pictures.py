@@ -55,10 +55,14 @@ def take(page: Page, picture: Picture, at: str) -> bytes:
     """Return a picture as WebP of at most the wanted height."""
     page.goto(HOST + at, wait_until="networkidle")
     page.locator(picture.wait).first.wait_for(state="attached")
-    shot = page.locator(picture.part).first.screenshot()
+    return cut(page.locator(picture.part).first.screenshot(), picture.height)
+
+
+def cut(shot: bytes, height: int) -> bytes:
+    """Return the upper part of a picture as WebP."""
     image = Image.open(io.BytesIO(shot)).convert("RGB")
     out = io.BytesIO()
-    image.crop((0, 0, image.width, min(image.height, picture.height))).save(out, "WEBP", quality=82, method=6)
+    image.crop((0, 0, image.width, min(image.height, height))).save(out, "WEBP", quality=82, method=6)
     return out.getvalue()
 
 
