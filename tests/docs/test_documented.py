@@ -35,3 +35,20 @@ def test_links__lead_to_files_that_exist(page: str):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", file.read_text()):
         if not target.startswith(("http://", "https://")):
             assert (file.parent / target).exists(), f"{page} links to {target}, which does not exist"
+
+
+PROOF = re.compile(r"`pytest ((?:tests/)?[^`]+)`")
+
+
+@pytest.mark.parametrize("page", ["docs/web-ui.md", "docs/model-evidence.md"])
+def test_proofs__name_tests_that_are_there(page: str):
+    commands = PROOF.findall((ROOT / page).read_text())
+    assert commands
+    for command in commands:
+        paths = [ROOT / part for part in command.split() if part.startswith("tests/")]
+        files = [file for path in paths for file in ([path] if path.suffix else path.rglob("test_*.py"))]
+        names = " ".join(name for file in files for name in re.findall(r"def (test_\w+)", file.read_text()))
+        chosen = re.search(r'-k "?([\w ]+)"?', command)
+        wanted = chosen[1].split(" or ") if chosen else ["test_"]
+        missed = [word for word in wanted if word not in names]
+        assert (missed, bool(files)) == ([], True), f"{page}: `pytest {command}` finds nothing by {missed}"
