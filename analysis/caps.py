@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
 from django.utils import timezone
 
 from analysis.ages import good_for
-from analysis.counted import Counted
-from analysis.models import DaySum, SumRule
+from analysis.counted import Counted, kept_units
+from analysis.models import SumRule
 from analysis.rollup import sql
 from experiments.models import Experiment
 
@@ -57,7 +56,7 @@ def current(
         return found
     now = timezone.now()
     # What a stopped experiment comes to is read for years: it is not left to the last look.
-    age = good_for(_units(experiment)) if experiment.stopped_at is None else timedelta(0)
+    age = good_for(kept_units(experiment)) if experiment.stopped_at is None else timedelta(0)
     kept = SumRule.objects.filter(experiment=experiment, found_at__gt=now - age) if age else SumRule.objects.none()
     there = {rule.slot: rule for rule in kept}
     for one in moving:
@@ -90,11 +89,6 @@ def percentile(experiment: Experiment, one: Counted, horizon: datetime) -> float
 def amounts(caps: Mapping[int, Cap]) -> dict[int, float | None]:
     """Return metric -> the most that one unit counts."""
     return {metric: cap.most for metric, cap in caps.items()}
-
-
-def _units(experiment: Experiment) -> int:
-    """Return how many units there are, where the fold keeps their number."""
-    return int(DaySum.objects.filter(experiment=experiment, slot=0).aggregate(n=Sum("units"))["n"] or 0)
 
 
 def _as_it_was(rule: SumRule) -> Cap:

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Sum
+
 from analysis.decisions.reading import FORMS
-from analysis.models import FoldedProject
+from analysis.models import DaySum, FoldedProject
 from analysis.stats.estimates import Form
 from experiments.domain.definitions import UNADJUSTED, Definition
 from experiments.domain.metrics import MetricKind
@@ -72,3 +74,8 @@ def data_up_to(experiment: Experiment, as_of: datetime) -> datetime | None:
     if folded is None:
         return None
     return min(time for time in (folded.data_up_to, experiment.stopped_at, as_of) if time is not None)
+
+
+def kept_units(experiment: Experiment) -> int:
+    """Return how many units there are, where the fold keeps their number; else 0."""
+    return int(DaySum.objects.filter(experiment=experiment, slot=0).aggregate(n=Sum("units"))["n"] or 0)

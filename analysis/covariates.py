@@ -1,7 +1,8 @@
 """Moments of units together with what they did before their exposure: what adjusted results are made from.
 
-One pass in the database, in floats that are centred as they are summed (PostgreSQL's regression sums follow Youngs and
-Cramer 1971), so that no digits are lost where a mean is far larger than its deviation.
+Of many units the fold keeps sums that give them (crossing.py). Else it is one pass in the database, in floats that are
+centred as they are summed (PostgreSQL's regression sums follow Youngs and Cramer 1971), so that no digits are lost
+where a mean is far larger than its deviation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
+from analysis import crossing
 from analysis.counted import Counted
+from analysis.crossing import MEAN, PAIR, Key
 from analysis.rollup import sql
 from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.moments import Moments, merge
@@ -50,10 +53,6 @@ SELECT 'did', metric_id, variant_id, count(*), {sums} FROM one GROUP BY metric_i
 UNION ALL
 SELECT 'all', metric_id, variant_id, count(*), {nothing} FROM counted GROUP BY metric_id, variant_id
 """
-MEAN, PAIR = ("y", "past_y", "is_new"), ("y", "x", "past_y", "past_x", "is_new")
-"""The numbers of a unit in the order of ``stats.adjustment.adjust``: a mean's, and a ratio's."""
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +66,14 @@ class Moment:
 def collect(
     experiment: Experiment, metrics: Sequence[Counted], limits: Mapping[int, float | None], at: Moment
 ) -> dict[Key, Moments]:
-    """Return (metric, variant) -> the moments of (value, covariates) for the adjusted metrics; others are left out."""
-    chosen = [one for one in metrics if one.adjusted]
-    found: dict[Key, Moments] = {}
+    """Return (metric, variant) -> the moments of (value, covariates) for the adjusted metrics; others are left out.
+
+    Those whose sums the fold keeps come from these, the others from all units.
+    """
+    adjusted = [one for one in metrics if one.adjusted]
+    found = crossing.collect(experiment, adjusted, limits, at.horizon) if at.until == date.max else {}
+    kept = {metric for metric, _ in found}
+    chosen = [one for one in adjusted if one.metric not in kept]
     for numbers in (MEAN, PAIR):
         own = [one for one in chosen if one.definition.is_ratio == (numbers is PAIR)]
         if own:

@@ -27,7 +27,7 @@ from analysis.models import (
     UnitValue,
     Watermark,
 )
-from analysis.rollup import sums, watermark
+from analysis.rollup import crosses, sums, watermark
 from analysis.rollup.retention import HORIZON
 from events import forgetting as events
 from events.forgetting import Named
@@ -132,7 +132,9 @@ def _rows(table: type[Model], project: Project, unit: Unit, linked: frozenset[st
 def _forget_sums(project: Project, unit: Unit, linked: frozenset[str]) -> None:
     """Keep no sums of experiments that had the unit: their next refresh adds them up from the units that are left."""
     enrolled = _rows(Enrolment, project, unit, linked).values_list("experiment", flat=True)
-    sums.forget(list(enrolled.distinct()))
+    had = list(enrolled.distinct())
+    sums.forget(had)
+    crosses.forget(had)
 
 
 def _touched(project: Project, unit: Unit, linked: frozenset[str], named: Named) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from analysis.counted import Counted
-from analysis.covariates import Key, Moment
+from analysis.covariates import Moment
+from analysis.crossing import Key
 from analysis.rollup import sql
 from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.estimates import Estimate

@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 from analysis import covariates, event_quantiles
 from analysis.counted import Counted, of_use
-from analysis.covariates import Key, Moment
+from analysis.covariates import Moment
+from analysis.crossing import Key
 from analysis.decisions import wording
 from analysis.decisions.inputs import MetricInput, MetricPlan
 from analysis.looking import Course, information_of

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analysis import data_quality, moment_sets, moments, people, self_check
+from analysis import crossing, data_quality, moment_sets, moments, people, self_check
 from analysis.bots.results import bots_check
 from analysis.chaining import Setting, chains
 from analysis.counted import data_up_to as data_up_to
@@ -292,6 +292,7 @@ def _results(experiment: Experiment, say: Progress) -> tuple[Results, int | None
     newest = data_up_to(experiment, as_of)
     say(FOLDED_PERCENT, "Adding up units")
     moments.keep(experiment)
+    crossing.keep(experiment)
     sums = moments.collect(experiment, newest)
     say(SUMMED_PERCENT, "Comparing the variants")
     metrics = [replace(one, cap=sums.caps.get(one.metric)) for one in of_plan(experiment)]

@@ -1,11 +1,12 @@
 """How fast new events become results as history grows: the fold, a refresh after 1,000 more events, and the results.
 
-    .venv/bin/python -m benchmarks.refresh [--events 1000000] [--days 20] [--visits] [--linked]
+    .venv/bin/python -m benchmarks.refresh [--events 1000000] [--days 20] [--visits] [--linked] [--adjusted]
 
 Takes about a minute a million events, and some 0.7 GB of disk a million under the system's temporary directory while it
 runs; it says first whether they are free, and leaves nothing behind. It starts a PostgreSQL of its own; the machine may
 do other things too: read the ratios. With ``--visits`` events come as visits of five; without it hardly two of a day's
-events are of one unit. With ``--linked`` a tenth of the users browse on a device first and sign in later.
+events are of one unit. With ``--linked`` a tenth of the users browse on a device first and sign in later. With
+``--adjusted`` results are adjusted for what users did before, and revenue is capped at its 99.9th percentile.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def database() -> Iterator[None]:
             postgres.wait(60)
 
 
-def shop(start: datetime):  # type: ignore[no-untyped-def]  # Django may be imported only once its settings are known
+def shop(start: datetime, *, adjusted: bool):  # type: ignore[no-untyped-def]  # Django needs its settings first
     """Make a running experiment with a proportion, a sum, a ratio and an average."""
     from experiments.domain.lifecycle import Status
     from experiments.domain.metrics import Direction, DisplayUnit, MetricKind, MetricRole
@@ -113,14 +114,19 @@ def shop(start: datetime):  # type: ignore[no-untyped-def]  # Django may be impo
 
     project = Project.objects.create(slug="shop", name="Shop")
     experiment = Experiment.objects.create(
-        project=project, key=KEY, name="New ranker", status=Status.RUNNING, started_at=start
+        project=project, key=KEY, name="New ranker", status=Status.RUNNING, started_at=start, adjusted=adjusted
     )
     for position, name in enumerate(("control", "treatment")):
         Variant.objects.create(experiment=experiment, key=name, name=name, position=position, weight=5000)
     for position, (name, kind, event, more) in enumerate(
         [
             ("purchase rate", MetricKind.PROPORTION, "Order Completed", {}),
-            ("revenue per user", MetricKind.SUM, "Order Completed", {"property": "revenue"}),
+            (
+                "revenue per user",
+                MetricKind.SUM,
+                "Order Completed",
+                {"property": "revenue", "cap_share": 9990 if adjusted else None},
+            ),
             ("click-through rate", MetricKind.RATIO, "Product Clicked", {"denominator_event": "Product List Viewed"}),
             ("latency", MetricKind.AVERAGE, "Product List Viewed", {"property": "ms"}),
         ]
@@ -201,6 +207,7 @@ class Asked:
     events: int
     who: str
     linked: bool
+    adjusted: bool
     checked: bool
 
     def shown(self) -> set[int]:
@@ -216,7 +223,7 @@ class Run:
         self.asked, self.exposed = asked, 0
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self.start = midnight - timedelta(days=asked.days)
-        self.experiment = shop(self.start)
+        self.experiment = shop(self.start, adjusted=asked.adjusted)
         self.written = self.folded = self.cores = 0.0
 
     def measure(self) -> None:
@@ -280,6 +287,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="in all")
     parser.add_argument("--linked", action="store_true", help="a tenth of the users sign in on a device they came with")
     parser.add_argument("--visits", action="store_true", help="events come as visits of five")
+    parser.add_argument(
+        "--adjusted", action="store_true", help="results look at days before, revenue has a percentile's cap"
+    )
     parser.add_argument("--unchecked", action="store_true", help="leave out what reads all units, and the recompute")
     options = parser.parse_args()
     needed, free = options.events * BYTES_AN_EVENT, shutil.disk_usage(tempfile.gettempdir()).free
@@ -288,7 +298,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}", file=sys.stderr)
     asked = Asked(
         days=options.days, events=options.events // options.days, who=VISITS if options.visits else SCATTERED,
-        linked=options.linked, checked=not options.unchecked,
+        linked=options.linked, adjusted=options.adjusted, checked=not options.unchecked,
     )  # fmt: skip
     with database():
         from analysis.rollup.fold import fold

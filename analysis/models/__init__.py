@@ -31,7 +31,7 @@ from analysis.models.saved_view import SavedView
 from analysis.models.scores import UnitScore
 from analysis.models.sharing import Note, ShareLink
 from analysis.models.snapshot import RefreshRun, ResultSnapshot
-from analysis.models.sums import DaySum, SumRule
+from analysis.models.sums import CrossRule, CrossSum, DaySum, SumRule
 
 __all__ = [
     "Alert",
@@ -39,6 +39,8 @@ __all__ = [
     "BanditBatch",
     "BotDay",
     "BotRule",
+    "CrossRule",
+    "CrossSum",
     "DaySum",
     "Digest",
     "EffectVector",

@@ -10,7 +10,8 @@ from analysis import moment_sets
 from analysis.counted import of_plan
 from analysis.models import MomentSet
 from analysis.moments import with_caps
-from analysis.rollup import identities, sql, sums, terms, watermark
+from analysis.rollup import crosses, identities, sql, sums, terms, watermark
+from analysis.rollup.crosses import SUMS
 from analysis.rollup.fold import STATE, Tables, compute_stale, prepare
 from analysis.rollup.watermark import Bounds
 from analysis.unit_values import Source
@@ -49,6 +50,26 @@ MAKE_SUMS = """
 DROP TABLE IF EXISTS check_daysum;
 CREATE TEMP TABLE check_daysum (LIKE analysis_daysum INCLUDING ALL) ON COMMIT DROP;
 """
+MAKE_CROSSES = """
+DROP TABLE IF EXISTS check_crosssum;
+CREATE TEMP TABLE check_crosssum (LIKE analysis_crosssum INCLUDING ALL) ON COMMIT DROP;
+"""
+# What was taken out to the last unit is zero, and none when it is added up anew.
+CROSS_DIFFERENCES = f"""
+SELECT x.key, 'sums of metric ' || coalesce(a.metric_id, b.metric_id) || ' with what was before',
+       (a.*)::text, (b.*)::text
+FROM (
+    SELECT * FROM analysis_crosssum
+    WHERE experiment_id IN (SELECT experiment_id FROM fold_experiment)
+      AND ROW({", ".join(SUMS)}) <> ROW({", ".join("0" for _ in SUMS)})
+) a
+FULL JOIN (SELECT * FROM check_crosssum WHERE ROW({", ".join(SUMS)}) <> ROW({", ".join("0" for _ in SUMS)})) b
+  ON b.experiment_id = a.experiment_id AND b.metric_id = a.metric_id AND b.variant_id = a.variant_id
+ AND b.entered = a.entered
+JOIN fold_experiment x ON x.experiment_id = coalesce(a.experiment_id, b.experiment_id)
+WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+ORDER BY 1, 2 LIMIT %(limit)s
+"""  # noqa: S608  (own words)
 SUM_DIFFERENCES = """
 SELECT x.key, 'sums of slot ' || coalesce(a.slot, b.slot) || ' on ' || coalesce(a.day, b.day), (a.*)::text, (b.*)::text
 FROM (SELECT * FROM analysis_daysum WHERE experiment_id IN (SELECT experiment_id FROM fold_experiment)) a
@@ -115,9 +136,13 @@ def _sum_differences(limit: int) -> list[Difference]:
     sql.run(MAKE_SUMS)
     chosen = [pk for (pk,) in sql.rows("SELECT experiment_id FROM fold_experiment")]
     sums.anew(chosen, "check_daysum", FRESH.enrolment, FRESH.unitday)
+    sql.run(MAKE_CROSSES)
+    named = {"enrolment": FRESH.enrolment, "unitday": FRESH.unitday, "unitbefore": FRESH.unitbefore}
+    crosses.anew(chosen, {"crosssum": "check_crosssum", **named})
     return [
         Difference(experiment=key, unit="all", what=what, incremental=kept, recomputed=fresh)
-        for key, what, kept, fresh in sql.rows(SUM_DIFFERENCES, {"limit": limit})
+        for differences in (SUM_DIFFERENCES, CROSS_DIFFERENCES)
+        for key, what, kept, fresh in sql.rows(differences, {"limit": limit})
     ]
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analysis.rollup import (
     bots,
+    crosses,
     days,
     funnels,
     identities,
@@ -139,6 +140,7 @@ def prepare() -> None:
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
     sql.make_empty(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH + sums.SCRATCH + seen.SCRATCH)
+    sql.make_empty(crosses.SCRATCH)
     identities.scratch()
 
 
@@ -160,7 +162,7 @@ def _fold_prepared(bounds: Bounds, found: Seen | None) -> tuple[int, int]:
     if rebuilt:
         for table in STATE.names().values():
             sql.run(statements.FORGET_STALE.format(table=table))
-        for statement in sums.FORGET_STALE:
+        for statement in sums.FORGET_STALE + crosses.FORGET_STALE:
             sql.run(statement)
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")
@@ -172,15 +174,17 @@ def _fold_prepared(bounds: Bounds, found: Seen | None) -> tuple[int, int]:
 
 def _fold_new(bounds: Bounds, found: Seen) -> None:
     """Add the chunk's rows to the experiments whose state stands."""
-    kept = sums.Keeping()
+    kept, crossing = sums.Keeping(), crosses.Crossing()
+    unit = units.any_in_fold()
+    crossing.by_events(unit)
     relinked = identities.relinked()
     if relinked:
         kept.of_units(sums.OF_PERSONS, -1)
         identities.forget(STATE.names().values())
-    unit = units.any_in_fold()
     sql.run(_units("fold_event", statements.NEW_EXPOSURES, unit, STATE, moved=statements.MAY_BE_IN_LOG))
     if relinked:
         sql.run(identities.STAND)
+    crossing.by_enrolling()
     moved = _enrol_new(kept)
     if found.scores:
         rows = statements.NEW_EXPOSURES
@@ -192,6 +196,7 @@ def _fold_new(bounds: Bounds, found: Seen) -> None:
         kept.of_moved()
     adding.count_days()
     kept.flush()
+    crossing.add_again()
     if seen.may_have_strays(adding.linked):
         sql.run(statements.COUNT_STRAYS.format(unit=unit))
     sql.run(statements.REMEMBER_PROJECTS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from analysis import moments, people, pipeline
+from analysis import crossing, moments, people, pipeline
 from analysis.models import Enrolment, Identity, Link, UnitBefore, UnitDay, Watermark
 from analysis.results.schema import from_payload
 from analysis.rollup import days, identities
@@ -180,6 +180,7 @@ def assert_equal_to_the_oracle(schedule, chunk, look_up):
                 fold(chunk_events=chunk)
                 for key in ("users", "people"):
                     moments.keep(home.experiments.get(key=key))
+                    crossing.begin(home.experiments.get(key=key))
         fold(chunk_events=chunk)
     for key in BASES:
         assert state(home, key) == oracle([arrival for arrival, _ in schedule], key), key

@@ -1,14 +1,16 @@
 """Every kind of metric under any schedule of arrivals: late, doubled, out of order, before their exposure."""
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from analysis import moments
-from analysis.models import Enrolment, UnitBefore, UnitDay, UnitFunnel, UnitValue
+from analysis import covariates, crossing, moments
+from analysis.counted import of_plan
+from analysis.covariates import Moment
+from analysis.models import CrossRule, Enrolment, UnitBefore, UnitDay, UnitFunnel, UnitValue
 from analysis.rollup.check import check
 from analysis.rollup.fold import fold
 from experiments.domain.lifecycle import Status
@@ -22,6 +24,7 @@ from tests.builders import T0
 
 pytestmark = pytest.mark.usefixtures("log")
 DAY_BEFORE = 24
+NOT_THE_LAST = date(9999, 12, 30)
 ABOVE_1 = [{"property": "value", "operator": ">", "value": 1}]
 STEPS = [{"event": "Search", "filters": []}, {"event": "Order", "filters": []}, {"event": "Order", "filters": ABOVE_1}]
 
@@ -197,6 +200,7 @@ def assert_equal_to_the_oracle(schedule, duplicated, chunk):
         if then == 0:
             fold(chunk_events=chunk)
             moments.keep(experiment)
+            crossing.begin(experiment)
     fold(chunk_events=chunk)
     expected, found = oracle([arrival for arrival, _ in schedule]), state(experiment)
     for part in ("days", "before"):
@@ -206,6 +210,20 @@ def assert_equal_to_the_oracle(schedule, duplicated, chunk):
     for hour in (0, 20, 25, 30, 47, 60, 200):  # windows end before it, at it, later on its day, and after it
         horizon = T0 + hour * HOUR
         assert moments.collect(experiment, horizon) == moments.collect(experiment, horizon, scan=True)
+        assert_crosses_agree(experiment, horizon)
+
+
+def assert_crosses_agree(experiment, horizon):
+    """What adjusted results are made from is the same from the sums that are kept and from all units."""
+    adjusted = [one for one in of_plan(experiment) if one.adjusted]
+    kept = crossing.collect(experiment, adjusted, {}, horizon)
+    everyone = covariates.collect(experiment, adjusted, {}, Moment(horizon=horizon, until=NOT_THE_LAST))
+    rules = set(CrossRule.objects.filter(experiment=experiment).values_list("metric_id", flat=True))
+    assert set(kept) == {(metric, variant) for metric, variant in everyone if metric in rules}
+    for key, found in kept.items():
+        assert found.n == everyone[key].n
+        assert found.mean == pytest.approx(everyone[key].mean, abs=1e-12)
+        assert found.comoment == pytest.approx(everyone[key].comoment, abs=1e-9)
 
 
 def test_check__a_row_of_each_table_that_is_wrong__is_found():
