@@ -10,13 +10,12 @@ import argparse
 import json
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-FAMILIES = ("flags", "metrics", "segments", "holdout")
-"""Parts of addresses after which a key is not an experiment's."""
-STEPS, CHAPTERS = ("why", "who", "what", "how"), ("results",)
+STEPS, CHAPTERS = ("why", "who", "what", "how"), ("reading-results",)
 DOWNLOADS = frozenset({"results_csv", "results_json", "results_pdf", "results_notebook"})
 
 
@@ -31,11 +30,11 @@ def addresses(slug: str) -> Iterator[tuple[str, str]]:
     for name, pattern in routes():
         if name in DOWNLOADS or name == "sign_out":
             continue
-        parts = [part.rstrip(">").split(":") for part in pattern.split("/") if part.startswith("<")]
-        family = next((one for one in FAMILIES if f"/{one}/<" in pattern), "experiments")
-        names = [word for _, word in parts if word != "project_slug"]
-        known = [words.get(family if word == "key" else word, []) for word in names]
-        fixed = {"project_slug": slug} if len(names) < len(parts) else {}
+        parts = pattern.split("/")
+        asked = {part.rstrip(">").split(":")[1]: before for before, part in pairwise(parts) if part.startswith("<")}
+        fixed = {"project_slug": slug} if asked.pop("project_slug", None) else {}
+        names = list(asked)
+        known = [words.get(asked[word] if word == "key" else word, []) for word in names]
         fixed |= {word: values[0] for word, values in zip(names[1:], known[1:], strict=True) if values}
         for value in known[0] if known else [None]:
             try:
@@ -64,17 +63,32 @@ def things(home: Any) -> dict[str, list[Any]]:
         "recipient_id": Recipient.objects.filter(**of_project), "webhook_id": Webhook.objects.filter(**of_project),
         "snapshot_id": ResultSnapshot.objects.filter(experiment=chosen), "version_id": models.filter(name="model-0"),
         "note_id": chosen.notes, "link_id": chosen.share_links, "override_id": chosen.overrides,
-        "rule_id": home.flags.get(key="flag-0").rules,
+        "run_id": chosen.refresh_runs, "rule_id": home.flags.get(key="flag-0").rules,
     }  # fmt: skip
+    measured = (chosen, running, draft, *designed.order_by("kind")[:1])
     return {
         **{name: list(found.values_list("pk", flat=True)[:1]) for name, found in rows.items()},
-        "experiments": [one.key for one in (chosen, running, draft, *designed.order_by("kind")[:1]) if one is not None],
+        "simulator": [chosen.key], "experiments": [one.key for one in measured if one is not None],
         "flags": ["flag-0"], "metrics": ["m0"], "metric_key": ["m0"], "segments": ["segment-0"], "kind": ["bandit"],
         "holdout": list(designed.filter(kind="holdout").values_list("key", flat=True)[:1]),
         "step": list(STEPS), "name": ["ranker", *CHAPTERS],
-        "token": [Digest.objects.filter(**of_project).values_list("token", flat=True)[0],
-                  Recipient.objects.filter(**of_project).values_list("token", flat=True)[0]],
+        "token": list(tokens(home, chosen)),
     }  # fmt: skip
+
+
+def tokens(home: Any, chosen: Any) -> Iterator[str]:
+    """Yield a token for each page that needs one in place of an account."""
+    from django.utils import timezone
+
+    from analysis import sharing
+    from analysis.models import Digest, Recipient
+    from experiments import members
+    from experiments.models import Invitation
+
+    yield Digest.objects.filter(project=home).values_list("token", flat=True)[0]
+    yield Recipient.objects.filter(project=home).values_list("token", flat=True)[0]
+    yield members.token_of(Invitation.objects.filter(project=home)[0])
+    yield sharing.share(chosen, chosen.owner, "A page to measure", 7, timezone.now(), snapshot=None)[1]
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -115,7 +115,7 @@ def saved(home: Any, reader: Any) -> None:
 
 def around(chosen: Any, reader: Any) -> None:
     """Give one experiment its notes, links, overrides and changes."""
-    from analysis.models import Note, ShareLink
+    from analysis.models import Note, RefreshRun, ShareLink
     from experiments.models import AuditEntry, Override
 
     now = datetime.now(UTC)
@@ -124,12 +124,18 @@ def around(chosen: Any, reader: Any) -> None:
         Note(experiment=chosen, author=reader, text=f"What was seen on day {n}.") for n in range(NOTES)
     )
     ShareLink.objects.bulk_create(
-        ShareLink(experiment=chosen, digest=f"{n:064}", purpose=f"Board {n}", expires_at=now + timedelta(days=9))
+        ShareLink(
+            experiment=chosen,
+            digest=f"{chosen.pk:010}{n:054}",
+            purpose=f"Board {n}",
+            expires_at=now + timedelta(days=9),
+        )
         for n in range(LINKS)
     )
     Override.objects.bulk_create(
         Override(experiment=chosen, unit_id=f"user-{n}", variant=arm, created_by=reader) for n in range(OVERRIDES)
     )
+    RefreshRun.objects.create(experiment=chosen, state="done", percent=100, finished_at=now)
     AuditEntry.objects.bulk_create(changes(chosen, reader, now))
 
 

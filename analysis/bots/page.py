@@ -16,6 +16,10 @@ from experiments.access import SignedInRequest, get_project, may
 from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Project
+from experiments.pages.paging import page_of
+
+EXPERIMENTS = 20
+"""Running experiments on a page, those first of which most would be left out."""
 
 
 @login_required
@@ -66,7 +70,9 @@ def _render(request: SignedInRequest, project: Project, role: Role, tried: Limit
         "errors": summary([form]) if tried is not None and not is_valid else [],
         "limits": shown,
         "is_tried": is_valid and (rule is None or shown != limits),
-        "preview": excluding.preview(project, shown),
+        "shown": page_of(
+            request, sorted(excluding.preview(project, shown), key=lambda one: -one.left_out), EXPERIMENTS
+        ),
         "found": [
             (one, one.events > shown.most_a_day or one.busiest > shown.most_a_minute)
             for one in excluding.evidence(project, timezone.now().date())
