@@ -40,7 +40,7 @@ def test_links__lead_to_files_that_exist(page: str):
 PROOF = re.compile(r"`pytest ((?:tests/)?[^`]+)`")
 
 
-@pytest.mark.parametrize("page", ["docs/web-ui.md", "docs/model-evidence.md"])
+@pytest.mark.parametrize("page", ["docs/web-ui.md", "docs/model-evidence.md", "docs/events.md"])
 def test_proofs__name_tests_that_are_there(page: str):
     commands = PROOF.findall((ROOT / page).read_text())
     assert commands
