@@ -139,8 +139,7 @@ def prepare() -> None:
 
 def scratch() -> None:
     """Have the tables that a fold works on, empty."""
-    sql.make_empty(statements.SCRATCH + values.SCRATCH + funnels.SCRATCH + terms.SCRATCH + sums.SCRATCH + seen.SCRATCH)
-    sql.make_empty(crosses.SCRATCH)
+    sql.make_empty("".join(part.SCRATCH for part in (statements, values, funnels, terms, sums, seen, crosses)))
     identities.scratch()
 
 
