@@ -17,7 +17,7 @@ from analysis.rollup.totals import NO_SCAN, SCAN
 from analysis.stats.duration import Traffic, units_by_day
 from analysis.stats.moments import Array, Moments
 from experiments.domain.metrics import MetricKind
-from experiments.models import Experiment, Metric, Project
+from experiments.models import Experiment, ExperimentMetric, Metric, Project
 from experiments.models.experiment import WHOLE
 
 DAY = timedelta(days=1)
@@ -57,19 +57,22 @@ def sources(project: Project, chosen: Sequence[Metric]) -> dict[int, Source]:
 
     Nor has a quantile, which is over events: no total a unit gives it.
     """
-    experiments = {
-        one.pk: one
-        for one in Experiment.objects.filter(project=project, folded__isnull=False).prefetch_related("plan", "variants")
-    }
+    wanted = [metric for metric in chosen if metric.kind != MetricKind.QUANTILE]
+    folded = Experiment.objects.filter(project=project, folded__isnull=False)
     kept = Count("pk", filter=Q(quarantined=False))
-    counted = Enrolment.objects.filter(experiment__in=experiments).values("experiment").annotate(units=kept)
-    found: dict[int, Source] = {}
-    for row in counted.order_by("-units", "-experiment"):
-        experiment = experiments[row["experiment"]]
-        for use in experiment.plan.all():
-            found.setdefault(use.metric_id, Source(experiment=experiment, units=row["units"]))
-    usable = [metric for metric in chosen if metric.kind != MetricKind.QUANTILE and metric.pk in found]
-    return {metric.pk: found[metric.pk] for metric in usable if found[metric.pk].units}
+    counted = (
+        Enrolment.objects.filter(experiment__in=folded.values("pk")).values_list("experiment").annotate(units=kept)
+    )
+    units = {experiment: count for experiment, count in counted if count}
+    uses = ExperimentMetric.objects.filter(metric__in=wanted, experiment__in=list(units))
+    most: dict[int, tuple[int, int]] = {}
+    for metric, experiment in uses.values_list("metric", "experiment"):
+        most[metric] = max(most.get(metric, (0, 0)), (units[experiment], experiment))
+    # Their plans alone: a project of thousands of experiments has tens of thousands of uses.
+    chosen_ones = {experiment for _, experiment in most.values()}
+    experiments = folded.prefetch_related("plan", "variants").in_bulk(chosen_ones)
+    ordered = ((metric.pk, *most[metric.pk]) for metric in wanted if metric.pk in most)
+    return {metric: Source(experiment=experiments[one], units=count) for metric, count, one in ordered}
 
 
 def totals(experiment: Experiment, metric: Metric, *, control_only: bool = False) -> Array:

@@ -128,6 +128,8 @@ def measure_every(stack: RunningStack, visitor: httpx.Client, options: argparse.
     print(f"every page, {len(found)} kinds: {len(over)} over {AIM} ms; {kilobytes}")
     for _, path, measured in found:
         show(path.removeprefix("/p/portfolio/"), measured, floor)
+    with httpx.Client(base_url=stack.base_url) as stranger:
+        show("sign-in, while the worker works for all", ask(stranger, "/sign-in/", options.requests), floor)
 
 
 def sign_in(visitor: httpx.Client) -> None:

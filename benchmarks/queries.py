@@ -20,6 +20,10 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=2000)
     options = parser.parse_args()
     with database():
+        from django.conf import settings
+
+        settings.ALLOWED_HOSTS = ["*"]
+        settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
         few, many = (counted(f"of-{number}", number) for number in (options.few, options.many))
     differing = [name for name, counts in many.items() if counts != few.get(name)]
     print(f"{len(many)} kinds of pages, {options.few} and {options.many:,} experiments; {len(differing)} differ:")
@@ -30,7 +34,6 @@ def main() -> None:
 
 def counted(slug: str, experiments: int) -> dict[str, list[int]]:
     """Fill a project and return the queries of each kind of page, one number for each thing that it is about."""
-    from django.conf import settings
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -38,8 +41,6 @@ def counted(slug: str, experiments: int) -> dict[str, list[int]]:
     from benchmarks import addresses, portfolio
     from experiments.models import User
 
-    settings.ALLOWED_HOSTS = ["*"]
-    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     reader = User.objects.create(email=f"reader@{slug}.example", name="Reader")
     portfolio.fill(slug, experiments, 20, 4, email=reader.email)
     client: Any = Client()

@@ -155,12 +155,12 @@ def _compared(
 
 def _in_common(one: Running, other: Running) -> tuple[Severity, tuple[str, ...]] | None:
     """Return what both change or measure, or None: then nothing of the one can show in the other."""
-    flags = [f"the flag {name}" for name in sorted(one.flags & other.flags)]
-    tags = [f"“{name}”" for name in sorted(one.tags & other.tags)]
+    flags, tags = one.flags & other.flags, one.tags & other.tags
     if flags or tags:
-        return Severity.SAME_PART, tuple(flags + tags)
-    metrics = tuple(sorted(one.metrics & other.metrics))
-    return (Severity.SAME_METRIC, metrics) if metrics else None
+        named = [*(f"the flag {name}" for name in sorted(flags)), *(f"“{name}”" for name in sorted(tags))]
+        return Severity.SAME_PART, tuple(named)
+    metrics = one.metrics & other.metrics
+    return (Severity.SAME_METRIC, tuple(sorted(metrics))) if metrics else None
 
 
 def why_apart(one: Running, other: Running, audience: Callable[[Running], Audience]) -> str:
