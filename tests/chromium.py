@@ -57,8 +57,8 @@ def listen(page: Page, wrong: list[str]) -> None:
 
 
 def faults(page: Page, look: Look) -> list[str]:
-    """Return what is not accessible on a page, each with the first element that shows it."""
-    options: dict[str, object] = {"resultTypes": ["violations"]}
+    """Return what is not accessible on a page, each with the first element that shows it: sizes of targets too."""
+    options: dict[str, object] = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
     if not look.whole:
         options["runOnly"] = {"type": "rule", "values": DECIDED_BY_LOOK}
     found = Axe().run(page, options=options).response["violations"]

@@ -1,5 +1,6 @@
 """A person without a pointer: goes from one thing to the next by Tab, and writes where the focus is."""
 
+import re
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
@@ -57,6 +58,39 @@ class Keyboard:
                 return
             self.page.keyboard.press("ArrowDown")
         raise AssertionError(f"{value} cannot be chosen as {name} on {self.page.url}")
+
+
+def single_keys(hand: Keyboard, experiments: str) -> None:
+    """Use the keys of the list, and turn them off for all pages (WCAG 2.1.4)."""
+    page = hand.page
+    page.goto(experiments)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("[data-walk] tr.at")).to_have_count(1)
+    expect(page.locator("[data-walk] tbody tr").nth(1).locator("th a")).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    hand.push("Turn them off")
+    page.reload()
+    page.keyboard.press("/")
+    page.keyboard.press("j")
+    expect(page.locator("#q")).not_to_be_focused()
+    expect(page.locator("[data-walk] tr.at")).to_have_count(0)
+    hand.push("turn them on")
+
+
+def a_list_of_choices(hand: Keyboard, deliveries: str) -> None:
+    """Go through the choices of a list without opening the first of them (WCAG 3.2.2)."""
+    page = hand.page
+    page.goto(deliveries)
+    hand.to(page.get_by_label("State"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile(re.escape(deliveries) + "$"))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"state=\w+"))
 
 
 def an_experiment(hand: Keyboard) -> None:

@@ -1,6 +1,7 @@
 // Walk through a list by keyboard: j and k move, Enter opens, x chooses. Every step has a link or box of its own as well.
 (() => {
   "use strict";
+  const root = document.documentElement;
   const rows = () => [...document.querySelectorAll("[data-walk] tbody tr:has(th[scope=row] a)")];
   const typing = (target) => target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]") !== null;
 
@@ -15,7 +16,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (root.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
     else if (event.key === "x") {
@@ -24,6 +25,13 @@
       box.checked = !box.checked;
     } else return;
     event.preventDefault();
+  });
+
+  // Who speaks to the machine, or hits keys by chance, turns them off: here, for all pages of this browser.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-keys-switch]")) return;
+    root.dataset.keys = root.dataset.keys === "off" ? "on" : "off";
+    try { localStorage.setItem("keys", root.dataset.keys); } catch { /* private window: for this page */ }
   });
 
   document.addEventListener("focusin", (event) => {

@@ -5,8 +5,15 @@
   // An error summary takes the focus, so that a screen reader starts there.
   document.querySelector("[data-error-summary]")?.focus();
 
+  // A choice by pointer opens at once. By keyboard each arrow chooses, so that the button waits until one is meant.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab" && event.target.matches("[data-submit-on-change]")) event.target.dataset.byKeys = "";
+  });
   document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+    const { target } = event;
+    if (!target.matches("[data-submit-on-change]")) return;
+    if (target.dataset.byKeys === undefined) target.form.requestSubmit();
+    else target.form.querySelector("[data-without-script]")?.removeAttribute("data-without-script");
   });
 
   // A form is sent once: the button says so, and a second click does nothing. The server guards it as well.
@@ -86,7 +93,7 @@
   });
   // "/" leads to the search that is nearest to what the page is about: the last one on it.
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key !== "/" || document.documentElement.dataset.keys === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, [contenteditable]")) return;
     const fields = document.querySelectorAll('[data-key="/"]');
     if (!fields.length) return;

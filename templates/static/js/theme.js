@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const root = document.documentElement;
+  try { if (localStorage.getItem("keys") === "off") root.dataset.keys = "off"; } catch { /* private window: keys work */ }
   root.dataset.script = ""; // what only those without script need is never drawn for the others
   const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
   const dark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

@@ -142,13 +142,15 @@ INLINE = re.compile(
 )
 
 
-def test_every_page__comes_with_the_strict_policy_and_has_nothing_inline(pages):
+def test_every_page__has_the_strict_policy_nothing_inline_and_plotly_only_where_a_chart_is(pages):
     assert len(pages) > 80
     own = {path for path, page in pages.items() if page["Content-Security-Policy"] != POLICY}
     assert {resolve(path).url_name for path in own} <= MAILS
     assert "unsafe" not in POLICY
     found = {path: INLINE.search(text(page)) for path, page in pages.items() if path not in own}
     assert {path: one[0] for path, one in found.items() if one} == {}
+    charted = {path for path, page in pages.items() if " data-chart=" in text(page)}
+    assert charted == {path for path, page in pages.items() if "vendor/plotly" in text(page)} != set()
 
 
 def test_every_address_that_a_template_names__is_there():
