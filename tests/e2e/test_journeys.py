@@ -164,6 +164,7 @@ def test_without_a_pointer__an_experiment_is_set_up_started_read_and_concluded(v
     hand.write("E-mail address", DEMO_EMAIL)
     hand.write("Password", DEMO_PASSWORD)
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What needs")).to_be_visible()
     by_keyboard.single_keys(hand, f"{HOME}experiments/")
     by_keyboard.a_list_of_choices(hand, f"{HOME}notifications/deliveries/")
     page.goto(HOME)
