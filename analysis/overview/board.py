@@ -8,7 +8,7 @@ from django.db.models import F, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from analysis.overview.finding import Found, with_results
-from analysis.overview.rows import Row, row
+from analysis.overview.rows import Row, unmarked
 from experiments.domain.stages import Stage
 from experiments.models import Project
 
@@ -35,7 +35,6 @@ def columns(project: Project, found: Found, counts: Mapping[Stage, int], now: da
     place = Window(RowNumber(), partition_by=F("stage"), order_by=[newest, F("pk").desc()])
     first = with_results(found.annotate(place=place).filter(place__lte=MOST_IN_A_COLUMN).order_by("place"))
     by_stage: dict[Stage, list[Row]] = {stage: [] for stage in Stage}
-    for one in first:
-        made = row(project, one, now)
+    for made in unmarked(project, list(first), now):
         by_stage[made.stage].append(made)
     return [Column(stage=stage, rows=rows, count=counts.get(stage, 0)) for stage, rows in by_stage.items()]

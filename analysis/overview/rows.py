@@ -7,7 +7,8 @@ from datetime import datetime
 from django.urls import reverse
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
-from analysis.models import Glance
+from analysis.models import Glance, HoldbackWatch
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status, day_of
 from experiments.domain.stages import Stage
 from experiments.models import Experiment, Project, Standing
@@ -24,7 +25,10 @@ TONES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One experiment of a list; ``href`` leads to its results, or to its plan while there are none."""
+    """One experiment of a list; ``href`` leads to its results, or to its plan while there are none.
+
+    ``has_faded``: it is the holdback of a launch whose lift is gone, which its result over the whole time does not say.
+    """
 
     experiment: Experiment
     stage: Stage
@@ -33,6 +37,7 @@ class Row:
     standing: Standing | None
     glance: Glance | None
     mark: Mark | None = None
+    has_faded: bool = False
 
     @property
     def stage_tone(self) -> str:
@@ -66,7 +71,16 @@ class Row:
     @property
     def tone(self) -> str:
         """Return how its sentence is coloured."""
+        if self.has_faded:
+            return "bad"
         return self.standing.tone if self.standing else "flat"
+
+    @property
+    def says(self) -> str:
+        """Say what it comes to, or why there is nothing to read yet."""
+        if self.has_faded:
+            return "The lift that was shipped is gone."
+        return self.standing.headline if self.standing else self.waiting
 
     @property
     def change(self) -> str:
@@ -99,12 +113,18 @@ class Row:
 
 def rows(project: Project, experiments: Sequence[Experiment], now: datetime) -> tuple[list[Row], Scale | None]:
     """Return the rows of experiments found ``with_results``, and the one scale of their intervals."""
-    made = [row(project, one, now) for one in experiments]
+    made = unmarked(project, experiments, now)
     intervals = [i for one in made if one.glance and (i := one.glance.interval) is not None]
     if not intervals:
         return made, None
     scale = scale_for(intervals, [one.glance.lift for one in made if one.glance and one.glance.lift is not None])
     return [_marked(one, scale) for one in made], scale
+
+
+def unmarked(project: Project, experiments: Sequence[Experiment], now: datetime) -> list[Row]:
+    """Return the rows of experiments found ``with_results``, without their intervals."""
+    faded = _faded(experiments)
+    return [replace(row(project, one, now), has_faded=one.pk in faded) for one in experiments]
 
 
 def row(project: Project, experiment: Experiment, now: datetime) -> Row:
@@ -126,3 +146,12 @@ def _marked(one: Row, scale: Scale) -> Row:
     if one.glance is None or (interval := one.glance.interval) is None:
         return one
     return replace(one, mark=mark(scale, interval, one.glance.lift))
+
+
+def _faded(experiments: Sequence[Experiment]) -> set[int]:
+    """Return which of them are holdbacks of launches whose lift is gone."""
+    holdbacks = [one.pk for one in experiments if one.kind == ExperimentKind.HOLDBACK and one.status != Status.STOPPED]
+    if not holdbacks:
+        return set()
+    seen = HoldbackWatch.objects.filter(holdback__in=holdbacks, decayed_at__isnull=False)
+    return set(seen.values_list("holdback", flat=True))

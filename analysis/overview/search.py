@@ -81,9 +81,7 @@ def _experiments(project: Project, q: str, words: list[str]) -> Group:
         Hit(
             href=one.href,
             name=marked(one.experiment.name, words),
-            detail=" · ".join(
-                filter(None, [one.stage.value.capitalize(), one.standing.headline if one.standing else one.waiting])
-            ),
+            detail=" · ".join(filter(None, [one.stage.value.capitalize(), one.says])),
         )
         for one in shown
     ]

@@ -12,7 +12,7 @@ from analysis.alerts.kinds import SEVERITY_RANK, TITLES, AlertKind, Severity
 from analysis.alerts.listing import asking
 from analysis.models import Alert
 from analysis.overview.finding import Found, counts, of_stages, ordered, planned_end, with_results
-from analysis.overview.rows import Row, row
+from analysis.overview.rows import Row, row, unmarked
 from analysis.overview.wanted import Sort
 from experiments.domain.conclusions import ConclusionState
 from experiments.domain.kinds import ExperimentKind
@@ -251,4 +251,4 @@ def _drafts(project: Project, user: User) -> Need:
 
 def _running(project: Project, found: Found, now: datetime) -> list[Row]:
     standard = of_stages(found, [Stage.RUNNING]).exclude(kind=ExperimentKind.HOLDOUT.value)
-    return [row(project, one, now) for one in with_results(standard.order_by(planned_end(), "pk"))[:8]]
+    return unmarked(project, list(with_results(standard.order_by(planned_end(), "pk"))[:8]), now)

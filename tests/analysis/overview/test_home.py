@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from analysis.alerts.kinds import AlertKind
 from analysis.alerts.raising import raise_alert
+from analysis.models import HoldbackWatch
 from experiments.domain.conclusions import Choice, ConclusionState
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.models import Conclusion, Experiment, Project
 from tests import builders
@@ -148,3 +150,20 @@ def test_home__more_experiments__cost_no_more_queries(
         builders.experiment(shop, f"draft{number}", status=Status.DRAFT, owner=alice)
     with django_assert_max_num_queries(18):
         home(client_of_alice)
+
+
+def test_home_list_and_board__a_holdback_whose_launch_has_faded__say_so_and_not_what_it_was_on_average(
+    client_of_alice, shop
+):
+    launch, now = ended(shop, "launched"), timezone.now()
+    for key, decayed_at in (("faded", now), ("lasting", None)):
+        held = running(shop, key, kind=ExperimentKind.HOLDBACK, parent=launch)
+        builders.standing(held, headline=f"{key} raises clicks by 13%.")
+        HoldbackWatch.objects.create(
+            holdback=held, metric="clicks", sign=1, declared_at=now, block_days=14, alpha=0.01, decayed_at=decayed_at
+        )
+    listed = [client_of_alice.get(f"/p/shop/experiments/?view={view}").content.decode() for view in ("list", "board")]
+    for said in (home(client_of_alice), *listed):
+        assert said.count("The lift that was shipped is gone.") == 1
+        assert "lasting raises clicks by 13%." in said
+        assert "faded raises clicks" not in said
