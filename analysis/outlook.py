@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.core.cache import cache
+from redis.exceptions import RedisError
 
 from analysis import history
 from analysis.decisions.reading import FORMS
@@ -141,15 +142,18 @@ class Outlook:
 
 
 def past(metric: Metric, source: Source) -> Past | NotComputable:
-    """Return a metric's past, from the cache where it was asked for lately."""
+    """Return a metric's past, from the cache where it was asked for lately; read anew where that does not answer."""
     name = f"metric-past:{metric.pk}:{source.experiment.pk}:{source.units}"
-    kept = cache.get(name)
-    if kept is None:
-        kept = _read_past(metric, source)
-        cache.set(name, kept, KEPT_SECONDS)
-    if isinstance(kept, NotComputable):
-        return kept
-    value, baseline, cumulative = kept
+    try:
+        found = cache.get(name)
+        if found is None:
+            found = _read_past(metric, source)
+            cache.set(name, found, KEPT_SECONDS)
+    except RedisError:
+        found = _read_past(metric, source)
+    if isinstance(found, NotComputable):
+        return found
+    value, baseline, cumulative = found
     return Past(metric=metric, source=source, value=value, baseline=baseline, cumulative=cumulative)
 
 

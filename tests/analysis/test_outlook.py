@@ -1,13 +1,16 @@
 """What a plan can promise: the planning statistics' own numbers, in sentences that do not contradict each other."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.exceptions import ConnectionError as BrokenCacheError
 
+from analysis import outlook as outlook_module
 from analysis.history import Source
-from analysis.outlook import Asked, Past, outlook
+from analysis.outlook import Asked, Past, outlook, past
 from analysis.stats.duration import Traffic, forecast
 from analysis.stats.planning import Design, detectable, proportion_baseline
 from experiments.domain.looking import ReadingPlan
@@ -92,3 +95,15 @@ def test_outlook__guardrails__are_promised_a_chance_or_a_reason():
     assert wide.is_likely
     assert not narrow.is_likely
     assert (unknown.chance, unknown.reason) == (None, "no experiment has units for it yet")
+
+
+@pytest.mark.parametrize("broken", ["get", "set"])
+def test_past__while_the_cache_does_not_answer__is_read_anew(monkeypatch, broken):
+    monkeypatch.setattr(outlook_module, "_read_past", lambda *given: (PAST.value, PAST.baseline, PAST.cumulative))
+    calls = {"get": lambda name: None, "set": lambda *given: None, broken: _no_answer}
+    monkeypatch.setattr(outlook_module, "cache", SimpleNamespace(**calls))
+    assert past(RATE, PAST.source) == PAST
+
+
+def _no_answer(*given):
+    raise BrokenCacheError("Connection refused")
