@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from analysis.overview.finding import Found, planned_end, with_results
-from analysis.overview.rows import Row, row
+from analysis.overview.rows import Row, unmarked
 from experiments.models import Project
 from experiments.pages.formats import day
 
@@ -100,7 +100,8 @@ def timeline(project: Project, found: Found, shown: Window, now: datetime) -> Ti
     here = dated.filter(Q(begins__lt=shown.end) & (reaches | goes_on if now > shown.start else reaches))
     total = here.count()
     chosen = with_results(here.order_by(F("layer__name").asc(nulls_last=True), "begins", "pk"))[:MOST_ROWS]
-    bars, months = [_bar(project, one, shown, now) for one in chosen], list(_months(shown))
+    bars = [_bar(one, shown, now) for one in unmarked(project, list(chosen), now)]
+    months = list(_months(shown))
     return Timeline(
         window=shown,
         months=months,
@@ -122,10 +123,9 @@ def _lane(of: Row) -> str:
     return layer.name if layer is not None else "In no layer"
 
 
-def _bar(project: Project, experiment: "object", shown: Window, now: datetime) -> Bar:
-    begins: datetime = experiment.begins  # type: ignore[attr-defined]  # annotated above
-    ends: datetime = max(experiment.ends or now, begins)  # type: ignore[attr-defined]
-    one = row(project, experiment, now)  # type: ignore[arg-type]
+def _bar(one: Row, shown: Window, now: datetime) -> Bar:
+    begins: datetime = one.experiment.begins  # type: ignore[attr-defined]  # annotated above
+    ends: datetime = max(one.experiment.ends or now, begins)  # type: ignore[attr-defined]
     # What still runs past its plan has come as far as today.
     if one.experiment.stopped_at is None and one.experiment.started_at is not None:
         ends = max(ends, now)

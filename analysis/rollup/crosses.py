@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from analysis.models import Watermark
 from analysis.rollup import sql, watermark
 from analysis.rollup.sums import ENTERED, Rules
 from analysis.rollup.totals import NO_SCAN, SCAN
@@ -145,12 +144,12 @@ def keep(experiment: Experiment, rules: Rules, stay: Sequence[int]) -> bool:
 
     Of what is kept already only the metrics in ``stay`` stay.
     """
-    free = Watermark.objects.select_for_update(skip_locked=True).filter(name=watermark.NAME).exists()
-    if free:
-        forget([experiment.pk], stay)
-        sql.run(_RULES, {"experiment": experiment.pk, **rules})
-        anew([experiment.pk], stay=stay)
-    return free
+    if not watermark.lock_if_free():
+        return False
+    forget([experiment.pk], stay)
+    sql.run(_RULES, {"experiment": experiment.pk, **rules})
+    anew([experiment.pk], stay=stay)
+    return True
 
 
 def forget(experiments: list[int], stay: Sequence[int] = ()) -> None:

@@ -104,6 +104,12 @@ def pending(lo: int) -> int:
     return sql.number(PENDING, {"lo": str(lo), "target": str(settled_xid())})
 
 
+def lock_if_free() -> bool:
+    """Keep others from folding until this transaction ends, unless somebody does so now; say whether they are."""
+    assert_in_transaction()
+    return Watermark.objects.select_for_update(skip_locked=True).filter(name=NAME).exists()
+
+
 def assert_in_transaction() -> None:
     """Refuse to lock outside a transaction, where the lock would be gone at once."""
     if not connection.in_atomic_block:

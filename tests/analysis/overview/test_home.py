@@ -167,3 +167,5 @@ def test_home_list_and_board__a_holdback_whose_launch_has_faded__say_so_and_not_
         assert said.count("The lift that was shipped is gone.") == 1
         assert "lasting raises clicks by 13%." in said
         assert "faded raises clicks" not in said
+    drawn = client_of_alice.get("/p/shop/experiments/?view=timeline").content.decode()
+    assert len(re.findall(r'class="bar-line bad', drawn)) == 1
