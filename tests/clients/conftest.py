@@ -1,6 +1,7 @@
 """A running server with one experiment, and the JavaScript clients installed beside the tests."""
 
 import contextlib
+import fcntl
 import json
 import shutil
 import subprocess
@@ -78,20 +79,30 @@ def node() -> Node:
     """Install the clients that the lock file pins, or skip saying how to get them."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("These tests run JavaScript clients: install Node 20 or later with npm.")
+    with alone():
+        _install()
+    return Node()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one process at a time install: npm ci begins by removing what another's script may be importing."""
+    with (JAVASCRIPT / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install() -> None:
     installed = JAVASCRIPT / "node_modules" / ".package-lock.json"
     lock = JAVASCRIPT / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        ran = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund"],
-            cwd=JAVASCRIPT,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        if ran.returncode != 0:
-            pytest.skip(f"The JavaScript clients could not be installed by npm ci: {ran.stderr[-500:]}")
-    return Node()
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    ran = subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund"],
+        cwd=JAVASCRIPT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    if ran.returncode != 0:
+        pytest.skip(f"The JavaScript clients could not be installed by npm ci: {ran.stderr[-500:]}")
 
 
 @pytest.fixture(scope="module")
