@@ -87,11 +87,14 @@ TEMPLATES = [
                 "experiments.pages.formats",
                 "experiments.pages.terms",
                 "experiments.pages.opened",
+                "analysis.charts.drawn",
                 "analysis.overview.tags",
             ],
         },
     },
 ]
+
+FORM_RENDERER = "experiments.forms.drawing.WrittenFields"
 
 DATABASES = {
     "default": {

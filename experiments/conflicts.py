@@ -132,11 +132,17 @@ def _compared(
 ) -> Neighbours:
     conflicts, separate = [], []
     written: dict[str, Audience] = {}
+    shares: dict[str, float] = {}
 
     def audience(one: Running) -> Audience:
         if one.key not in written:
             written[one.key] = alternatives(one.targeting, segments)
         return written[one.key]
+
+    def share(one: Running) -> float:
+        if one.key not in shares:
+            shares[one.key] = one.share
+        return shares[one.key]
 
     for one, other in pairs:
         what = _in_common(one, other)
@@ -145,29 +151,29 @@ def _compared(
         if reason := why_apart(one, other, audience):
             separate.append((one, other, reason))
         else:
-            conflicts.append(
-                Conflict(one=one, other=other, severity=what[0], what=what[1], shared=one.share * other.share)
-            )
-    order = list(Severity)
-    conflicts.sort(key=lambda found: (order.index(found.severity), -found.shared, found.one.name, found.other.name))
+            shared = share(one) * share(other)
+            conflicts.append(Conflict(one=one, other=other, severity=what[0], what=what[1], shared=shared))
+    order = {severity: rank for rank, severity in enumerate(Severity)}
+    conflicts.sort(key=lambda found: (order[found.severity], -found.shared, found.one.name, found.other.name))
     return Neighbours(conflicts=conflicts, kept_apart=separate, compared=compared, left_out=left_out)
 
 
 def _in_common(one: Running, other: Running) -> tuple[Severity, tuple[str, ...]] | None:
     """Return what both change or measure, or None: then nothing of the one can show in the other."""
-    flags, tags = one.flags & other.flags, one.tags & other.tags
-    if flags or tags:
+    if not (one.flags.isdisjoint(other.flags) and one.tags.isdisjoint(other.tags)):
+        flags, tags = one.flags & other.flags, one.tags & other.tags
         named = [*(f"the flag {name}" for name in sorted(flags)), *(f"“{name}”" for name in sorted(tags))]
         return Severity.SAME_PART, tuple(named)
-    metrics = one.metrics & other.metrics
-    return (Severity.SAME_METRIC, tuple(sorted(metrics))) if metrics else None
+    if one.metrics.isdisjoint(other.metrics):
+        return None
+    return Severity.SAME_METRIC, tuple(sorted(one.metrics & other.metrics))
 
 
 def why_apart(one: Running, other: Running, audience: Callable[[Running], Audience]) -> str:
     """Return why no unit is in both at the same time, in words; empty where one might be."""
     if one.unit_type is not other.unit_type:
         return ""  # a person is a user and has a device
-    if not one.environments & other.environments:
+    if one.environments.isdisjoint(other.environments):
         return "They run in different environments."
     if one.layer and one.layer == other.layer and not places.overlap(one.ranges, other.ranges):
         return f"They are in one layer, {one.layer}, and share no unit."

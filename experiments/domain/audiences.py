@@ -77,6 +77,8 @@ def apart(
 
 def excluding(left: list[Alternative], right: list[Alternative], unit_attribute: str = "") -> Apart | None:
     """Return why nobody is in both of two audiences whose conditions are written out, as ``apart`` does."""
+    if () in left and () in right:
+        return None  # everyone and everyone: of most pairs there is no more to ask
     proofs: list[Apart] = []
     for one, other in product(left, right):
         proof = _contradiction((*one, *other), unit_attribute)

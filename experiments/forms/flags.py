@@ -13,7 +13,6 @@ from experiments.domain.environments import Environment
 from experiments.domain.kinds import RuleKind, ValueType
 from experiments.domain.shares import WHOLE
 from experiments.domain.units import OFFERED, UnitType
-from experiments.forms.choosing import LongSelect
 from experiments.forms.plan import share_field, ten_thousandths
 from experiments.forms.targeting import TargetingForm
 from experiments.forms.values import TYPES, TypedField, as_typed, typed
@@ -149,7 +148,6 @@ class RuleForm(forms.Form):
         self.fields["experiment"] = forms.ChoiceField(
             choices=[("", "Choose one"), *experiments.values_list("key", "name")],
             required=False,
-            widget=LongSelect,
         )
         self.targeting = TargetingForm(segments=segments, posted=posted, initial=rule.targeting if rule else None)
 
