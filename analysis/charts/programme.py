@@ -6,9 +6,7 @@ from datetime import date
 from math import ceil, expm1, floor
 from typing import Any, Protocol
 
-import plotly.graph_objects as go
-
-from analysis.charts.figures import figure_json, layout
+from analysis.charts.figures import ZERO_LINE, bars, layout, plain_figure
 from analysis.charts.interval import SMALLEST_REACH, nice_step
 from analysis.stats.track_record import Step
 from experiments.pages.formats import tick
@@ -27,37 +25,33 @@ class Weekly(Protocol):
 
 def velocity_figure(weeks: Sequence[Weekly]) -> dict[str, Any]:
     """Draw how many experiments started and ended in each week."""
-    figure = go.Figure()
-    days = [week.day for week in weeks]
-    for name, counts, colour in (
-        ("Started", [week.started for week in weeks], "var(--series-0)"),
-        ("Ended", [week.ended for week in weeks], "var(--series-1)"),
-    ):
-        figure.add_bar(
-            x=days, y=counts, name=name, marker={"color": colour, "line": {"width": 0}}, hovertemplate="%{y}"
-        )
-    figure.update_layout(**layout(legend=True), barmode="group", bargap=0.3, yaxis_tickformat=",d")
+    days = [week.day.isoformat() for week in weeks]
+    traces = [
+        bars(days, [week.started for week in weeks], "Started", "var(--series-0)", "%{y}"),
+        bars(days, [week.ended for week in weeks], "Ended", "var(--series-1)", "%{y}"),
+    ]
     most = max([1, *(max(week.started, week.ended) for week in weeks)])
-    figure.update_yaxes(tick0=0, dtick=max(1, ceil(most / 5)))
-    figure.update_xaxes(hoverformat="Week of %-d %b %Y")
-    return figure_json(figure)
+    drawn = {**layout(legend=True), "barmode": "group", "bargap": 0.3}
+    drawn["yaxis"] |= {"tickformat": ",d", "tick0": 0, "dtick": max(1, ceil(most / 5))}
+    drawn["xaxis"]["hoverformat"] = "Week of %-d %b %Y"
+    return plain_figure(traces, drawn)
 
 
 def impact_figure(steps: Sequence[Step], until: date) -> dict[str, Any]:
     """Draw how the shipped gains added up by day, up to a day: as measured, and without their luck."""
     steps = [*steps, replace(steps[-1], day=max(until, steps[-1].day))]
-    figure = go.Figure()
-    days = [step.day for step in steps]
-    for name, values, colour, dash in (
-        ("As measured", [expm1(step.claimed) for step in steps], "var(--series-0)", "dot"),
-        ("As believed", [expm1(step.believed) for step in steps], "var(--series-1)", "solid"),
-    ):
-        line = {"color": colour, "width": 2.5, "dash": dash, "shape": "hv"}
-        figure.add_scatter(x=days, y=values, name=name, mode="lines", line=line, hovertemplate="%{y:+.1%}")
-    figure.add_hline(y=0, line={"color": "var(--edge)", "width": 1})
-    figure.update_layout(**layout(legend=True))
+    days = [step.day.isoformat() for step in steps]
+    traces = [
+        {"type": "scatter", "x": days, "y": values, "name": name, "mode": "lines", "hovertemplate": "%{y:+.1%}",
+         "line": {"color": colour, "width": 2.5, "dash": dash, "shape": "hv"}}
+        for name, values, colour, dash in (
+            ("As measured", [expm1(step.claimed) for step in steps], "var(--series-0)", "dot"),
+            ("As believed", [expm1(step.believed) for step in steps], "var(--series-1)", "solid"),
+        )
+    ]  # fmt: skip
+    drawn = layout(legend=True)
     ends = [0.0, *(expm1(end) for step in steps for end in (step.claimed, step.believed))]
     step_size = nice_step((max(ends) - min(ends)) or SMALLEST_REACH)
     values = [i * step_size for i in range(floor(min(ends) / step_size), ceil(max(ends) / step_size) + 1)]
-    figure.update_yaxes(tickvals=values, ticktext=[tick(value) if value else "0" for value in values])
-    return figure_json(figure)
+    drawn["yaxis"] |= {"tickvals": values, "ticktext": [tick(value) if value else "0" for value in values]}
+    return plain_figure(traces, {**drawn, "shapes": [ZERO_LINE]})

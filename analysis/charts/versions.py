@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
-from analysis.charts.figures import figure_json, layout, plain_text
+from analysis.charts.figures import layout, plain_figure, plain_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +20,13 @@ class VersionPoint:
 
 def versions_figure(points: Sequence[VersionPoint]) -> dict[str, Any]:
     """Draw each version's value with its interval, in the order in which they were made."""
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[plain_text(point.version) for point in points],
-        y=[point.value for point in points],
-        mode="markers",
-        marker={"color": "var(--series-1)", "size": 10},
-        error_y={
+    trace = {
+        "type": "scatter",
+        "x": [plain_text(point.version) for point in points],
+        "y": [point.value for point in points],
+        "mode": "markers",
+        "marker": {"color": "var(--series-1)", "size": 10},
+        "error_y": {
             "type": "data",
             "array": [0 if point.high is None else point.high - point.value for point in points],
             "arrayminus": [0 if point.low is None else point.value - point.low for point in points],
@@ -36,11 +34,9 @@ def versions_figure(points: Sequence[VersionPoint]) -> dict[str, Any]:
             "width": 6,
             "thickness": 2,
         },
-        customdata=[[point.said] for point in points],
-        hovertemplate="%{x}: %{customdata[0]}<extra></extra>",
-    )
-    look = layout(legend=False)
-    look["hovermode"] = "closest"
-    look["xaxis"] = {**look["xaxis"], "type": "category", "tickformat": "", "hoverformat": ""}
-    figure.update_layout(**look)
-    return figure_json(figure)
+        "customdata": [[point.said] for point in points],
+        "hovertemplate": "%{x}: %{customdata[0]}<extra></extra>",
+    }
+    drawn = {**layout(legend=False), "hovermode": "closest"}
+    drawn["xaxis"] |= {"type": "category", "tickformat": "", "hoverformat": ""}
+    return plain_figure([trace], drawn)

@@ -4,43 +4,46 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
-
-from analysis.charts.figures import figure_json, layout, plain_text
+from analysis.charts.figures import ZERO_LINE, layout, plain_figure, plain_text
 from analysis.programme.schema import Bar
 
 DIGITS = 5
 ROW_PIXELS = 34
 LONGEST_NAME = 34
+_UPRIGHT = {"type": "line", "x0": 0, "x1": 0, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain",
+            "line": ZERO_LINE["line"]}  # fmt: skip
 
 
 def waterfall_figure(bars: Sequence[Bar], base: str) -> dict[str, Any]:
     """Draw the bars from top to bottom; ``base`` is the address of an experiment's results with KEY in it."""
-    figure = go.Figure()
     starts, lengths = _places(bars)
-    figure.add_bar(
-        orientation="h",
-        y=[_label(i, one) for i, one in enumerate(bars)],
-        x=lengths,
-        base=starts,
-        marker={"color": [_colour(one) for one in bars], "line": {"width": 0}},
-        text=[plain_text(one.name) for one in bars],
-        textposition="none",
-        customdata=[[base.replace("KEY", one.experiment) if one.experiment else "", _lift(one.value)] for one in bars],
-        hovertemplate="%{text}: %{customdata[1]:+.2%}",
-        hoverlabel={"namelength": 0},
-        error_x=_errors(bars),
-        width=0.62,
-    )
-    figure.update_layout(**{**layout(legend=False), "hovermode": "closest"})
-    figure.update_layout(margin={"l": 8, "r": 16, "t": 4, "b": 36}, height=70 + ROW_PIXELS * len(bars), bargap=0.3)
-    figure.update_xaxes(type="linear", tickformat="+.1~%", hoverformat="+.2%", showgrid=True, tickangle=0)
-    figure.update_yaxes(
-        autorange="reversed", automargin=True, showgrid=False, tickmode="array", type="category",
-        tickvals=[_label(i, one) for i, one in enumerate(bars)], ticktext=[_short(one.name) for one in bars],
-    )  # fmt: skip
-    figure.add_vline(x=0, line={"color": "var(--edge)", "width": 1})
-    return figure_json(figure)
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [_label(i, one) for i, one in enumerate(bars)],
+        "x": lengths,
+        "base": starts,
+        "marker": {"color": [_colour(one) for one in bars], "line": {"width": 0}},
+        "text": [plain_text(one.name) for one in bars],
+        "textposition": "none",
+        "customdata": [
+            [base.replace("KEY", one.experiment) if one.experiment else "", _lift(one.value)] for one in bars
+        ],
+        "hovertemplate": "%{text}: %{customdata[1]:+.2%}",
+        "hoverlabel": {"namelength": 0},
+        "error_x": _errors(bars),
+        "width": 0.62,
+    }
+    drawn = {**layout(legend=False), "hovermode": "closest", "height": 70 + ROW_PIXELS * len(bars), "bargap": 0.3}
+    drawn["margin"] = {"l": 8, "r": 16, "t": 4, "b": 36}
+    drawn["xaxis"] |= {
+        "type": "linear", "tickformat": "+.1~%", "hoverformat": "+.2%", "showgrid": True, "tickangle": 0,
+    }  # fmt: skip
+    drawn["yaxis"] |= {
+        "autorange": "reversed", "automargin": True, "showgrid": False, "tickmode": "array", "type": "category",
+        "tickvals": [_label(i, one) for i, one in enumerate(bars)], "ticktext": [_short(one.name) for one in bars],
+    }  # fmt: skip
+    return plain_figure([trace], {**drawn, "shapes": [_UPRIGHT]})
 
 
 def _label(place: int, one: Bar) -> str:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import F, FilteredRelation, FloatField, Q
+from django.db.models.functions import Cast, Extract, TruncDate
+from django.db.models.lookups import IsNull
 
 from analysis.stats.track_record import Gain, Impact, Share, impact, share
 from analysis.stats.unavailable import NotComputable
@@ -26,6 +28,7 @@ DETECTABLE = 2.8
 """Standard errors of a change that is found four times out of five at a risk of 5 %: 1.96 + 0.84."""
 
 WEEKS = 26
+_READINGS = {one.value: one for one in ReadingPlan}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,6 @@ class Ended:
     recommendation: str
     trustworthy: bool | None
     metric: str
-    metric_name: str
     treatments: int | None
     lift: float | None
     lift_error: float | None
@@ -153,35 +155,39 @@ def _ended(project: Project, since: datetime) -> list[Ended]:
         made=FilteredRelation("conclusions", condition=Q(conclusions__state=ConclusionState.MADE.value)),
     )
     columns = rows.order_by("stopped_at").values_list(
-        "created_at", "started_at", "stopped_at", "planned_days", "reading", "matters",
+        _seconds("created_at"), _seconds("started_at"), _seconds("stopped_at"), "planned_days", "reading", "matters",
         "standing__recommendation", "standing__trustworthy", "standing__glance__metric",
-        "standing__glance__metric_name", "standing__glance__treatments", "standing__glance__lift",
-        "standing__glance__lift_error", "made__decision", "made__against", "made__decided_at", "shipped_at",
+        "standing__glance__treatments", "standing__glance__lift", "standing__glance__lift_error",
+        "made__decision", "made__against", _seconds("made__decided_at"), IsNull(F("shipped_at"), False),
     )  # fmt: skip
     return [_one(row) for row in columns]
 
 
+def _seconds(column: str) -> Cast:
+    """Ask for a moment as a number: reading thousands of them as text took half of the page's time."""
+    return Cast(Extract(column, "epoch"), FloatField())
+
+
 def _one(row: tuple[Any, ...]) -> Ended:
-    created, started, stopped, days, reading, matters, said, trusted, key, name, treatments, lift, error, *made = row
-    decision, against, decided_at, shipped_at = made
+    created, started, stopped, days, reading, matters, said, trusted, key, treatments, lift, error, *made = row
+    decision, against, decided, is_shipped = made
     return Ended(
-        created_at=created,
-        started_at=started,
-        stopped_at=stopped,
+        created_at=datetime.fromtimestamp(created, UTC),
+        started_at=datetime.fromtimestamp(started, UTC),
+        stopped_at=datetime.fromtimestamp(stopped, UTC),
         planned_days=days,
-        reading=ReadingPlan(reading),
+        reading=_READINGS[reading],
         matters=matters,
         recommendation=said or "",
         trustworthy=trusted,
         metric=key or "",
-        metric_name=name or "",
         treatments=treatments,
         lift=lift,
         lift_error=error,
         decision=decision or "",
         against=against,
-        decided_at=decided_at,
-        is_shipped=shipped_at is not None,
+        decided_at=None if decided is None else datetime.fromtimestamp(decided, UTC),
+        is_shipped=is_shipped,
     )
 
 
@@ -205,9 +211,9 @@ def _weeks(project: Project, ended: Iterable[Ended], now: datetime) -> list[Week
     first = this - timedelta(weeks=WEEKS - 1)
     begun = Experiment.objects.filter(
         project=project, kind=ExperimentKind.STANDARD.value, started_at__gte=now - timedelta(weeks=WEEKS)
-    ).values_list("started_at", flat=True)
-    started = Counter(_monday(at.date()) for at in begun if at is not None)
-    over = Counter(_monday(one.stopped_at.date()) for one in ended)
+    ).values_list(TruncDate("started_at"), flat=True)
+    started = Counter(_monday(day) for day in begun if day is not None)
+    over = Counter(_monday(one.stopped_at.date()) for one in ended if one.stopped_at.date() >= first)
     mondays = [first + timedelta(weeks=n) for n in range(WEEKS)]
     return [Week(day=day, started=started[day], ended=over[day]) for day in mondays]
 

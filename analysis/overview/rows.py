@@ -1,10 +1,8 @@
 """Rows of a list of experiments: where each stands, what it says, and its interval on one scale for all."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-
-from django.urls import reverse
 
 from analysis.charts.interval import Mark, Scale, mark, scale_for
 from analysis.models import Glance, HoldbackWatch
@@ -12,6 +10,7 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status, day_of
 from experiments.domain.stages import Stage
 from experiments.models import Experiment, Project, Standing
+from experiments.pages.addresses import of_experiments
 from experiments.pages.formats import bounds
 
 TONES = {
@@ -123,23 +122,28 @@ def rows(project: Project, experiments: Sequence[Experiment], now: datetime) -> 
 
 def unmarked(project: Project, experiments: Sequence[Experiment], now: datetime) -> list[Row]:
     """Return the rows of experiments found ``with_results``, without their intervals."""
-    faded = _faded(experiments)
-    return [replace(row(project, one, now), has_faded=one.pk in faded) for one in experiments]
+    return plain(project, experiments, now, _faded(experiments))
 
 
-def row(project: Project, experiment: Experiment, now: datetime) -> Row:
-    """Return one row."""
-    standing: Standing | None = getattr(experiment, "standing", None)
-    glance: Glance | None = getattr(standing, "glance", None) if standing else None
-    name = "experiment_detail" if standing is None and experiment.status == Status.DRAFT else "experiment_results"
-    return Row(
-        experiment=experiment,
-        stage=Stage(experiment.stage),  # type: ignore[attr-defined]  # annotated by experiments.staging
-        day=day_of(experiment.counts_from, experiment.stopped_at, now),
-        href=reverse(name, args=[project.slug, experiment.key]),
-        standing=standing,
-        glance=glance,
-    )
+def plain(project: Project, experiments: Iterable[Experiment], now: datetime, faded: Collection[int] = ()) -> list[Row]:
+    """Return the rows of experiments, of which holdbacks by pk have ``faded``."""
+    plan, results = (of_experiments(name, project.slug) for name in ("experiment_detail", "experiment_results"))
+    made = []
+    for one in experiments:
+        standing: Standing | None = getattr(one, "standing", None)
+        is_plan = standing is None and one.status == Status.DRAFT
+        made.append(
+            Row(
+                experiment=one,
+                stage=Stage(one.stage),  # type: ignore[attr-defined]  # annotated by experiments.staging
+                day=day_of(one.counts_from, one.stopped_at, now),
+                href=(plan if is_plan else results)(one.key),
+                standing=standing,
+                glance=getattr(standing, "glance", None) if standing else None,
+                has_faded=one.pk in faded,
+            )
+        )
+    return made
 
 
 def _marked(one: Row, scale: Scale) -> Row:

@@ -1,6 +1,6 @@
 """What needs somebody today: alerts, decisions to make or to agree to, and drafts that lie unfinished."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -11,8 +11,8 @@ from django.urls import reverse
 from analysis.alerts.kinds import SEVERITY_RANK, TITLES, AlertKind, Severity
 from analysis.alerts.listing import asking
 from analysis.models import Alert
-from analysis.overview.finding import Found, counts, of_stages, ordered, planned_end, with_results
-from analysis.overview.rows import Row, row, unmarked
+from analysis.overview.finding import Found, counts_with_own, of_stages, ordered, planned_end, with_results
+from analysis.overview.rows import Row, plain, unmarked
 from analysis.overview.wanted import Sort
 from experiments.domain.conclusions import ConclusionState
 from experiments.domain.kinds import ExperimentKind
@@ -26,6 +26,7 @@ SHOWN = 5
 
 MOST_WRONG = 100
 MONTH = timedelta(days=30)
+_OF_EXPERIMENT = ("experiment__key", "experiment__name")
 _LIVE = [status.value for status in LIVE]
 _OF_CHECK = {
     "traffic-split": AlertKind.BROKEN_SPLIT,
@@ -88,21 +89,29 @@ class Today:
 def today(project: Project, user: User, now: datetime, *, mine: bool | None, may_review: bool) -> Today:
     """Return what needs somebody; ``mine`` keeps what the person owns, None does so where they own anything."""
     everything = staged(Experiment.objects.filter(project=project, archived_at__isnull=True), now)
-    owned = Experiment.objects.filter(project=project, archived_at__isnull=True, owner=user).count()
+    counted, own = counts_with_own(everything, user)
+    owned = sum(own.values())
     only_mine = owned > 0 if mine is None else mine
-    of_whom = everything.filter(owner=user) if only_mine else everything
-    counted = counts(everything)
-    decided = Conclusion.objects.filter(experiment__project=project, state=ConclusionState.MADE.value)
+    of_whom, waiting = (everything.filter(owner=user), own) if only_mine else (everything, counted)
+    needs = _needs(project, user, of_whom, waiting, now, mine=only_mine, reviews=may_review)
     return Today(
-        needs=[need for need in _needs(project, user, of_whom, now, mine=only_mine, reviews=may_review) if need.items],
+        needs=[need for need in needs if need.items],
         totals=_totals(project, counted, now),
         running=_running(project, of_whom, now),
-        decided=list(decided.select_related("experiment", "decided_by")[:SHOWN]),
+        decided=_decided(project),
         any_at_all=bool(sum(counted.values())),
         mine=only_mine,
         of_mine=owned,
         counts=counted,
     )
+
+
+def _decided(project: Project) -> list[Conclusion]:
+    made = Conclusion.objects.filter(experiment__project=project, state=ConclusionState.MADE.value)
+    said = made.select_related("experiment", "decided_by").only(
+        "decision", "decided_at", "learned", *_OF_EXPERIMENT, "decided_by__name", "decided_by__email"
+    )
+    return list(said[:SHOWN])
 
 
 def _totals(project: Project, counted: dict[Stage, int], now: datetime) -> Totals:
@@ -114,18 +123,25 @@ def _totals(project: Project, counted: dict[Stage, int], now: datetime) -> Total
     return Totals(running=counted[Stage.RUNNING], to_decide=counted[Stage.READY] + counted[Stage.WRAP_UP], **numbers)
 
 
-def _needs(project: Project, user: User, found: Found, now: datetime, *, mine: bool, reviews: bool) -> Iterator[Need]:
+def _needs(
+    project: Project,
+    user: User,
+    found: Found,
+    waiting: Mapping[Stage, int],
+    now: datetime,
+    *,
+    mine: bool,
+    reviews: bool,
+) -> Iterator[Need]:
     yield from _wrong(project, _alerts(project, user, now, mine=mine), _failing(project, found, now))
     if reviews:
         yield _reviews(project, user)
-    waiting = counts(found)
     for stage, title, tone, action in (
         (Stage.READY, "Ready to decide", "good", "Read and decide"),
         (Stage.WRAP_UP, "To wrap up", "warn", "See why"),
     ):
         first = with_results(ordered(of_stages(found, [stage]), Sort.NEWEST))[:SHOWN]
-        rows = [row(project, one, now) for one in first]
-        yield _at(project, rows, waiting[stage], stage, title, tone, action, mine=mine)
+        yield _at(project, plain(project, first, now), waiting[stage], stage, title, tone, action, mine=mine)
     yield _drafts(project, user)
 
 
@@ -133,11 +149,12 @@ def _failing(project: Project, found: Found, now: datetime) -> list[Row]:
     """Return what runs although its newest result says that something is wrong."""
     wrong = Q(standing__glance__failed__overlap=[*_OF_CHECK]) | ~Q(standing__glance__crossed=[])
     live = found.filter(status__in=_LIVE, standing__glance__isnull=False).filter(wrong)
-    return [row(project, one, now) for one in with_results(live.order_by("-started_at", "-pk"))[:MOST_WRONG]]
+    return plain(project, with_results(live.order_by("-started_at", "-pk"))[:MOST_WRONG], now)
 
 
 def _alerts(project: Project, user: User, now: datetime, *, mine: bool) -> list[Alert]:
-    found = asking(project, now)
+    said = ("project", "kind", "severity", "sentence", "what_to_do", "opened_at", *_OF_EXPERIMENT)
+    found = asking(project, now).select_related(None).select_related("experiment").only(*said)
     if mine:
         found = found.filter(Q(experiment__isnull=True) | Q(experiment__owner=user))
     return sorted(
@@ -191,7 +208,9 @@ def _of_alert(project: Project, alert: Alert) -> Item:
 
 def _reviews(project: Project, user: User) -> Need:
     asked = Conclusion.objects.filter(experiment__project=project, state=ConclusionState.REQUESTED.value)
-    waiting = list(asked.exclude(decided_by=user).select_related("experiment", "decided_by").order_by("decided_at"))
+    said = ("decision", "recommendation", "reason", *_OF_EXPERIMENT, "decided_by__name", "decided_by__email")
+    others = asked.exclude(decided_by=user).select_related("experiment", "decided_by").only(*said)
+    waiting = list(others.order_by("decided_at"))
     items = [
         Item(
             name=one.experiment.name,
@@ -228,9 +247,11 @@ def _at(
 
 
 def _drafts(project: Project, user: User) -> Need:
-    drafts = Experiment.objects.filter(
-        project=project, owner=user, status=Status.DRAFT.value, archived_at__isnull=True
-    ).order_by("-created_at")
+    drafts = (
+        Experiment.objects.filter(project=project, owner=user, status=Status.DRAFT.value, archived_at__isnull=True)
+        .order_by("-created_at")
+        .only("key", "name", "hypothesis")
+    )
     found = list(drafts[: SHOWN + 1])
     return Need(
         title="Your drafts",

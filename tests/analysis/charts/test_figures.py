@@ -7,7 +7,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from analysis.charts.depth import spread_figure, wearing_figure
 from analysis.charts.figures import effect_figure, exposures_figure
 from analysis.charts.scatter import scatter_figure
-from analysis.programme.schema import Line, Point
+from analysis.charts.versions import VersionPoint, versions_figure
+from analysis.charts.waterfall import waterfall_figure
+from analysis.programme.schema import Bar, Line, Point
 from analysis.results.schema import EffectPoint, EffectSeries
 from tests import builders
 from tests.builders import T0
@@ -67,6 +69,8 @@ LINE = Line(xs=[0.0, 0.1], ys=[0.0, 0.1], low=[-0.1, 0.0], high=[0.1, 0.2], naiv
         scatter_figure([POINT], LINE, ("Clicks", "Revenue"), "/results/KEY/"),
         exposures_figure(builders.results().exposures_per_day, builders.results().variants),
         spread_figure(["0", "1 to 2"], [("Control", [0.9, 0.1]), ("Treatment", [0.8, 0.2])]),
+        versions_figure([VersionPoint(version="v1", value=0.4, low=0.3, high=None, said="0.4")]),
+        waterfall_figure([Bar(name="Ranker", value=0.02, interval=(0.0, 0.04), experiment="ranker")], "/results/KEY/"),
         wearing_figure([("Treatment", [(0, 0.1, 0.05), (1, 0.2, 0.05)])], ".2%"),
     ],
 )
