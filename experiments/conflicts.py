@@ -13,11 +13,16 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import LIVE, Status
 from experiments.domain.metrics import MetricRole
 from experiments.domain.shares import WHOLE
+from experiments.domain.targeting import SEGMENT
 from experiments.domain.units import UnitType
 from experiments.models import Experiment, ExperimentMetric, FlagRule, Project, Segment
 
 MOST_COMPARED = 300
 """Pairs grow with the square; the newest of more than this many are compared, and the page says so."""
+_READ = (
+    "key", "name", "status", "unit_type", "targeting", "environments", "allocation", "starts_at", "started_at",
+    "ends_at", "phase_started_at", "planned_days", "layer__name", "layer_ranges", "tags",
+)  # fmt: skip
 Audience = list[Alternative]
 """An experiment's targeting, written out once for all the pairs that it is in."""
 
@@ -110,7 +115,8 @@ def of_project(project: Project, now: datetime) -> Neighbours:
     rows = _rows(project).filter(status__in=[status.value for status in LIVE])
     total = rows.count()
     running = _running(list(rows[:MOST_COMPARED]), now)
-    return _compared(combinations(running, 2), _segments(project), len(running), total - len(running))
+    segments = _segments(project, running)
+    return _compared(combinations(running, 2), segments, len(running), total - len(running))
 
 
 def of_experiment(experiment: Experiment, now: datetime) -> Neighbours:
@@ -119,11 +125,11 @@ def of_experiment(experiment: Experiment, now: datetime) -> Neighbours:
     others = list(rows[:MOST_COMPARED])
     mine, *running = _running([experiment, *others], now)
     pairs = ((mine, other) for other in running)
-    return _compared(pairs, _segments(experiment.project), len(running), 0)
+    return _compared(pairs, _segments(experiment.project, [mine, *running]), len(running), 0)
 
 
 def _rows(project: Project) -> Any:
-    standard = Experiment.objects.filter(project=project, archived_at__isnull=True)
+    standard = Experiment.objects.filter(project=project, archived_at__isnull=True).only(*_READ)
     return standard.exclude(kind=ExperimentKind.HOLDOUT.value).select_related("layer").order_by("-started_at", "-pk")
 
 
@@ -248,6 +254,9 @@ def _end(row: Experiment, now: datetime) -> datetime | None:
     return planned if planned > now else None
 
 
-def _segments(project: Project) -> dict[str, SegmentFacts]:
+def _segments(project: Project, running: Iterable[Running]) -> dict[str, SegmentFacts]:
+    """Return what is known of the segments, where one is spoken of: their lists of units may be long."""
+    if not any(SEGMENT in str(one.targeting) for one in running):
+        return {}
     columns = ("key", "kind", "unit_attribute", "values", "targeting")
     return facts_of_segments(Segment.objects.filter(project=project).values_list(*columns))

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from analysis.overview.finding import Found, with_results
 from analysis.overview.rows import Row, unmarked
 from experiments.domain.stages import Stage
-from experiments.models import Project
+from experiments.models import Experiment, Project
 
 MOST_IN_A_COLUMN = 20
 
@@ -30,11 +30,15 @@ class Column:
 
 
 def columns(project: Project, found: Found, counts: Mapping[Stage, int], now: datetime) -> list[Column]:
-    """Return the board of what was found, in one query whatever the number."""
+    """Return the board of what was found, in two queries whatever the number: which they are, and what they say."""
     newest = Coalesce("stopped_at", "started_at", "created_at").desc()
     place = Window(RowNumber(), partition_by=F("stage"), order_by=[newest, F("pk").desc()])
-    first = with_results(found.annotate(place=place).filter(place__lte=MOST_IN_A_COLUMN).order_by("place"))
+    first = found.annotate(place=place).filter(place__lte=MOST_IN_A_COLUMN).order_by("place")
+    places = dict(first.values_list("pk", "stage"))
+    shown = {one.pk: one for one in with_results(Experiment.objects.filter(pk__in=list(places)))}
+    for pk, one in shown.items():
+        one.stage = places[pk]  # type: ignore[attr-defined]  # as experiments.staging would annotate it
     by_stage: dict[Stage, list[Row]] = {stage: [] for stage in Stage}
-    for made in unmarked(project, list(first), now):
+    for made in unmarked(project, [shown[pk] for pk in places if pk in shown], now):
         by_stage[made.stage].append(made)
     return [Column(stage=stage, rows=rows, count=counts.get(stage, 0)) for stage, rows in by_stage.items()]

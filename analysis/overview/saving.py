@@ -37,6 +37,7 @@ class Shelf:
 def shelf(project: Project, user: User) -> Shelf:
     """Return the saved views that a member sees, in one query."""
     views = SavedView.objects.filter(project=project).filter(Q(owner=user) | Q(is_shared=True)).select_related("owner")
+    views = views.only("project", "name", "query", "is_default", "is_shared", "owner__name", "owner__email")
     return Shelf(
         own=[view for view in views if view.owner_id == user.pk],
         shared=[view for view in views if view.owner_id != user.pk],

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from analysis.overview.finding import Found, planned_end, with_results
@@ -17,6 +17,12 @@ from experiments.pages.formats import day
 
 WIDTH = 1000
 MOST_ROWS = 150
+_BAR = (
+    '<svg class="bar-line {0}" viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label="{1}">{2}'
+    '<rect class="planned" x="{3}" y="6" width="{4}" height="12"/><rect class="done" x="{3}" y="6" width="{5}" '
+    'height="12"/>{6}</svg>'
+)
+_TODAY = '<line class="today" x1="{0}" x2="{0}" y1="0" y2="24"/>'
 _GRID_LINE = '<line class="grid" x1="{0}" x2="{0}" y1="0" y2="24"/>'
 AHEAD = 0.3
 """The share of the window that lies in the future: what is planned matters, and most has happened."""
@@ -45,14 +51,11 @@ class Month:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One experiment: what has been, and what is still planned after ``done``."""
+    """One experiment, ``drawn`` as SVG: what has been, and what is still planned."""
 
     row: Row
-    x: float
-    width: float
-    done: float
-    sentence: str
     dates: str
+    drawn: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +68,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The whole drawing. ``left_out`` of the window's experiments are too many to show; ``undated`` have no start.
-
-    ``grid`` holds the months' lines as SVG: each of many bars has them behind it, and a template would draw each anew.
-    """
+    """The whole drawing. ``left_out`` of the window's experiments are too many to show; ``undated`` have no start."""
 
     window: Window
     months: list[Month]
-    grid: SafeString
-    today: float | None
     lanes: list[Lane]
     left_out: int
     undated: int
@@ -100,13 +98,13 @@ def timeline(project: Project, found: Found, shown: Window, now: datetime) -> Ti
     here = dated.filter(Q(begins__lt=shown.end) & (reaches | goes_on if now > shown.start else reaches))
     total = here.count()
     chosen = with_results(here.order_by(F("layer__name").asc(nulls_last=True), "begins", "pk"))[:MOST_ROWS]
-    bars = [_bar(one, shown, now) for one in unmarked(project, list(chosen), now)]
     months = list(_months(shown))
+    grid = format_html_join("", _GRID_LINE, ((round(month.x, 1),) for month in months))
+    today = format_html(_TODAY, shown.x(now)) if shown.start <= now <= shown.end else ""
+    bars = [_bar(one, shown, now, (grid, today)) for one in unmarked(project, list(chosen), now)]
     return Timeline(
         window=shown,
         months=months,
-        grid=format_html_join("", _GRID_LINE, ((round(month.x, 1),) for month in months)),
-        today=shown.x(now) if shown.start <= now <= shown.end else None,
         lanes=list(_lanes(bars)),
         left_out=max(0, total - MOST_ROWS),
         undated=dated.filter(begins__isnull=True).count(),
@@ -123,7 +121,8 @@ def _lane(of: Row) -> str:
     return layer.name if layer is not None else "In no layer"
 
 
-def _bar(one: Row, shown: Window, now: datetime) -> Bar:
+def _bar(one: Row, shown: Window, now: datetime, around: tuple[str, str]) -> Bar:
+    """Draw one experiment, between what stands behind every bar and what stands before it."""
     begins: datetime = one.experiment.begins  # type: ignore[attr-defined]  # annotated above
     ends: datetime = max(one.experiment.ends or now, begins)  # type: ignore[attr-defined]
     # What still runs past its plan has come as far as today.
@@ -132,14 +131,11 @@ def _bar(one: Row, shown: Window, now: datetime) -> Bar:
     left, right = shown.x(begins), shown.x(ends)
     dates = f"{_short(begins, now)} to {_short(ends, now)}"
     verb = "ran" if one.experiment.stopped_at else "runs" if one.experiment.started_at else "is planned"
-    return Bar(
-        row=one,
-        x=left,
-        width=max(3.0, right - left),
-        done=max(0.0, min(right, shown.x(now)) - left) if one.experiment.started_at else 0.0,
-        sentence=f"{one.experiment.name} {verb} from {dates}",
-        dates=dates,
-    )
+    done = max(0.0, min(right, shown.x(now)) - left) if one.experiment.started_at else 0.0
+    sentence = f"{one.experiment.name} {verb} from {dates}"
+    behind, before = around
+    drawn = format_html(_BAR, one.tone, sentence, behind, left, max(3.0, right - left), done, before)
+    return Bar(row=one, dates=dates, drawn=drawn)
 
 
 def _short(at: datetime, now: datetime) -> str:
