@@ -8,6 +8,7 @@
   function colour(token, alpha) {
     const holder = document.createElement("i");
     holder.style.color = `var(${token})`;
+    holder.style.forcedColorAdjust = "none"; // its own colour, also where the machine's take the place of the page's
     document.body.append(holder);
     probe.fillStyle = getComputedStyle(holder).color;
     holder.remove();

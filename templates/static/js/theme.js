@@ -21,6 +21,8 @@
       label();
       document.dispatchEvent(new CustomEvent("themechange"));
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { label(); document.dispatchEvent(new CustomEvent("themechange")); });
+    for (const question of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+      matchMedia(question).addEventListener("change", () => { label(); document.dispatchEvent(new CustomEvent("themechange")); });
+    }
   });
 })();
