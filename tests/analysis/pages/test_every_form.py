@@ -142,7 +142,10 @@ INLINE = re.compile(
 )
 
 
-def test_every_page__has_the_strict_policy_nothing_inline_and_plotly_only_where_a_chart_is(pages):
+TITLE = re.compile(r"<title>(.*?)</title>")
+
+
+def test_every_page__has_a_title_with_its_project_the_strict_policy_nothing_inline_and_plotly_only_for_a_chart(pages):
     assert len(pages) > 80
     own = {path for path, page in pages.items() if page["Content-Security-Policy"] != POLICY}
     assert {resolve(path).url_name for path in own} <= MAILS
@@ -151,6 +154,9 @@ def test_every_page__has_the_strict_policy_nothing_inline_and_plotly_only_where_
     assert {path: one[0] for path, one in found.items() if one} == {}
     charted = {path for path, page in pages.items() if " data-chart=" in text(page)}
     assert charted == {path for path, page in pages.items() if "vendor/plotly" in text(page)} != set()
+    titles = {path: TITLE.search(text(page)) for path, page in pages.items() if path.startswith("/p/")}
+    unnamed = {path: one[1] for path, one in titles.items() if one and not one[1].endswith(" · Shop · Truelift")}
+    assert unnamed.keys() <= own
 
 
 def test_every_address_that_a_template_names__is_there():
