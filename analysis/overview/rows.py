@@ -105,7 +105,9 @@ class Row:
 
     @property
     def reading_tone(self) -> str:
-        """Return how the change is coloured: only where it is clear."""
+        """Return how the change is coloured: only where it is clear, and still there."""
+        if self.has_faded:
+            return "flat"
         reading = self.glance.reading if self.glance else ""
         return {"Better": "good", "Worse": "bad"}.get(reading, "flat")
 

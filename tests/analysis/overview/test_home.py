@@ -7,11 +7,14 @@ from django.utils import timezone
 
 from analysis.alerts.kinds import AlertKind
 from analysis.alerts.raising import raise_alert
-from analysis.models import HoldbackWatch
+from analysis.models import Glance, HoldbackWatch
+from analysis.overview import rows
+from analysis.overview.finding import with_results
 from experiments.domain.conclusions import Choice, ConclusionState
 from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status
 from experiments.models import Conclusion, Experiment, Project
+from experiments.staging import staged
 from tests import builders
 
 HOME = "/p/shop/"
@@ -158,7 +161,8 @@ def test_home_list_and_board__a_holdback_whose_launch_has_faded__say_so_and_not_
     launch, now = ended(shop, "launched"), timezone.now()
     for key, decayed_at in (("faded", now), ("lasting", None)):
         held = running(shop, key, kind=ExperimentKind.HOLDBACK, parent=launch)
-        builders.standing(held, headline=f"{key} raises clicks by 13%.")
+        said = builders.standing(held, headline=f"{key} raises clicks by 13%.")
+        Glance.objects.create(standing=said, units=1, treatments=1, reading="Better")
         HoldbackWatch.objects.create(
             holdback=held, metric="clicks", sign=1, declared_at=now, block_days=14, alpha=0.01, decayed_at=decayed_at
         )
@@ -167,5 +171,9 @@ def test_home_list_and_board__a_holdback_whose_launch_has_faded__say_so_and_not_
         assert said.count("The lift that was shipped is gone.") == 1
         assert "lasting raises clicks by 13%." in said
         assert "faded raises clicks" not in said
+    listed_rows, _ = rows.rows(shop, with_results(staged(shop.experiments.all(), now)), now)
+    assert {row.experiment.key: row.reading_tone for row in listed_rows if row.glance} == {
+        "faded": "flat", "lasting": "good"
+    }  # fmt: skip
     drawn = client_of_alice.get("/p/shop/experiments/?view=timeline").content.decode()
     assert len(re.findall(r'class="bar-line bad', drawn)) == 1

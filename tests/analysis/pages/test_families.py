@@ -50,6 +50,17 @@ def test_family__each_experiment__says_how_far_the_gain_came(client_of_bob, shop
     )
 
 
+def test_family__results_without_a_chain__give_their_verdict_instead_of_none(client_of_bob, shop, purchase, ranker):
+    tested = builders.experiment(shop, primary=purchase)
+    tested.variants.filter(position=1).update(model_version=ranker[1])
+    assert "v8 no model New ranker No results yet" in page(client_of_bob)
+    results = builders.results(tested, chains=[])
+    builders.snapshot(tested, results)
+    said = page(client_of_bob)
+    assert f"v8 no model New ranker Not followed {results.verdict.headline}" in said
+    assert "No results yet" not in said
+
+
 def test_family__without_experiments_or_metrics__says_what_is_missing(client_of_alice, shop, alice):
     register(shop, alice, Registration(name="new", version="1"))
     said = page(client_of_alice, "new")
