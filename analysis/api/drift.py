@@ -1,6 +1,6 @@
 """Drift of predicted scores over the API: what the section of the results page says."""
 
-from datetime import date
+from datetime import date, datetime
 
 from django.utils import timezone
 from msgspec import Struct
@@ -11,6 +11,7 @@ from analysis.stats.drift import Drift, DriftSize
 from analysis.stats.unavailable import NotComputable
 from experiments.api.finding import experiment_of
 from experiments.api.operations import Call, Operation
+from experiments.models import Experiment
 
 
 class DriftDay(Struct, frozen=True, kw_only=True):
@@ -63,7 +64,12 @@ class DriftAnswer(Struct, frozen=True, kw_only=True):
 
 def show(call: Call) -> DriftAnswer:
     """Return how far scores have moved since the launch week."""
-    found = read(experiment_of(call), timezone.now())
+    return answer(experiment_of(call), timezone.now())
+
+
+def answer(experiment: Experiment, now: datetime) -> DriftAnswer:
+    """Return what is to be said of an experiment's scores as they stand now."""
+    found = read(experiment, now)
     if isinstance(found, NotComputable):
         return DriftAnswer(
             headline=None, explanation="", what_to_do="", launched=None, launch_ends=None, everywhere=False,

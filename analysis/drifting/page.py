@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from analysis.drifting import figure
 from analysis.drifting.reading import Day, OfVariant, Reading, read
+from analysis.drifting.sheet import as_csv
 from analysis.drifting.wording import SIZE_WORDS, TONES, Finding, finding, score
 from analysis.stats.drift import Drift
 from analysis.stats.unavailable import NotComputable
@@ -59,6 +60,20 @@ def drift(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse
     }
     template = "results/_drift.html" if "HX-Request" in request.headers else "results/drift.html"
     return render(request, template, context)
+
+
+@login_required
+@never_cache
+@require_safe
+def drift_csv(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
+    """Return every day's scores against the launch week's, as a file."""
+    experiment, _ = get_experiment(request.user, project_slug, key)
+    found = read(experiment, timezone.now())
+    if isinstance(found, NotComputable):
+        raise Http404(f"There are no scores of {experiment.key!r}: {found.reason}.")
+    response = HttpResponse(as_csv(experiment.key, found), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{experiment.key}-drift.csv"'
+    return response
 
 
 def block(found: Reading | NotComputable) -> DriftBlock:

@@ -6,4 +6,5 @@ from analysis.drifting import page
 
 urlpatterns: list[URLPattern] = [
     path("p/<slug:project_slug>/experiments/<str:key>/drift/", page.drift, name="experiment_drift"),
+    path("p/<slug:project_slug>/experiments/<str:key>/drift.csv", page.drift_csv, name="experiment_drift_csv"),
 ]

@@ -35,6 +35,13 @@ def watch(now: datetime) -> int:
     return drifted
 
 
+def told(experiment: Experiment) -> list[Alert]:
+    """Return what is said of an experiment's scores right now, the worst first."""
+    opened = Alert.objects.filter(experiment=experiment, kind=AlertKind.DATA_QUALITY, closed_at__isnull=True)
+    found = list(opened.filter(key__startswith=PREFIX).order_by("pk"))
+    return sorted(found, key=lambda one: one.severity == Severity.NOTE)
+
+
 def _look(experiment: Experiment, now: datetime) -> int:
     found = read(experiment, now)
     moved = {_key(experiment, one): one for one in found.drifted} if isinstance(found, Reading) else {}

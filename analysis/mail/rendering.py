@@ -4,6 +4,7 @@ from datetime import datetime
 from textwrap import fill
 from typing import Any
 
+from analysis.drifting.watching import told
 from analysis.mail import contents, figures, links, wording
 from analysis.mail.contents import SUBJECT_LIMIT, Story
 from analysis.mail.digests import describe, rhythm_of
@@ -12,6 +13,7 @@ from analysis.mail.parts import Rendered, both
 from analysis.models import Digest, OutboxMessage, Recipient, ResultSnapshot
 from analysis.pages.table import Row, Table
 from analysis.results.schema import Results, from_payload
+from experiments.models import Experiment
 
 TEXT_WIDTH = 72
 
@@ -48,9 +50,17 @@ def render_result(
         "as_of": wording.moment(snapshot.as_of, digest.time_zone),
         "changes": changes_since(digest) if digest.pk and digest.told_up_to else [],
         "last_time": _last_time(digest, results),
+        "drift": _drift(snapshot.experiment),
     }
     text, html = _parts("result", digest, context, reader)
     return Rendered(subject=story.subject, text=text, html=html, pictures=drawn[snapshot.pk], snapshot=snapshot)
+
+
+def _drift(experiment: Experiment) -> list[str]:
+    """Say which scores have moved since the launch week, as the page does, and what to do about it."""
+    about = f"{experiment.name}: "
+    words = [f"{one.sentence.removeprefix(about)} {one.what_to_do}".strip() for one in told(experiment)]
+    return [one[0].upper() + one[1:] for one in words]
 
 
 def _last_time(digest: Digest, results: Results) -> str:

@@ -2,10 +2,14 @@
 
 import json
 
+import msgspec
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analysis.api.drift import answer
+from analysis.drifting.reading import has_scores
 from analysis.exports.notebook import notebook
 from analysis.models import ResultSnapshot
 from analysis.pages.spreadsheet import as_csv
@@ -25,10 +29,18 @@ def results_csv(request: SignedInRequest, project_slug: str, key: str) -> HttpRe
 @login_required
 @require_GET
 def results_json(request: SignedInRequest, project_slug: str, key: str) -> HttpResponse:
-    """Return everything that is stored of a result, as the API answers it."""
+    """Return everything that is stored of a result, as the API answers it, and how its scores stand now."""
     experiment, snapshot = _asked(request, project_slug, key)
-    whole = {**snapshot.payload, "snapshot": snapshot.pk}
+    whole = {**snapshot.payload, "snapshot": snapshot.pk, **_drift(experiment)}
     return _file(experiment, snapshot, json.dumps(whole, indent=1, ensure_ascii=False), "json", "application/json")
+
+
+def _drift(experiment: Experiment) -> dict[str, object]:
+    """Return what the section on drift says: it is read anew, for a result does not keep it."""
+    if not has_scores(experiment):
+        return {}
+    now = timezone.now()
+    return {"drift": {"read_at": now.isoformat(), **msgspec.to_builtins(answer(experiment, now))}}
 
 
 @login_required

@@ -22,7 +22,7 @@ def as_csv(results: Results) -> str:
     writer.writerow(COLUMNS)
     for metric in results.metrics:
         for comparison in metric.comparisons:
-            writer.writerow([_cell(value) for value in _row(results, metric, comparison)])
+            writer.writerow([cell(value) for value in _row(results, metric, comparison)])
     return sheet.getvalue()
 
 
@@ -49,7 +49,8 @@ def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
     return interval or (None, None)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """Return a value as a cell that a spreadsheet shows and does not run."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     # A spreadsheet would run a text that begins like a formula.

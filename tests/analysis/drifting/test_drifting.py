@@ -1,5 +1,7 @@
 """Drift of predicted scores: read from what is folded, said in words, told, and over the API."""
 
+import csv
+import io
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +12,7 @@ from analysis.alerts.kinds import AlertKind, Severity
 from analysis.drifting import watching
 from analysis.drifting.reading import Reading, read
 from analysis.drifting.wording import finding
-from analysis.mail import tasks
+from analysis.mail import rendering, tasks
 from analysis.models import Alert, Enrolment, FoldedProject, UnitScore
 from analysis.stats.drift import DriftSize
 from analysis.stats.unavailable import NotComputable
@@ -19,6 +21,7 @@ from experiments.domain.lifecycle import Status
 from experiments.keys import issue_key
 from experiments.models import Experiment
 from tests import builders
+from tests.analysis.mail.conftest import digest
 from tests.builders import T0
 from tests.experiments.api.asking import Api
 
@@ -160,8 +163,35 @@ def test_section__without_scores__says_how_to_send_them(client_of_bob, ranker):
     assert "<html" not in found.content.decode()
 
 
-def test_section__for_a_stranger__is_not_there(client_of_charlie, ranker):
-    assert client_of_charlie.get(reverse("experiment_drift", args=["shop", "new-ranker"])).status_code == 404
+@pytest.mark.parametrize("name", ["experiment_drift", "experiment_drift_csv"])
+def test_section_and_file__for_a_stranger__are_not_there(client_of_charlie, moved, name):
+    assert client_of_charlie.get(reverse(name, args=["shop", "new-ranker"])).status_code == 404
+
+
+def test_files__of_drift__have_every_day_of_the_section(client_of_bob, moved):
+    sheet = client_of_bob.get(reverse("experiment_drift_csv", args=["shop", "new-ranker"])).content.decode()
+    rows = list(csv.DictReader(io.StringIO(sheet)))
+    assert [(row["variant"], row["day"], row["size"]) for row in rows[-3:]] == [
+        ("treatment", "2026-03-09", "none"), ("treatment", "2026-03-10", "large"), ("treatment", "2026-03-11", "large")
+    ]  # fmt: skip
+    assert len(rows) == 6
+    builders.snapshot(moved)
+    whole = client_of_bob.get(reverse("results_json", args=["shop", "new-ranker"])).json()
+    assert whole["drift"]["headline"] == "Scores have moved far in Treatment since the launch week."
+    builders.experiment(moved.project, "other")
+    assert client_of_bob.get(reverse("experiment_drift_csv", args=["shop", "other"])).status_code == 404
+
+
+def test_digest__while_scores_have_moved__says_so_and_no_longer(moved):
+    watching.watch(NOW)
+    builders.snapshot(moved)
+    weekly = digest(moved)
+    mail = rendering.render(weekly, NOW)
+    said = "Scores have moved far for two days. Treatment: the mean score went"
+    assert (said in " ".join(mail.text.split()), said in mail.html) == (True, True)
+    assert "look at this model" in " ".join(mail.text.split())
+    Alert.objects.update(closed_at=NOW)
+    assert "Scores have moved" not in rendering.render(weekly, NOW).text
 
 
 def test_results_page__with_scores__asks_for_the_section(client_of_bob, moved):
