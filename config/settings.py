@@ -88,6 +88,7 @@ TEMPLATES = [
                 "experiments.pages.terms",
                 "experiments.pages.opened",
                 "analysis.charts.drawn",
+                "analysis.pages.peeks",
                 "analysis.overview.tags",
             ],
         },
