@@ -84,6 +84,7 @@ TEMPLATES = [
                 "experiments.pages.context.navigation",
             ],
             "builtins": [
+                "experiments.pages.addresses",
                 "experiments.pages.formats",
                 "experiments.pages.terms",
                 "experiments.pages.opened",

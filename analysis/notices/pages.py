@@ -75,6 +75,7 @@ def people(request: SignedInRequest, project_slug: str) -> HttpResponse:
         return redirect("notification_people", project.slug)
     shown = page_of(request, Recipient.objects.filter(project=project))
     follows = Follow.objects.filter(recipient__in=list(shown)).select_related("experiment").order_by("pk")
+    follows = follows.only("recipient", "is_muted", "experiment__key", "experiment__name")
     context = {
         "project": project,
         "settings_page": "notifications",

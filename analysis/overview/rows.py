@@ -10,7 +10,7 @@ from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status, day_of
 from experiments.domain.stages import Stage
 from experiments.models import Experiment, Project, Standing
-from experiments.pages.addresses import of_experiments
+from experiments.pages.addresses import of_each
 from experiments.pages.formats import bounds
 
 TONES = {
@@ -129,7 +129,7 @@ def unmarked(project: Project, experiments: Sequence[Experiment], now: datetime)
 
 def plain(project: Project, experiments: Iterable[Experiment], now: datetime, faded: Collection[int] = ()) -> list[Row]:
     """Return the rows of experiments, of which holdbacks by pk have ``faded``."""
-    plan, results = (of_experiments(name, project.slug) for name in ("experiment_detail", "experiment_results"))
+    plan, results = (of_each(name, project.slug) for name in ("experiment_detail", "experiment_results"))
     made = []
     for one in experiments:
         standing: Standing | None = getattr(one, "standing", None)

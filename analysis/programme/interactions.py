@@ -1,13 +1,15 @@
 """Do experiments disturb each other? Every pair that runs at the same time, scanned by and by."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import TypeVar
 
 import msgspec
 from django.db import OperationalError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from analysis.alerts.kinds import AlertKind, Severity
 from analysis.alerts.raising import close_others, raise_alert
@@ -39,7 +41,7 @@ MOST_TREATMENTS = 2
 FEWEST = EARLIEST_UNITS
 Pair = tuple[Experiment, Experiment]
 ALWAYS = datetime.max.replace(tzinfo=UTC)
-TIMES = ("started_at", "phase_started_at", "stopped_at")
+One = TypeVar("One")
 SHOWN = (
     "units", "scanned_at", "reason", "tests", "first__key", "first__name", "second__key", "second__name",
 )  # fmt: skip
@@ -60,20 +62,29 @@ def scan(project: Project, now: datetime, most: int = MOST_PAIRS) -> int:
     return min(len(due), most)
 
 
-def concurrent(project: Project, now: datetime, *columns: str) -> Iterator[Pair]:
-    """Yield the pairs of experiments on the same type of unit whose times overlap, the older one first.
+def concurrent(project: Project, now: datetime) -> Iterator[Pair]:
+    """Yield the pairs of experiments on the same type of unit whose times overlap, the older one first."""
+    spans = ((one, one.unit_type, one.counts_from, one.stopped_at) for one in _lately(project, now))
+    return _overlapping(spans, now)
 
-    ``columns`` are those to be read, where not all are needed.
-    """
+
+def _lately(project: Project, now: datetime) -> QuerySet[Experiment, Experiment]:
+    """Return the experiments that run, or ended only lately."""
     live = Q(status__in=[status.value for status in LIVE])
-    chosen = Experiment.objects.filter(
+    return Experiment.objects.filter(
         live | Q(stopped_at__gte=now - RECENT), project=project, kind=ExperimentKind.STANDARD.value,
         started_at__isnull=False,
     ).order_by("pk")  # fmt: skip
-    found = [(one, one.counts_from or now, one.stopped_at or ALWAYS) for one in chosen.only(*columns)]
-    for place, (first, began, ended) in enumerate(found):
-        for second, start, end in found[place + 1 :]:
-            if first.unit_type == second.unit_type and max(began, start) < min(ended, end):
+
+
+def _overlapping(
+    spans: Iterable[tuple[One, str, datetime | None, datetime | None]], now: datetime
+) -> Iterator[tuple[One, One]]:
+    """Yield the pairs of what has a unit type, a beginning and, unless it runs on, an end."""
+    found = [(one, unit, begins or now, ends or ALWAYS) for one, unit, begins, ends in spans]
+    for place, (first, unit, began, ended) in enumerate(found):
+        for second, other, start, end in found[place + 1 :]:
+            if unit == other and start < ended and began < end and start < end and began < ended:
                 yield first, second
 
 
@@ -227,7 +238,8 @@ def _metrics(pair: Pair) -> Iterator[tuple[Metric, Experiment]]:
 
 def read(project: Project, now: datetime) -> Interactions:
     """Return every pair that was scanned and still matters, with p-values corrected over all of them."""
-    still = {(a.pk, b.pk) for a, b in concurrent(project, now, "kind", "unit_type", *TIMES)}
+    begins = Coalesce("phase_started_at", "started_at")
+    still = set(_overlapping(_lately(project, now).values_list("pk", "unit_type", begins, "stopped_at"), now))
     kept = [
         one
         for one in InteractionScan.objects.filter(project=project).select_related("first", "second").only(*SHOWN)

@@ -13,7 +13,7 @@ from experiments import conflicts
 from experiments.access import SignedInRequest, get_experiment, get_project
 from experiments.conflicts import Conflict, Severity
 from experiments.models import Project
-from experiments.pages.addresses import of_experiments
+from experiments.pages.addresses import of_each
 
 MOST_SHOWN = 100
 
@@ -32,7 +32,7 @@ class Pair:
 
 def pairs(project: Project, found: Sequence[Conflict]) -> list[Pair]:
     """Return the rows of conflicts."""
-    address = of_experiments("experiment_detail", project.slug)
+    address = of_each("experiment_detail", project.slug)
     return [
         Pair(
             found=one,

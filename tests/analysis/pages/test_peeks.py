@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+from analysis.pages.depth.ways import Raw
 from analysis.pages.peeks import raw_sums
 from analysis.pages.table import table
 from tests import builders
 
 
 def a_row():
-    return table(builders.results(), lambda key: f"/metrics/{key}/").groups[0].rows[0]
+    row = table(builders.results(), lambda key: f"/metrics/{key}/").groups[0].rows[0]
+    return replace(row, raw=tuple(Raw(variant=name, facts=[("users", "9,000")]) for name in ("Control", "Treatment")))
 
 
 def test_raw_sums__opens_both_variants_sums_and_leads_deeper():
@@ -16,7 +18,9 @@ def test_raw_sums__opens_both_variants_sums_and_leads_deeper():
     box = raw_sums(row, 1, 2)
     assert box.startswith('<button type="button" class="term num" popovertarget="raw-1-2"')
     assert 'id="raw-1-2" popover' in box
-    assert box.count('<dl class="defs sums">') == len(row.raw) == 2
+    assert box.count('<dl class="defs sums">') == 2
+    assert "<b>Control</b>" in box
+    assert '<dt>Users</dt><dd class="num">9,000</dd>' in box
     assert f'<a href="{row.href}">{row.metric.name} in depth</a>' in box
 
 
