@@ -65,21 +65,17 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """An event's way in: its name and door, day by day, newest first."""
+    """An event's way in: its name and door, day by day, newest first, and all days together."""
 
     name: str
     door: Door
     days: tuple[tuple[date, Arrived], ...]
+    total: Arrived
 
     @property
     def door_name(self) -> str:
         """Return the door's name on pages."""
         return DOORS[self.door]
-
-    @property
-    def total(self) -> Arrived:
-        """Return all days together."""
-        return sum((one for _, one in self.days), Arrived())
 
 
 def ways(project: Project, now: datetime) -> list[Way]:
@@ -98,7 +94,12 @@ def ways(project: Project, now: datetime) -> list[Way]:
     for name, door, day, events in again.values_list("event__name", "door", "day", "events"):
         found[name, door][day] = found[name, door].get(day, Arrived()) + Arrived(again=events)
     made = [
-        Way(name=name, door=Door(door), days=tuple(sorted(days.items(), reverse=True)))
+        Way(
+            name=name,
+            door=Door(door),
+            days=tuple(sorted(days.items(), reverse=True)),
+            total=sum(days.values(), Arrived()),
+        )
         for (name, door), days in found.items()
     ]
     return sorted(made, key=lambda way: (-way.total.events, way.name, way.door))[:MOST_ROWS]

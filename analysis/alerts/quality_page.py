@@ -32,16 +32,17 @@ def event_quality(request: SignedInRequest, project_slug: str) -> HttpResponse:
     others = list(
         Alert.objects.filter(project=project, kind=AlertKind.DATA_QUALITY, closed_at__isnull=True)
         .exclude(key__startswith=volume.PREFIX)
-        .select_related("experiment")[:MOST_LISTED]
+        .select_related("experiment")
+        .only("project", "severity", "sentence", "what_to_do", "experiment__key")[:MOST_LISTED]
     )
     context = {
         "project": project,
         "tab": "quality",
         "ringing": ringing,
         "rows": [{"reading": one, "known": isinstance(one.found, Volume)} for one in readings],
-        "running": Experiment.objects.filter(
-            project=project, status__in=[status.value for status in LIVE], design={}
-        ).order_by("name")[:MOST_LISTED],
+        "running": Experiment.objects.filter(project=project, status__in=[status.value for status in LIVE], design={})
+        .only("key", "name")
+        .order_by("name")[:MOST_LISTED],
         "ways": arriving.ways(project, now),
         "punctual": arrivals.punctuality(project, now),
         "refused": refused,

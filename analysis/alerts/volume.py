@@ -64,6 +64,12 @@ class Reading:
         return self.found.departure if isinstance(self.found, Volume) else Departure.NONE
 
     @property
+    def when(self) -> str:
+        """Say which hour or day it is of, in few words."""
+        begins = f"{self.begins.day} {self.begins:%b}"
+        return begins if self.length.days else f"{begins} {self.begins:%H:%M}–{self.ends:%H:%M}"
+
+    @property
     def sentence(self) -> str:
         """Say it, for an alert."""
         if isinstance(self.found, NotComputable):
@@ -168,8 +174,9 @@ def _counted_by(project: Project) -> dict[str, tuple[str, ...]]:
     running = ExperimentMetric.objects.filter(
         experiment__project=project, experiment__status=Status.RUNNING.value
     ).order_by()
-    metrics = {one.pk: _names(one) for one in Metric.objects.filter(project=project)}
-    versions = {one.pk: _names(one) for one in MetricVersion.objects.filter(metric__project=project)}
+    read = ("event", "denominator_event", "refund_event", "steps")
+    metrics = {one.pk: _names(one) for one in Metric.objects.filter(project=project).only(*read)}
+    versions = {one.pk: _names(one) for one in MetricVersion.objects.filter(metric__project=project).only(*read)}
     found: dict[str, set[str]] = {}
     for key, metric, version in running.values_list("experiment__key", "metric", "version"):
         for name in versions[version] if version else metrics[metric]:

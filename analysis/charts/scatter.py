@@ -49,22 +49,25 @@ def _reach(values: Sequence[float]) -> list[float]:
 
 
 def _ellipses(points: Sequence[Point]) -> Trace:
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    for one in points:
-        around = ellipse(one)
-        xs += [*_rounded(around[:, 0]), None]
-        ys += [*_rounded(around[:, 1]), None]
+    around = np.round(_corners(points), DIGITS) if points else np.empty((0, CORNERS, 2))
+    xs, ys = ([one for corners in around[:, :, axis].tolist() for one in (*corners, None)] for axis in (0, 1))
     return {"type": "scatter", "x": xs, "y": ys, "mode": "lines", "name": "68% ellipse", "hoverinfo": "skip",
             "opacity": 0.3, "line": {"color": "var(--series-0)", "width": 1}}  # fmt: skip
 
 
 def ellipse(one: Point) -> Array:
     """Return corners around a point that hold its true effects in 68 of 100 cases, as lifts, shape (CORNERS, 2)."""
-    values, vectors = np.linalg.eigh(np.array([[one.xx, one.xy], [one.xy, one.yy]]))
+    return np.asarray(_corners([one])[0])
+
+
+def _corners(points: Sequence[Point]) -> Array:
+    """Return the corners around all points at once, shape (points, CORNERS, 2)."""
+    values, vectors = np.linalg.eigh(np.array([[[one.xx, one.xy], [one.xy, one.yy]] for one in points]))
     turn = np.linspace(0, 2 * np.pi, CORNERS)
     circle = RADIUS * np.column_stack([np.cos(turn), np.sin(turn)])
-    return np.asarray(np.expm1(np.array([one.x, one.y]) + (circle * np.sqrt(np.maximum(values, 0.0))) @ vectors.T))
+    middles = np.array([[one.x, one.y] for one in points])
+    stretched = circle * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return np.asarray(np.expm1(middles[:, None, :] + stretched @ vectors.transpose(0, 2, 1)))
 
 
 def _lines(line: Line) -> Iterator[Trace]:

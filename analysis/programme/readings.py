@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 import msgspec
 from celery import current_app
 from django.db import transaction
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, Sum, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -51,11 +52,19 @@ def north_star_of(project: Project, quarter: str) -> Kept[NorthStar]:
 
 def _as(shape: type[Shape], kept: ProgrammeReading, version: str) -> Kept[Shape]:
     return Kept(
-        reading=msgspec.convert(kept.payload, shape),
+        reading=_content(shape, kept),
         made_at=kept.made_at,
         seconds=kept.seconds,
         stale=kept.version != version,
     )
+
+
+def _content(shape: type[Shape], kept: ProgrammeReading) -> Shape:
+    """Read what is kept; from the database as text, for a large programme's is megabytes of it."""
+    if "payload" not in kept.get_deferred_fields():
+        return msgspec.convert(kept.payload, shape)
+    rows = ProgrammeReading.objects.filter(pk=kept.pk).values_list(Cast("payload", TextField()), flat=True)
+    return msgspec.json.decode(rows.get(), type=shape)
 
 
 def _newest(project: Project, topic: str, word: str, *, fresh: bool) -> tuple[ProgrammeReading, str]:

@@ -197,7 +197,12 @@ def families(project: Project) -> list[str]:
     """Return the names of the models that the project's experiments have tried, here or before."""
     tried = Variant.objects.filter(experiment__project=project, position__gt=0, model_version__isnull=False)
     past = PastEffect.objects.filter(past_import__project=project, past_import__removed_at=None).exclude(family="")
-    names = tried.values_list("model_version__name", flat=True).union(past.values_list("family", flat=True))
+    names = (
+        tried.values_list("model_version__name", flat=True)
+        .order_by()
+        .distinct()
+        .union(past.values_list("family", flat=True))
+    )
     return sorted(names)
 
 
