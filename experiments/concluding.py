@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, Func, QuerySet, TextField
 from django.utils import timezone
 
 from experiments import audit, lifecycle
@@ -223,4 +223,5 @@ def _record(conclusion: Conclusion, user: User | None, action: str, why: str = "
 def tags_in_use(project: Project) -> Sequence[str]:
     """Return the tags of the project's conclusions, for suggestions."""
     made = Conclusion.objects.filter(experiment__project=project, state=ConclusionState.MADE.value)
-    return sorted({tag for tags in made.values_list("tags", flat=True) for tag in tags})
+    tag = Func(F("tags"), function="unnest", output_field=TextField())
+    return sorted(made.order_by().annotate(tag=tag).values_list("tag", flat=True).distinct())

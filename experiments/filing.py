@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
+from django.db.models import F, Func, TextField
 from django.utils import timezone
 
 from experiments import audit, layers
@@ -71,8 +72,9 @@ def restore(experiment: Experiment, user: User | None) -> bool:
 
 def tags_of(project: Project) -> list[str]:
     """Return every tag that an experiment of the project has."""
-    given = Experiment.objects.filter(project=project).exclude(tags=[]).values_list("tags", flat=True)
-    return sorted({tag for tags in given for tag in tags})
+    tag = Func(F("tags"), function="unnest", output_field=TextField())
+    given = Experiment.objects.filter(project=project).order_by().annotate(tag=tag)
+    return sorted(given.values_list("tag", flat=True).distinct())
 
 
 def _locked(experiment: Experiment) -> Experiment:

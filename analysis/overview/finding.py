@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Func, Q, QuerySet, TextField, Value
+from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.fields import DurationField
 from django.db.models.functions import Coalesce, StrIndex
 
 from analysis.overview.wanted import MINE, Sort, Wanted
+from experiments import filing
 from experiments.domain.stages import Stage
 from experiments.models import Experiment, ExperimentMetric, Layer, Metric, ModelVersion, Project, User, Variant
 from experiments.staging import staged
@@ -46,15 +47,12 @@ class Options:
 
 def options(project: Project) -> Options:
     """Return the filters' choices: what at least the catalogue has, and the tags and owners in use."""
-    of_project = Experiment.objects.filter(project=project)
-    tags = of_project.annotate(tag=Func(F("tags"), function="unnest", output_field=TextField())).values_list(
-        "tag", flat=True
-    )
-    owners = User.objects.filter(pk__in=of_project.values("owner")).order_by("name", "email")
+    owning = Experiment.objects.filter(project=project).values("owner")
+    owners = User.objects.filter(pk__in=owning).order_by("name", "email").only("name", "email")
     models = ModelVersion.objects.filter(project=project).order_by("name").values_list("name", flat=True).distinct()
     return Options(
         owners=list(owners),
-        tags=sorted(set(tags.order_by().distinct())),
+        tags=filing.tags_of(project),
         metrics=list(Metric.objects.filter(project=project).values_list("key", "name")),
         models=list(models),
         layers=list(Layer.objects.filter(project=project).values_list("key", "name")),

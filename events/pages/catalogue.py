@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -74,10 +75,12 @@ def event_properties(request: SignedInRequest, project_slug: str) -> HttpRespons
     return render(request, "events/options.html", {"options": list(kinds.items())})
 
 
-def _bars(volume: list[int]) -> list[dict[str, float]]:
+def _bars(volume: list[int]) -> SafeString:
+    """Draw the days' bars: a page has thousands, which would be a template's most work."""
     most = max(volume, default=0) or 1
     heights = [round(CHART_HEIGHT * count / most, 1) if count else 0.0 for count in volume]
-    return [
-        {"x": index * BAR_WIDTH, "y": CHART_HEIGHT - height, "height": height, "width": BAR_WIDTH - 1}
+    bars = (
+        f'<rect x="{index * BAR_WIDTH}" y="{CHART_HEIGHT - height}" width="{BAR_WIDTH - 1}" height="{height}"/>'
         for index, height in enumerate(heights)
-    ]
+    )
+    return mark_safe("".join(bars))  # noqa: S308  (numbers alone)

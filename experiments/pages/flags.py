@@ -9,6 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from experiments.access import SignedInRequest, get_flag, get_project, may
@@ -40,16 +42,28 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One flag of the list."""
+    """One flag of the list; ``cells`` say where it is on, an environment each."""
 
     flag: Flag
     serves: str
-    states: list[State]
+    cells: SafeString
+
+
+_CELL = '<td data-label="{}"><span class="tag {}"><span aria-hidden="true">{}</span>{}</span></td>'
+_CELLS = {
+    (one.value, is_on): format_html(_CELL, one.value.capitalize(), *how)
+    for one in Environment
+    for is_on, how in ((True, ("good", "✓", "On")), (False, ("flat", "–", "Off")))
+}
 
 
 def _states(flag: Flag) -> list[State]:
     on = {row.environment for row in flag.in_environments.all() if row.enabled}
     return [State(name=one.value, on=one.value in on) for one in Environment]
+
+
+def _cells(flag: Flag) -> SafeString:
+    return mark_safe("".join(_CELLS[one.name, one.on] for one in _states(flag)))  # noqa: S308  (cells of ours)
 
 
 @login_required
@@ -65,7 +79,7 @@ def flag_list(request: SignedInRequest, project_slug: str) -> HttpResponse:
     context = {
         "project": project,
         "rows": [
-            Row(flag=flag, serves=TYPES[ValueType(flag.value_type)], states=_states(flag))
+            Row(flag=flag, serves=TYPES[ValueType(flag.value_type)], cells=_cells(flag))
             for flag in flags[:LONGEST_LIST]
         ],
         "more": len(flags) > LONGEST_LIST,
