@@ -7,10 +7,10 @@ from datetime import datetime
 from django.db.models import F, Window
 from django.db.models.functions import Coalesce, RowNumber
 
-from analysis.overview.finding import Found, with_results
+from analysis.overview.finding import Found, of_known_stages
 from analysis.overview.rows import Row, unmarked
 from experiments.domain.stages import Stage
-from experiments.models import Experiment, Project
+from experiments.models import Project
 
 MOST_IN_A_COLUMN = 20
 
@@ -34,11 +34,8 @@ def columns(project: Project, found: Found, counts: Mapping[Stage, int], now: da
     newest = Coalesce("stopped_at", "started_at", "created_at").desc()
     place = Window(RowNumber(), partition_by=F("stage"), order_by=[newest, F("pk").desc()])
     first = found.annotate(place=place).filter(place__lte=MOST_IN_A_COLUMN).order_by("place")
-    places = dict(first.values_list("pk", "stage"))
-    shown = {one.pk: one for one in with_results(Experiment.objects.filter(pk__in=list(places)))}
-    for pk, one in shown.items():
-        one.stage = places[pk]  # type: ignore[attr-defined]  # as experiments.staging would annotate it
+    shown = of_known_stages(dict(first.values_list("pk", "stage")))
     by_stage: dict[Stage, list[Row]] = {stage: [] for stage in Stage}
-    for made in unmarked(project, [shown[pk] for pk in places if pk in shown], now):
+    for made in unmarked(project, shown, now):
         by_stage[made.stage].append(made)
     return [Column(stage=stage, rows=rows, count=counts.get(stage, 0)) for stage, rows in by_stage.items()]

@@ -1,6 +1,6 @@
 """Find the experiments of a list in the database: search, filters, stages, order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -150,6 +150,14 @@ def planned_end() -> Coalesce:
 def with_results(rows: Found) -> Found:
     """Bring along what a row says, in the same query; anything else of the experiment is a query of its own."""
     return rows.select_related("owner", "layer", "standing__glance").only(*SHOWN)
+
+
+def of_known_stages(stages: Mapping[int, str]) -> list[Experiment]:
+    """Return the experiments, found by pk with their stages before, in that order and with what rows say."""
+    shown = {one.pk: one for one in with_results(Experiment.objects.filter(pk__in=list(stages)))}
+    for pk, one in shown.items():
+        one.stage = stages[pk]  # type: ignore[attr-defined]  # as experiments.staging would annotate it
+    return [shown[pk] for pk in stages if pk in shown]
 
 
 def _midnight(day: date) -> datetime:

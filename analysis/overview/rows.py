@@ -122,12 +122,19 @@ def rows(project: Project, experiments: Sequence[Experiment], now: datetime) -> 
     return [_marked(one, scale) for one in made], scale
 
 
-def unmarked(project: Project, experiments: Sequence[Experiment], now: datetime) -> list[Row]:
-    """Return the rows of experiments found ``with_results``, without their intervals."""
-    return plain(project, experiments, now, _faded(experiments))
+def unmarked(project: Project, experiments: Sequence[Experiment], now: datetime, *, glances: bool = True) -> list[Row]:
+    """Return the rows of experiments found ``with_results``, without their intervals, or also without their numbers."""
+    return plain(project, experiments, now, _faded(experiments), glances=glances)
 
 
-def plain(project: Project, experiments: Iterable[Experiment], now: datetime, faded: Collection[int] = ()) -> list[Row]:
+def plain(
+    project: Project,
+    experiments: Iterable[Experiment],
+    now: datetime,
+    faded: Collection[int] = (),
+    *,
+    glances: bool = True,
+) -> list[Row]:
     """Return the rows of experiments, of which holdbacks by pk have ``faded``."""
     plan, results = (of_each(name, project.slug) for name in ("experiment_detail", "experiment_results"))
     made = []
@@ -141,7 +148,7 @@ def plain(project: Project, experiments: Iterable[Experiment], now: datetime, fa
                 day=day_of(one.counts_from, one.stopped_at, now),
                 href=(plan if is_plan else results)(one.key),
                 standing=standing,
-                glance=getattr(standing, "glance", None) if standing else None,
+                glance=getattr(standing, "glance", None) if standing and glances else None,
                 has_faded=one.pk in faded,
             )
         )

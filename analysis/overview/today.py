@@ -1,17 +1,26 @@
 """What needs somebody today: alerts, decisions to make or to agree to, and drafts that lie unfinished."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.urls import reverse
 
 from analysis.alerts.kinds import SEVERITY_RANK, TITLES, AlertKind, Severity
 from analysis.alerts.listing import asking
 from analysis.models import Alert
-from analysis.overview.finding import Found, counts_with_own, of_stages, ordered, planned_end, with_results
+from analysis.overview.finding import (
+    Found,
+    counts_with_own,
+    of_known_stages,
+    of_stages,
+    ordered,
+    planned_end,
+    with_results,
+)
 from analysis.overview.rows import Row, plain, unmarked
 from analysis.overview.wanted import Sort
 from experiments.domain.conclusions import ConclusionState
@@ -136,13 +145,26 @@ def _needs(
     yield from _wrong(project, _alerts(project, user, now, mine=mine), _failing(project, found, now))
     if reviews:
         yield _reviews(project, user)
+    decide = _to_decide(found)
     for stage, title, tone, action in (
         (Stage.READY, "Ready to decide", "good", "Read and decide"),
         (Stage.WRAP_UP, "To wrap up", "warn", "See why"),
     ):
-        first = with_results(ordered(of_stages(found, [stage]), Sort.NEWEST))[:SHOWN]
-        yield _at(project, plain(project, first, now), waiting[stage], stage, title, tone, action, mine=mine)
+        rows = plain(project, [one for one in decide if one.stage == stage], now)  # type: ignore[attr-defined]
+        yield _at(project, rows, waiting[stage], stage, title, tone, action, mine=mine)
     yield _drafts(project, user)
+
+
+def _to_decide(found: Found) -> list[Experiment]:
+    """Return the newest that wait for a decision, a handful of each stage: which they are first, then what they say."""
+    stages: dict[int, str] = {}
+    shown: Counter[str] = Counter()
+    newest = ordered(of_stages(found, [Stage.READY, Stage.WRAP_UP]), Sort.NEWEST)
+    for pk, stage in newest.values_list("pk", F("stage")):
+        shown[stage] += 1
+        if shown[stage] <= SHOWN:
+            stages[pk] = stage
+    return of_known_stages(stages)
 
 
 def _failing(project: Project, found: Found, now: datetime) -> list[Row]:
