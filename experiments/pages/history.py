@@ -113,7 +113,8 @@ class Entry:
 def history(project: Project, subject: str) -> list[Entry]:
     """Return the newest entries about ``subject``, for example ``flag:checkout``."""
     rows = AuditEntry.objects.filter(project=project, subject=subject).select_related("user").order_by("-at", "-pk")
-    return [entry(row) for row in rows[:MOST_ENTRIES]]
+    shown = rows.only("at", "action", "why", "before", "after", "user__name", "user__email")
+    return [entry(row) for row in shown[:MOST_ENTRIES]]
 
 
 def entry(row: AuditEntry) -> Entry:

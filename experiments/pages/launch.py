@@ -161,6 +161,6 @@ def overlapping(experiment: Experiment) -> list[Experiment]:
     mine: Condition = experiment.targeting
     return [
         other
-        for other in live.order_by("name")
+        for other in live.order_by("name").only("key", "name", "page_address", "environments", "targeting")
         if set(other.environments) & set(experiment.environments) and not cannot_both_hold(mine, other.targeting)
     ]

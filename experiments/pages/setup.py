@@ -183,7 +183,7 @@ def _looks(experiment: Experiment, variants: list[Variant]) -> list[Look]:
 
 def _members(experiment: Experiment) -> list[User]:
     members = User.objects.filter(memberships__project=experiment.project, is_active=True)
-    return list(members.order_by("name", "email"))
+    return list(members.order_by("name", "email").only("name", "email"))
 
 
 def _override_form(request: SignedInRequest, experiment: Experiment) -> OverrideForm:
