@@ -97,8 +97,8 @@ def _asked(request: SignedInRequest, shelf: saving.Shelf) -> tuple[Wanted, Saved
         return saving.wanted_of(shelf.default), shelf.default
     wanted = read(request.GET.dict(), request.GET.getlist("stage"))
     seen = [*shelf.own, *shelf.shared]
-    asked = wanted.but(page=1).query
-    return wanted, next((view for view in seen if saving.wanted_of(view).query == asked and asked), None)
+    asked = wanted.but(page=1)
+    return wanted, next((view for view in seen if saving.wanted_of(view) == asked and asked.query), None)
 
 
 def _listing(

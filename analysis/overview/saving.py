@@ -1,6 +1,7 @@
 """Saved views: keep a list under a name, for oneself or for all members, and forget it again."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 from django.db import transaction
@@ -46,7 +47,12 @@ def shelf(project: Project, user: User) -> Shelf:
 
 def wanted_of(view: SavedView) -> Wanted:
     """Return the list that a view opens."""
-    pairs = parse_qs(view.query)
+    return _wanted(view.query)
+
+
+@lru_cache(maxsize=4096)  # each list looks through the views for the one that it is
+def _wanted(query: str) -> Wanted:
+    pairs = parse_qs(query)
     return read({name: values[-1] for name, values in pairs.items()}, pairs.get("stage", []))
 
 

@@ -92,14 +92,16 @@ class Wanted:
     @property
     def query(self) -> str:
         """Return it as the query of an address, without what is as usual."""
-        usual = Wanted()
         pairs: list[tuple[str, str]] = []
         for name in self.__slots__:
             value = getattr(self, name)
-            if value != getattr(usual, name):
+            if value != getattr(_USUAL, name):
                 values = value if isinstance(value, tuple) else (value,)
                 pairs += [("stage" if name == "stages" else name, _written(one)) for one in values]
         return urlencode(pairs)
+
+
+_USUAL = Wanted()
 
 
 def read(given: Mapping[str, str], stages: list[str]) -> Wanted:
