@@ -1,12 +1,13 @@
 """Find the experiments of a list in the database: search, filters, stages, order."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.fields import DurationField
-from django.db.models.functions import Coalesce, StrIndex
+from django.db.models.functions import Coalesce
 
 from analysis.overview.wanted import MINE, Sort, Wanted
 from experiments import filing
@@ -17,6 +18,7 @@ from experiments.staging import staged
 Found = QuerySet[Experiment, Experiment]
 
 STAGE_ORDER = (Stage.READY, Stage.WRAP_UP, Stage.RUNNING, Stage.DRAFT, Stage.CONCLUDED)
+_RANKS = {stage.value: rank for rank, stage in enumerate(STAGE_ORDER)}
 
 _OF_EXPERIMENT = (
     "project", "key", "name", "kind", "status", "hypothesis", "planned_days", "phase_started_at", "started_at",
@@ -124,9 +126,26 @@ def counts_with_own(rows: Found, user: User) -> tuple[dict[Stage, int], dict[Sta
     return every, mine
 
 
+def placed(rows: Found, sort: Sort) -> list[tuple[int, str]]:
+    """Return all that were found, by pk with their stages, in order: a list counts them and shows some of them.
+
+    Stages are told of all of them in one query. Asked for a count, and then for a page in the order of stages, the
+    database would tell them three times.
+    """
+    found = list(ordered(rows, sort).values_list("pk", F("stage")))
+    if sort is Sort.STAGE:
+        found.sort(key=lambda one: _RANKS[one[1]])
+    return found
+
+
+def counted(placed: Iterable[tuple[int, str]]) -> dict[Stage, int]:
+    """Return how many are at each stage."""
+    counter = Counter(stage for _, stage in placed)
+    return {stage: counter[stage.value] for stage in Stage}
+
+
 def ordered(rows: Found, sort: Sort) -> Found:
-    """Put the experiments into an order that never leaves two of them undecided."""
-    newest = Coalesce("stopped_at", "started_at", "created_at").desc()
+    """Put the experiments into an order that never leaves two of them undecided; for stages ``placed`` does."""
     match sort:
         case Sort.NAME:
             return rows.order_by("name", "pk")
@@ -134,9 +153,7 @@ def ordered(rows: Found, sort: Sort) -> Found:
             return rows.order_by(planned_end().asc(nulls_last=True), "pk")
         case Sort.GAIN:
             return rows.order_by(F("standing__glance__lift").desc(nulls_last=True), "-pk")
-        case Sort.NEWEST:
-            return rows.order_by(newest, "-pk")
-    return rows.order_by(StrIndex(Value("|".join(STAGE_ORDER)), F("stage")), newest, "-pk")
+    return rows.order_by(Coalesce("stopped_at", "started_at", "created_at").desc(), "-pk")
 
 
 def planned_end() -> Coalesce:

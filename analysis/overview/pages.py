@@ -1,5 +1,6 @@
 """The pages of all experiments: list, board and timeline, saved views, and what is done with several at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from analysis.charts.interval import Scale
 from analysis.models import SavedView
 from analysis.overview import saving
 from analysis.overview.board import Column, columns
-from analysis.overview.finding import Found, Options, counts, found, of_stages, options, ordered, with_results
+from analysis.overview.finding import Options, counted, counts, found, of_known_stages, of_stages, options, placed
 from analysis.overview.forms import MOST_AT_ONCE, Bulk, BulkForm, SaveForm
 from analysis.overview.rows import Row, rows
 from analysis.overview.timeline import Timeline, timeline, window
@@ -105,20 +106,21 @@ def _listing(
     project: Project, user: User, wanted: Wanted, shelf: saving.Shelf, view: SavedView | None, now: datetime
 ) -> Listing:
     of_all = found(project, user, wanted, now)
-    counted = counts(of_all)
-    total = sum(n for stage, n in counted.items() if not wanted.stages or stage in wanted.stages)
-    chosen = of_stages(of_all, wanted.stages)
+    in_order = [] if wanted.view is View.TIMELINE else placed(of_all, _order(wanted))
+    counts_of = counts(of_all) if wanted.view is View.TIMELINE else counted(in_order)
+    total = sum(n for stage, n in counts_of.items() if not wanted.stages or stage in wanted.stages)
+    chosen = [one for one in in_order if not wanted.stages or one[1] in wanted.stages]
     shown, scale = _page(project, chosen, wanted, now) if wanted.view is View.LIST else ([], None)
     return Listing(
         wanted=wanted,
-        counts=counted,
+        counts=counts_of,
         options=options(project),
         shelf=shelf,
         open_view=view,
         rows=shown,
         scale=scale,
-        columns=columns(project, chosen, counted, now) if wanted.view is View.BOARD else [],
-        timeline=timeline(project, chosen, window(now, wanted.span, wanted.back), now)
+        columns=columns(project, chosen, counts_of, now) if wanted.view is View.BOARD else [],
+        timeline=timeline(project, of_stages(of_all, wanted.stages), window(now, wanted.span, wanted.back), now)
         if wanted.view is View.TIMELINE
         else None,
         total=total,
@@ -126,9 +128,15 @@ def _listing(
     )
 
 
-def _page(project: Project, chosen: Found, wanted: Wanted, now: datetime) -> tuple[list[Row], Scale | None]:
+def _order(wanted: Wanted) -> Sort:
+    return wanted.sort if wanted.view is View.LIST else Sort.NEWEST
+
+
+def _page(
+    project: Project, chosen: Sequence[tuple[int, str]], wanted: Wanted, now: datetime
+) -> tuple[list[Row], Scale | None]:
     start = (wanted.page - 1) * PAGE
-    return rows(project, list(with_results(ordered(chosen, wanted.sort))[start : start + PAGE]), now)
+    return rows(project, of_known_stages(dict(chosen[start : start + PAGE])), now)
 
 
 @login_required
