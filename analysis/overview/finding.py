@@ -118,14 +118,6 @@ def counts(rows: Found) -> dict[Stage, int]:
     return {stage: counted.get(stage.value, 0) for stage in Stage}
 
 
-def counts_with_own(rows: Found, user: User) -> tuple[dict[Stage, int], dict[Stage, int]]:
-    """Return how many are at each stage, and how many of these the person owns, in one query."""
-    own = Count("pk", filter=Q(owner=user))
-    counted = {stage: pair for stage, *pair in rows.order_by().values_list(F("stage")).annotate(n=Count("pk"), own=own)}
-    every, mine = ({stage: counted.get(stage.value, (0, 0))[place] for stage in Stage} for place in (0, 1))
-    return every, mine
-
-
 def placed(rows: Found, sort: Sort) -> list[tuple[int, str]]:
     """Return all that were found, by pk with their stages, in order: a list counts them and shows some of them.
 
@@ -171,10 +163,17 @@ def with_results(rows: Found) -> Found:
 
 def of_known_stages(stages: Mapping[int, str]) -> list[Experiment]:
     """Return the experiments, found by pk with their stages before, in that order and with what rows say."""
-    shown = {one.pk: one for one in with_results(Experiment.objects.filter(pk__in=list(stages)))}
-    for pk, one in shown.items():
-        one.stage = stages[pk]  # type: ignore[attr-defined]  # as experiments.staging would annotate it
+    found = with_stages(with_results(Experiment.objects.filter(pk__in=list(stages))), stages)
+    shown = {one.pk: one for one in found}
     return [shown[pk] for pk in stages if pk in shown]
+
+
+def with_stages(found: Iterable[Experiment], stages: Mapping[int, str]) -> list[Experiment]:
+    """Return those whose stage is known, with it."""
+    known = [one for one in found if one.pk in stages]
+    for one in known:
+        one.stage = stages[one.pk]  # type: ignore[attr-defined]  # as experiments.staging would annotate it
+    return known
 
 
 def _midnight(day: date) -> datetime:

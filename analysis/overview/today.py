@@ -14,12 +14,12 @@ from analysis.alerts.listing import asking
 from analysis.models import Alert
 from analysis.overview.finding import (
     Found,
-    counts_with_own,
+    counted,
     of_known_stages,
-    of_stages,
     ordered,
     planned_end,
     with_results,
+    with_stages,
 )
 from analysis.overview.rows import Row, plain, unmarked
 from analysis.overview.wanted import Sort
@@ -36,6 +36,7 @@ SHOWN = 5
 MOST_WRONG = 100
 MONTH = timedelta(days=30)
 _OF_EXPERIMENT = ("experiment__key", "experiment__name")
+_WAITING = (Stage.READY, Stage.WRAP_UP)
 _LIVE = [status.value for status in LIVE]
 _OF_CHECK = {
     "traffic-split": AlertKind.BROKEN_SPLIT,
@@ -95,24 +96,44 @@ class Today:
     counts: dict[Stage, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """The stage of each experiment by its pk, newest first, and which of them the person owns."""
+
+    stages: dict[int, str]
+    own: frozenset[int]
+
+
 def today(project: Project, user: User, now: datetime, *, mine: bool | None, may_review: bool) -> Today:
     """Return what needs somebody; ``mine`` keeps what the person owns, None does so where they own anything."""
-    everything = staged(Experiment.objects.filter(project=project, archived_at__isnull=True), now)
-    counted, own = counts_with_own(everything, user)
-    owned = sum(own.values())
-    only_mine = owned > 0 if mine is None else mine
-    of_whom, waiting = (everything.filter(owner=user), own) if only_mine else (everything, counted)
-    needs = _needs(project, user, of_whom, waiting, now, mine=only_mine, reviews=may_review)
+    everything = Experiment.objects.filter(project=project, archived_at__isnull=True)
+    placed = _placed(everything, user, now)
+    only_mine = bool(placed.own) if mine is None else mine
+    of_whom = everything.filter(owner=user) if only_mine else everything
+    stages = {pk: stage for pk, stage in placed.stages.items() if not only_mine or pk in placed.own}
+    needs = _needs(project, user, of_whom, stages, now, mine=only_mine, reviews=may_review)
+    counts = counted(placed.stages.items())
     return Today(
         needs=[need for need in needs if need.items],
-        totals=_totals(project, counted, now),
-        running=_running(project, of_whom, now),
+        totals=_totals(project, counts, now),
+        running=_running(project, stages, now),
         decided=_decided(project),
-        any_at_all=bool(sum(counted.values())),
+        any_at_all=bool(placed.stages),
         mine=only_mine,
-        of_mine=owned,
-        counts=counted,
+        of_mine=len(placed.own),
+        counts=counts,
     )
+
+
+def _placed(everything: Found, user: User, now: datetime) -> Placed:
+    """Tell all stages once: the database would tell them anew for each part of the page."""
+    rows = ordered(staged(everything, now), Sort.NEWEST).values_list("pk", F("stage"), "owner")
+    stages, own = {}, set()
+    for pk, stage, owner in rows:
+        stages[pk] = stage
+        if owner == user.pk:
+            own.add(pk)
+    return Placed(stages=stages, own=frozenset(own))
 
 
 def _decided(project: Project) -> list[Conclusion]:
@@ -136,16 +157,16 @@ def _needs(
     project: Project,
     user: User,
     found: Found,
-    waiting: Mapping[Stage, int],
+    stages: Mapping[int, str],
     now: datetime,
     *,
     mine: bool,
     reviews: bool,
 ) -> Iterator[Need]:
-    yield from _wrong(project, _alerts(project, user, now, mine=mine), _failing(project, found, now))
+    yield from _wrong(project, _alerts(project, user, now, mine=mine), _failing(project, found, stages, now))
     if reviews:
         yield _reviews(project, user)
-    decide = _to_decide(found)
+    decide, waiting = _to_decide(stages), counted(stages.items())
     for stage, title, tone, action in (
         (Stage.READY, "Ready to decide", "good", "Read and decide"),
         (Stage.WRAP_UP, "To wrap up", "warn", "See why"),
@@ -155,23 +176,23 @@ def _needs(
     yield _drafts(project, user)
 
 
-def _to_decide(found: Found) -> list[Experiment]:
-    """Return the newest that wait for a decision, a handful of each stage: which they are first, then what they say."""
-    stages: dict[int, str] = {}
-    shown: Counter[str] = Counter()
-    newest = ordered(of_stages(found, [Stage.READY, Stage.WRAP_UP]), Sort.NEWEST)
-    for pk, stage in newest.values_list("pk", F("stage")):
-        shown[stage] += 1
-        if shown[stage] <= SHOWN:
-            stages[pk] = stage
-    return of_known_stages(stages)
+def _to_decide(stages: Mapping[int, str]) -> list[Experiment]:
+    """Return the newest that wait for a decision, a handful of each stage."""
+    shown: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    for pk, stage in stages.items():
+        seen[stage] += 1
+        if stage in _WAITING and seen[stage] <= SHOWN:
+            shown[pk] = stage
+    return of_known_stages(shown)
 
 
-def _failing(project: Project, found: Found, now: datetime) -> list[Row]:
+def _failing(project: Project, found: Found, stages: Mapping[int, str], now: datetime) -> list[Row]:
     """Return what runs although its newest result says that something is wrong."""
     wrong = Q(standing__glance__failed__overlap=[*_OF_CHECK]) | ~Q(standing__glance__crossed=[])
     live = found.filter(status__in=_LIVE, standing__glance__isnull=False).filter(wrong)
-    return plain(project, with_results(live.order_by("-started_at", "-pk"))[:MOST_WRONG], now)
+    newest = with_results(live.order_by("-started_at", "-pk"))[:MOST_WRONG]
+    return plain(project, with_stages(newest, stages), now)
 
 
 def _alerts(project: Project, user: User, now: datetime, *, mine: bool) -> list[Alert]:
@@ -292,6 +313,7 @@ def _drafts(project: Project, user: User) -> Need:
     )
 
 
-def _running(project: Project, found: Found, now: datetime) -> list[Row]:
-    standard = of_stages(found, [Stage.RUNNING]).exclude(kind=ExperimentKind.HOLDOUT.value)
-    return unmarked(project, list(with_results(standard.order_by(planned_end(), "pk"))[:8]), now)
+def _running(project: Project, stages: Mapping[int, str], now: datetime) -> list[Row]:
+    live = Experiment.objects.filter(pk__in=[pk for pk, stage in stages.items() if stage == Stage.RUNNING])
+    standard = live.exclude(kind=ExperimentKind.HOLDOUT.value).order_by(planned_end(), "pk")
+    return unmarked(project, with_stages(with_results(standard)[:8], stages), now)
