@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from django.db import OperationalError
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast, Coalesce
 
 from analysis.alerts.kinds import AlertKind, Severity
 from analysis.alerts.raising import close_others, raise_alert
@@ -43,7 +43,8 @@ Pair = tuple[Experiment, Experiment]
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 One = TypeVar("One")
 SHOWN = (
-    "units", "scanned_at", "reason", "tests", "first__key", "first__name", "second__key", "second__name",
+    "units", "scanned_at", "reason", "first__key", "first__name", "second__key", "second__name", "first_id",
+    "second_id",
 )  # fmt: skip
 """What a page reads of a pair: an experiment's other columns are many."""
 
@@ -240,28 +241,29 @@ def read(project: Project, now: datetime) -> Interactions:
     """Return every pair that was scanned and still matters, with p-values corrected over all of them."""
     begins = Coalesce("phase_started_at", "started_at")
     still = set(_overlapping(_lately(project, now).values_list("pk", "unit_type", begins, "stopped_at"), now))
-    kept = [
-        one
-        for one in InteractionScan.objects.filter(project=project).select_related("first", "second").only(*SHOWN)
-        if (one.first_id, one.second_id) in still
-    ]
-    tests = [msgspec.convert(one.tests, list[InteractionTest]) for one in kept]
+    tests = Cast("tests", TextField())
+    rows = InteractionScan.objects.filter(project=project).values_list(*SHOWN, tests, named=True)
+    kept = [row for row in rows if (row.first_id, row.second_id) in still]
+    found = [_tests_of.decode(row[-1]) for row in kept]
     adjusted = iter(
-        correct([test.p_value for own in tests for test in own], Correction.BENJAMINI_HOCHBERG, ALPHA).adjusted
+        correct([test.p_value for own in found for test in own], Correction.BENJAMINI_HOCHBERG, ALPHA).adjusted
     )
-    pairs = [_pair(one, own, [next(adjusted) or 0.0 for _ in own]) for one, own in zip(kept, tests, strict=True)]
+    pairs = [_pair(row, own, [next(adjusted) or 0.0 for _ in own]) for row, own in zip(kept, found, strict=True)]
     return reading(pairs, len(still) - len(kept))
 
 
-def _pair(one: InteractionScan, tests: Sequence[InteractionTest], adjusted: list[float]) -> PairFact:
+_tests_of = msgspec.json.Decoder(list[InteractionTest])
+
+
+def _pair(row: Any, tests: Sequence[InteractionTest], adjusted: list[float]) -> PairFact:
     return PairFact(
-        first=one.first.key,
-        first_name=one.first.name,
-        second=one.second.key,
-        second_name=one.second.name,
-        units=one.units,
-        scanned_at=one.scanned_at,
-        reason=one.reason,
+        first=row.first__key,
+        first_name=row.first__name,
+        second=row.second__key,
+        second_name=row.second__name,
+        units=row.units,
+        scanned_at=row.scanned_at,
+        reason=row.reason,
         tests=list(tests),
         adjusted=adjusted,
         disturbed=any(p < ALPHA for p in adjusted),
