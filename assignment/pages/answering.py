@@ -152,8 +152,10 @@ def sample(served: Served, key: str, attributes: Mapping[str, Any]) -> list[Part
     if flag is None:
         return []
     named_by = [hash_attribute(kind) for kind in UnitType]
-    for _ in range(SAMPLE):
-        chosen = flag.terminals[flag.choose({**attributes, **dict.fromkeys(named_by, secrets.token_hex(8))})]
+    drawn = secrets.token_hex(8 * SAMPLE)
+    for place in range(0, len(drawn), 16):
+        unit = dict.fromkeys(named_by, drawn[place : place + 16])
+        chosen = flag.terminals[flag.choose({**attributes, **unit})]
         variant = chosen.variant_key or (facts.variants[chosen.rule] if chosen.rule >= 0 else facts.default_variant)
         counted[variant, REASONS[_outcome(facts, chosen.outcome)]] += 1
     return [

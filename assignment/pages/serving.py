@@ -28,25 +28,26 @@ class Served:
 
 
 class Kept:
-    """The documents that were asked for last, each under a digest of the rows that it was built from.
+    """The documents that were asked for last, each under the rows that it was built from.
 
     The rows are read whenever it is asked: what is kept spares the building alone, and is never older than they are.
     """
 
     def __init__(self) -> None:
-        self._built: OrderedDict[tuple[int, Environment], tuple[bytes, Served]] = OrderedDict()
+        self._built: OrderedDict[tuple[int, Environment], tuple[Texts, Served]] = OrderedDict()
         self._lock = threading.Lock()
 
     def served(self, texts: Texts, environment: Environment) -> Served:
         """Return the document of these rows, built if need be."""
-        place, digest = (texts.id, environment), texts.digest
+        place = texts.id, environment
         with self._lock:
             known = self._built.get(place)
-        if known is not None and known[0] == digest:
+        # Compared as they are: a digest of megabytes of text would take longer.
+        if known is not None and known[0] == texts:
             return known[1]
         made = _build(texts, environment)
         with self._lock:
-            self._built[place] = digest, made
+            self._built[place] = texts, made
             self._built.move_to_end(place)
             while len(self._built) > MOST_KEPT:
                 self._built.popitem(last=False)
