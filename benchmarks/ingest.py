@@ -31,6 +31,9 @@ import psycopg
 BATCH = 200
 COPY_ROWS = 20_000
 PLACE = b"@@@@@@@@"
+WHO = b"######"
+VISITORS = 2_000
+"""Every so many requests the same visitors come again, where a request says whose it is by ``WHO``."""
 MAKE_KEY = """
 import django; django.setup()
 from experiments.domain.access import Scope
@@ -56,23 +59,29 @@ def message(number: int) -> dict[str, Any]:
 
 
 def request(path: str, key: str, body: bytes) -> bytes:
-    """Return a whole HTTP request whose ``PLACE`` is still to be filled; its length does not change by that."""
+    """Return a whole HTTP request whose ``PLACE`` and ``WHO`` are still to be filled; its length stays as it is."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-async def load(port: int, template: bytes, connections: int, seconds: float, repeat: bool) -> dict[str, float]:
-    """Keep one request in flight on each connection; with ``repeat`` every request is sent twice, as a retry."""
+async def load(
+    port: int, template: bytes, connections: int, seconds: float, repeat: bool, first: int
+) -> dict[str, float]:
+    """Keep one request in flight on each connection; with ``repeat`` every request is sent twice, as a retry.
+
+    Requests are numbered from ``first`` on: those of the same number have the same messages.
+    """
     times: list[float] = []
     refused = 0
-    serial = itertools.count(1)
+    serial = itertools.count(first)
     until = time.perf_counter() + seconds
 
     async def one_connection() -> None:
         nonlocal refused
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.perf_counter() < until:
-            filled = template.replace(PLACE, b"%08d" % next(serial))
+            number = next(serial)
+            filled = template.replace(PLACE, b"%08d" % number).replace(WHO, b"%06d" % (number % VISITORS))
             for _ in range(2 if repeat else 1):
                 began = time.perf_counter()
                 writer.write(filled)
@@ -96,8 +105,11 @@ async def load(port: int, template: bytes, connections: int, seconds: float, rep
 
 
 @contextmanager
-def running() -> Iterator[tuple[str, int, str]]:
-    """Start a database and a server of their own; yield the database's address, the server's port and a key."""
+def running(app: str = "config.server:app") -> Iterator[tuple[str, int, str, int]]:
+    """Start a database and a server of their own.
+
+    Yields the database's address, the server's port, a key, and the id of the server's process.
+    """
     from config import paths
     from config.stack import embedded
 
@@ -116,9 +128,9 @@ def running() -> Iterator[tuple[str, int, str]]:
                 listener.bind(("127.0.0.1", 0))
                 port = listener.getsockname()[1]
             command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--no-ws", "--no-log"]
-            server = subprocess.Popen([*command, "--port", str(port), "config.server:app"], env=environment)
+            server = subprocess.Popen([*command, "--port", str(port), app], env=environment)
             wait_until_ready(port, server)
-            yield address, port, done.stdout.decode().strip()
+            yield address, port, done.stdout.decode().strip(), server.pid
         finally:
             if server is not None:
                 server.terminate()
@@ -181,12 +193,14 @@ def copied(address: str, seconds: float) -> float:
     return rows / spent
 
 
-def over_http(port: int, template: bytes, connections: int, seconds: float, *, repeat: bool = False) -> dict[str, Any]:
+def over_http(
+    port: int, template: bytes, connections: int, seconds: float, *, repeat: bool = False, first: int = 1
+) -> dict[str, Any]:
     """Run the load in a process of its own, so that it does not share an interpreter with anything measured."""
     job = {"port": port, "template": template.decode(), "connections": connections, "seconds": seconds}
     command = [sys.executable, "-m", "benchmarks.ingest", "--load"]
     done = subprocess.run(
-        command, input=json.dumps({**job, "repeat": repeat}).encode(), capture_output=True, check=True
+        command, input=json.dumps({**job, "repeat": repeat, "first": first}).encode(), capture_output=True, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -196,7 +210,7 @@ def report(name: str, found: dict[str, Any], batch: int, bare: float, stored: in
     rate = found["per_second"] * batch
     exact = "exact" if stored == sent * batch else f"STORED {stored} OF {sent * batch:.0f}"
     print(
-        f"{name:<34}{rate:>9,.0f} events/s {rate / bare:>6.2f} of COPY   p50 {found['p50_ms']:>6.1f} ms   "
+        f"{name:<36}{rate:>9,.0f} events/s {rate / bare:>6.2f} of COPY   p50 {found['p50_ms']:>6.1f} ms   "
         f"p99 {found['p99_ms']:>6.1f} ms   refused {found['refused']}   {exact}"
     )
 
@@ -212,16 +226,16 @@ def main() -> None:
         print(json.dumps(asyncio.run(load(**{**job, "template": job["template"].encode()}))))
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    with running() as (address, port, key):
+    with running() as (address, port, key, _):
         os.environ["DATABASE_URL"] = address
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
         wait_for_partitions(address)
         bare = copied(address, given.seconds)
         emptied(address)
-        print(f"{'bare COPY, one connection':<34}{bare:>9,.0f} events/s")
+        print(f"{'bare COPY, one connection':<36}{bare:>9,.0f} events/s")
         empty = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         idle = over_http(port, empty, given.connections * 4, given.seconds)["per_second"]
-        print(f"{'an answer without an event':<34}{idle:>9,.0f} requests/s")
+        print(f"{'an answer without an event':<36}{idle:>9,.0f} requests/s")
         batch = request("/v1/batch", key, json.dumps({"batch": [message(n) for n in range(BATCH)]}).encode())
         single = request("/v1/track", key, json.dumps(message(0)).encode())
         for name, template, size, connections, repeat in (
@@ -233,6 +247,18 @@ def main() -> None:
             found = over_http(port, template, connections, given.seconds, repeat=repeat)
             sent = (found["requests"] - found["refused"]) / (2 if repeat else 1)
             report(name, found, size, bare, emptied(address), sent)
+    with running("benchmarks.ungrouped:app") as (address, port, key, _):
+        wait_for_partitions(address)
+        single = request("/v1/track", key, json.dumps(message(0)).encode())
+        found = over_http(port, single, given.connections * 4, given.seconds)
+        report(
+            "single events, each committed alone",
+            found,
+            1,
+            bare,
+            emptied(address),
+            found["requests"] - found["refused"],
+        )
 
 
 if __name__ == "__main__":
