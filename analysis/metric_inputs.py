@@ -1,10 +1,10 @@
 """What the decision needs of each metric of a plan: moments, covariates, what is without its cap, quantiles, notes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from analysis import covariates, event_quantiles
+from analysis import covariates, quantile_readings
 from analysis.counted import Counted, of_use
 from analysis.covariates import Moment
 from analysis.crossing import Key
@@ -23,10 +23,14 @@ from experiments.models.experiment import WHOLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extra:
-    """What moments of units by day do not hold: (metric, variant) -> moments with covariates, and quantiles."""
+    """What moments of units by day do not hold: (metric, variant) -> moments with covariates, and quantiles.
+
+    ``read_at``: metric -> when its quantiles were read, where that is a while ago.
+    """
 
     covariates: Mapping[Key, Moments]
     quantiles: Mapping[Key, Estimate | NotComputable]
+    read_at: Mapping[int, datetime] = field(default_factory=dict)
 
 
 NOTHING = Extra(covariates={}, quantiles={})
@@ -38,9 +42,9 @@ def extra(
     """Read it from the database, as it stands now or stood at the end of the plan's last look."""
     metrics = [of_use(use, experiment) for use in plan]
     when = Moment(horizon=horizon, until=at.facts.until or date.max)
+    quantiles, read_at = quantile_readings.collect(experiment, metrics, [variant.pk for variant in variants], when)
     return Extra(
-        covariates=covariates.collect(experiment, metrics, at.sums.caps, when),
-        quantiles=event_quantiles.collect(experiment, metrics, [variant.pk for variant in variants], when),
+        covariates=covariates.collect(experiment, metrics, at.sums.caps, when), quantiles=quantiles, read_at=read_at
     )
 
 
@@ -52,7 +56,7 @@ def metric_input(use: ExperimentMetric, variants: Sequence[Variant], at: Course,
     keys = {variant.pk: variant.key for variant in variants}
     uncapped = sums.caps.get(metric) is not None
     return MetricInput(
-        plan=metric_plan(use, use.stands_for, notes=tuple(_notes(use, counted, sums))),
+        plan=metric_plan(use, use.stands_for, notes=tuple(_notes(use, counted, sums, more.read_at.get(metric)))),
         moments={key: sums.final(metric, kind, pk) for pk, key in keys.items()},
         covariates={keys[pk]: found for (one, pk), found in more.covariates.items() if one == metric and pk in keys},
         uncapped={key: sums.final(-metric, kind, pk) for pk, key in keys.items()} if uncapped else {},
@@ -89,7 +93,7 @@ def _matters(use: ExperimentMetric) -> float | None:
     return None if smallest is None or use.role != MetricRole.PRIMARY else smallest / WHOLE
 
 
-def _notes(use: ExperimentMetric, counted: Counted, sums: ExperimentSums) -> list[str]:
+def _notes(use: ExperimentMetric, counted: Counted, sums: ExperimentSums, read_at: datetime | None) -> list[str]:
     notes = []
     if use.version_chosen_at is not None:
         at = use.version_chosen_at
@@ -103,6 +107,11 @@ def _notes(use: ExperimentMetric, counted: Counted, sums: ExperimentSums) -> lis
         )
     if counted.metric in sums.caps:
         notes.append(_cap_note(counted, sums, use.experiment.unit_type))
+    if read_at is not None:
+        notes.append(
+            f"As it was on {wording.day(read_at.day, read_at.month)} at {read_at:%H:%M} UTC: the more values there "
+            "are, the less often a quantile is read from all of them."
+        )
     return notes
 
 

@@ -15,6 +15,7 @@ from analysis.models.notices import Follow, Notice, Occurrence, Recipient, Watch
 from analysis.models.past import PastEffect, PastImport
 from analysis.models.portfolios import Portfolio
 from analysis.models.programme import EffectVector, HoldbackWatch, InteractionScan, ProgrammeReading
+from analysis.models.quantiles import QuantileReading
 from analysis.models.rollup import (
     Enrolment,
     FoldedExperiment,
@@ -67,6 +68,7 @@ __all__ = [
     "PastImport",
     "Portfolio",
     "ProgrammeReading",
+    "QuantileReading",
     "Recipient",
     "RefreshRun",
     "ResultSnapshot",

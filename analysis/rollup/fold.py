@@ -161,7 +161,7 @@ def _fold_prepared(bounds: Bounds, found: Seen | None) -> tuple[int, int]:
     if rebuilt:
         for table in STATE.names().values():
             sql.run(statements.FORGET_STALE.format(table=table))
-        for statement in sums.FORGET_STALE + crosses.FORGET_STALE:
+        for statement in [*sums.FORGET_STALE, *crosses.FORGET_STALE, values.FORGET_STALE]:
             sql.run(statement)
         compute_stale(bounds, STATE)
         sql.run("TRUNCATE fold_unit, fold_distinct, fold_step, fold_behind")

@@ -37,6 +37,11 @@ DELETE FROM {unitday} d USING fold_distinct t
 WHERE d.experiment_id = t.experiment_id AND d.metric_id = t.metric_id AND d.unit = t.unit
 """
 
+# What was read of an experiment that is rebuilt may have been another metric's (analysis/quantile_readings.py).
+FORGET_STALE = """
+DELETE FROM analysis_quantilereading t USING fold_experiment x WHERE x.stale AND t.experiment_id = x.experiment_id
+"""
+
 # A value counts on the first day on which the unit had it.
 COUNT_DAYS = """
 INSERT INTO {unitday} (experiment_id, metric_id, unit, day, numerator, denominator, missing)
