@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from analysis.overview.finding import Found, planned_end
 from analysis.overview.rows import Row, unmarked
 from experiments.models import Project
-from experiments.pages.formats import day
+from experiments.pages.formats import day, glyph
 
 WIDTH = 1000
 MOST_ROWS = 150
@@ -27,6 +27,8 @@ _BAR = (
     '<rect class="planned" x="{3}" y="6" width="{4}" height="12"/><rect class="done" x="{3}" y="6" width="{5}" '
     'height="12"/>{6}</svg>'
 )
+_SIGN = '<span class="glyph {0}" aria-hidden="true">{1}</span> '
+_CELLS = '<th scope="row"><a href="{}">{}</a><small>{}{} · {}</small></th>\n<td class="span">{}</td>'
 _TODAY = '<line class="today" x1="{0}" x2="{0}" y1="0" y2="24"/>'
 _GRID_LINE = '<line class="grid" x1="{0}" x2="{0}" y1="0" y2="24"/>'
 AHEAD = 0.3
@@ -56,11 +58,10 @@ class Month:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One experiment, ``drawn`` as SVG: what has been, and what is still planned."""
+    """One experiment as two ``cells``: what it is, and as SVG what has been and what is still planned."""
 
     row: Row
-    dates: str
-    drawn: SafeString
+    cells: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,9 @@ def _bar(one: Row, shown: Window, now: datetime, around: tuple[str, str]) -> Bar
     sentence = f"{one.experiment.name} {verb} from {dates}"
     behind, before = around
     drawn = format_html(_BAR, one.tone, sentence, behind, left, max(3.0, right - left), done, before)
-    return Bar(row=one, dates=dates, drawn=drawn)
+    sign = format_html(_SIGN, one.tone, glyph(one.tone)) if one.standing else ""
+    stage = one.stage.value.capitalize()
+    return Bar(row=one, cells=format_html(_CELLS, one.href, one.experiment.name, sign, stage, dates, drawn))
 
 
 def _short(at: datetime, now: datetime) -> str:
