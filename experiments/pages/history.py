@@ -110,11 +110,11 @@ class Entry:
     changes: list[Change]
 
 
-def history(project: Project, subject: str) -> list[Entry]:
+def history(project: Project, subject: str, most: int = MOST_ENTRIES) -> list[Entry]:
     """Return the newest entries about ``subject``, for example ``flag:checkout``."""
     rows = AuditEntry.objects.filter(project=project, subject=subject).select_related("user").order_by("-at", "-pk")
     shown = rows.only("at", "action", "why", "before", "after", "user__name", "user__email")
-    return [entry(row) for row in shown[:MOST_ENTRIES]]
+    return [entry(row) for row in shown[:most]]
 
 
 def entry(row: AuditEntry) -> Entry:

@@ -24,6 +24,7 @@ from experiments.forms.steps import GrowForm, PhaseForm, ShipForm, WhyForm
 from experiments.models import AuditEntry, Experiment, User, Variant
 from experiments.pages import consequences
 from experiments.pages.consequences import Situation
+from experiments.pages.history import history
 from experiments.pages.kept import typed
 from experiments.pages.situation import situation_of
 from experiments.refusals import RefusedError
@@ -34,6 +35,8 @@ STANDS = {
     Status.PAUSED: "is paused",
     Status.STOPPED: "has stopped",
 }
+JUST_DONE = 3
+"""Entries of the history that one step writes at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +230,8 @@ def take(request: SignedInRequest, project_slug: str, key: str, name: str) -> Ht
     form = step.form(experiment, variants, typed(request))
     if request.method == "POST" and form.is_valid():
         if step.is_done(experiment, form):
+            if form.cleaned_data["seen"] not in {"", seen_state(experiment)}:
+                _say_who_did(request, experiment, form.cleaned_data["why"])
             return redirect("experiment_detail", project_slug, key)
         if (seen := form.cleaned_data["seen"]) and seen != seen_state(experiment):
             form.add_error(None, f"{experiment.name} was changed meanwhile. Look at the table again, then confirm.")
@@ -251,6 +256,17 @@ def _took(request: SignedInRequest, experiment: Experiment, step: Step, form: Wh
         form.add_error(None, str(error))
         return False
     return True
+
+
+def _say_who_did(request: SignedInRequest, experiment: Experiment, why: str) -> None:
+    """Say who took the step before, for another reason; a second click has the same one, and nothing to be told."""
+    newest = history(experiment.project, f"experiment:{experiment.key}", most=JUST_DONE)
+    if not newest or any(one.why == why for one in newest):
+        return
+    before = newest[0]
+    said = f" (“{before.why}”)" if before.why else ""
+    yours = f" Your words were not saved: “{why}”" if why else ""
+    messages.warning(request, f"It was done before: {before.who} {before.did}{said}.{yours}")
 
 
 def _errors(form: WhyForm) -> list[FormError]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from config.demo.credentials import DEMO_EMAIL, DEMO_PASSWORD
 from config.stack.running import RunningStack
-from tests.e2e import by_keyboard
+from tests.e2e import by_keyboard, in_two_tabs
 from tests.e2e.conftest import LOOKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -188,23 +188,6 @@ def a_draft(page: Page) -> str:
     return address
 
 
-def saved_elsewhere(page: Page, address: str, label: str, words: str, button: str) -> None:
-    """Change a field in another tab."""
-    other = page.context.new_page()
-    other.goto(address)
-    other.get_by_label(label).first.fill(words)
-    other.get_by_role("button", name=button).click()
-    expect(other).not_to_have_url(re.compile(re.escape(address) + "$"))
-    other.close()
-
-
-def sign_in_again(page: Page) -> None:
-    expect(page.get_by_role("status").first).to_contain_text("What you typed is kept")
-    page.get_by_label("E-mail address").fill(DEMO_EMAIL)
-    page.get_by_label("Password").fill(DEMO_PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-
-
 FORMS = {
     "why": ("Hypothesis", "Typed with care, elsewhere.", "Typed with care, here."),
     "who": ("Share of traffic", "40", "60"),
@@ -218,18 +201,66 @@ def test_set_up__each_step_in_an_old_tab_and_after_the_session__loses_nothing(pa
     address = a_draft(page)
     for step, (label, elsewhere, here) in FORMS.items():
         at = f"{address}set-up/{step}/"
-        page.goto(at)
-        page.get_by_label(label).first.fill(here)
-        saved_elsewhere(page, at, label, elsewhere, "Save and close")
-        page.get_by_role("button", name="Save and close").click()
-        expect(page.locator("main")).to_contain_text("was changed")
-        expect(page.get_by_label(label).first).to_have_value(here)
-        page.context.clear_cookies(name="sessionid")
-        page.get_by_role("button", name="Save and close").click()
-        sign_in_again(page)
-        expect(page.get_by_label(label).first).to_have_value(here)
-        page.get_by_role("button", name="Save and close").click()
+        in_two_tabs.nothing_is_lost(page, at, label, "Save and close", elsewhere=elsewhere, here=here)
         expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+
+
+def test_metric__by_two_clicks_in_an_old_tab_and_after_the_session__is_one_and_loses_nothing(page):
+    page.goto(f"{HOME}metrics/new/")
+    page.get_by_label("Name").first.fill("Typed in two tabs")
+    page.get_by_label("Share of units that send the event at all").check()
+    page.get_by_label("Event", exact=True).first.fill("Order Completed")
+    page.get_by_role("button", name="Add metric").dblclick()
+    expect(page).not_to_have_url(re.compile("/new/$"))
+    page.goto(f"{HOME}metrics/")
+    expect(page.get_by_role("link", name="Typed in two tabs")).to_have_count(1)
+    page.get_by_role("link", name="Typed in two tabs").click()
+    in_two_tabs.nothing_is_lost(
+        page, f"{urlsplit(page.url).path}edit/", "Description", "Save", elsewhere="Typed there.", here="Typed here."
+    )
+    expect(page.locator("main")).to_contain_text("Typed here.")
+
+
+def test_settings__a_segment_and_a_portfolio_of_digests__in_an_old_tab_and_after_the_session__lose_nothing(page):
+    page.goto(f"{HOME}segments/new/")
+    page.get_by_label("Name").first.fill("Ours")
+    page.get_by_label("Key").first.fill("ours")
+    page.get_by_label("Values").first.fill("shopper-1")
+    page.get_by_role("button", name="Make segment").dblclick()
+    expect(page).not_to_have_url(re.compile("/new/$"))
+    page.goto(f"{HOME}segments/")
+    expect(page.get_by_role("link", name="Ours", exact=True)).to_have_count(1)
+    at = f"{HOME}segments/ours/"
+    in_two_tabs.nothing_is_lost(page, at, "Description", "Save", elsewhere="Typed there.", here="Typed here.")
+
+
+def test_life__each_step_by_two_clicks_and_again_in_an_older_tab__is_taken_once_and_says_who_took_it(page):
+    address = a_draft(page)
+    older = page.context.new_page()
+    older.goto(address)
+    page.goto(address)
+    page.get_by_role("button", name="Start", exact=True).dblclick()
+    expect(page.get_by_text("Running, day 1").first).to_be_visible()
+    older.get_by_role("button", name="Start", exact=True).click()
+    expect(older.get_by_text("Running, day 1").first).to_be_visible()
+
+    older = in_two_tabs.done_once(page, f"{address}stop/", "Stop for good", {"Why?": "It was to be ended."})
+    older.get_by_label("Why?").fill("It was slow.")
+    older.get_by_role("button", name="Stop for good").click()
+    expect(older.locator("main")).to_contain_text("stopped it (“It was to be ended.”)")
+    expect(older.locator("main")).to_contain_text("“It was slow.”")
+
+    words = {"Why?": "Nothing was learned.", "What was learned?": "Two tabs, one decision."}
+    older = in_two_tabs.done_once(page, f"{address}conclude/", "Conclude", words, choose="Iterate")
+    expect(page.get_by_text("It was decided: iterate.")).to_be_visible()
+    older.get_by_label("What was learned?").fill("Three tabs.")
+    older.get_by_role("button", name="Conclude").click()
+    expect(older.locator("main")).to_contain_text("Two tabs, one decision.")
+    expect(older.locator("main")).to_contain_text("Three tabs.")
+    page.goto(address)
+    page.locator("summary", has_text="History").click()
+    for said in ("started it", "stopped it", "concluded it"):
+        expect(page.locator("main li, main tr", has_text=said)).to_have_count(1)
 
 
 def test_forms__sent_by_two_clicks__do_one_thing(page):

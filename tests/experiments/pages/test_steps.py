@@ -66,6 +66,20 @@ def test_step__sent_twice__is_taken_once(client_of_alice, running, step: str):
     for _ in range(2):
         assert client_of_alice.post(at(step), sent).status_code == 302
     assert AuditEntry.objects.filter(action=ACTIONS[step]).count() == 1
+    page = client_of_alice.get(reverse("experiment_detail", args=["shop", "new-ranker"])).content.decode()
+    assert 'class="note good"' in page
+    assert "done before" not in page
+
+
+def test_step__an_older_tab_with_another_reason__says_who_did_it_first_and_gives_the_words_back(
+    client_of_alice, alice, running
+):
+    older = seen(running)
+    client_of_alice.post(at("stop"), {"why": "Done", **older})
+    page = client_of_alice.post(at("stop"), {"why": "It was too slow", **older}, follow=True).content.decode()
+    assert "It was done before: alice@example.com stopped it (“Done”)." in page
+    assert "Your words were not saved: “It was too slow”" in page
+    assert AuditEntry.objects.filter(action="experiment.stop").count() == 1
 
 
 @pytest.mark.parametrize("step", SENT)
