@@ -71,7 +71,7 @@ def conclude(
     now = at or timezone.now()
     mine = _locked(experiment)
     _check(mine, decision)
-    if (found := _sent_before(mine, user, decision)) is not None:
+    if (found := sent_before(mine, user, decision)) is not None:
         return found
     if asked_for(mine) is not None:
         raise ConclusionError(f"Another decision about {mine.name} waits for an answer. Take it back first.")
@@ -143,14 +143,20 @@ def _check(experiment: Experiment, decision: Decision) -> None:
         raise ConclusionError(problem)
 
 
-def _sent_before(experiment: Experiment, user: User | None, decision: Decision) -> Conclusion | None:
+def newest(experiment: Experiment) -> Conclusion | None:
+    """Return the newest decision that is in force or waits for an answer."""
     standing = [ConclusionState.MADE.value, ConclusionState.REQUESTED.value]
-    newest = Conclusion.objects.filter(experiment=experiment, state__in=standing).first()
-    if newest is None:
+    return _with_people(experiment).filter(state__in=standing).first()
+
+
+def sent_before(experiment: Experiment, user: User | None, decision: Decision) -> Conclusion | None:
+    """Return the newest decision, if it is this one, made by the same person."""
+    found = newest(experiment)
+    if found is None:
         return None
-    kept = (newest.decided_by_id, newest.decision, newest.reason, newest.learned, tuple(newest.tags))
+    kept = (found.decided_by_id, found.decision, found.reason, found.learned, tuple(found.tags))
     sent = (user.pk if user else None, decision.choice, decision.reason, decision.learned, decision.tags)
-    return newest if kept == sent else None
+    return found if kept == sent else None
 
 
 def _written(experiment: Experiment, user: User | None, decision: Decision, now: datetime) -> Conclusion:

@@ -80,18 +80,32 @@ def conclude(request: SignedInRequest, project_slug: str, key: str) -> HttpRespo
     standing = Standing.objects.filter(experiment=experiment).first()
     form = ConclusionForm(typed(request), initial={"tags": ", ".join(experiment.tags)})
     if request.method == "POST" and form.is_valid():
-        if (seen := form.cleaned_data["seen"]) and seen != seen_result(standing):
-            form.add_error(
-                None, "A newer result has come in meanwhile. Read it, then decide; your words are still here."
-            )
+        same = concluding.sent_before(experiment, request.user, form.to_decision())
+        if same is None and (problem := _meanwhile(experiment, standing, form.cleaned_data["seen"])):
+            form.add_error(None, problem)
         elif (made := _decided(request, experiment, form)) is not None:
             return _next(request, experiment, made)
     return _page(request, experiment, form, standing)
 
 
-def seen_result(standing: Standing | None) -> str:
-    """Return which result a page shows, so that nobody decides by an older one unawares."""
-    return f"{standing.snapshot}.{standing.recommendation}" if standing else "none"
+def seen_now(standing: Standing | None, decided: Conclusion | None) -> str:
+    """Return which result and decision a page shows, so that nobody goes by older ones unawares."""
+    result = f"{standing.snapshot}.{standing.recommendation}" if standing else "none"
+    return f"{result}/{decided.pk if decided else 0}"
+
+
+def _meanwhile(experiment: Experiment, standing: Standing | None, seen: str) -> str:
+    """Say what has come since a page was opened; nothing where it shows what there is."""
+    decided = concluding.newest(experiment)
+    if not seen or seen == seen_now(standing, decided):
+        return ""
+    if decided is None or seen.endswith(f"/{decided.pk}"):
+        return "A newer result has come in meanwhile. Read it, then decide; your words are still here."
+    did = "has decided" if decided.state == ConclusionState.MADE else "asks to decide"
+    return (
+        f"{decided.decided_by or 'Somebody'} {did} meanwhile: {decided.decision} (“{decided.reason}”). "
+        "Your words are still here; send them again only if they shall take its place."
+    )
 
 
 def _decided(request: SignedInRequest, experiment: Experiment, form: ConclusionForm) -> Conclusion | None:
@@ -125,7 +139,7 @@ def _page(
         "form": form,
         "errors": summary([form]) if form.is_bound else [],
         "standing": standing,
-        "seen": seen_result(standing),
+        "seen": seen_now(standing, concluding.newest(experiment)),
         "place": place_of(experiment, timezone.now()),
         "against": _names([choice for choice in Choice if is_against(said, choice)]),
         "reviewers": concluding.reviewers(experiment.project, request.user),

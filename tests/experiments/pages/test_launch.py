@@ -206,6 +206,25 @@ def test_conclude__by_an_older_result__is_refused_and_the_words_kept(client_of_a
     assert not Conclusion.objects.exists()
 
 
+def test_conclude__in_a_tab_older_than_anothers_decision__does_not_take_its_place_unawares(
+    client_of_alice, client_of_ed, running
+):
+    builders.standing(running)
+    older = {"seen": re.search(r'name="seen" value="([^"]+)"', page_of(client_of_alice, "experiment_conclude"))[1]}
+    mine = {**WHOLE, "decision": "iterate", "reason": "Not yet.", "learned": "Less than hoped.", **older}
+    for _ in range(2):
+        assert client_of_ed.post(at("experiment_conclude"), {**WHOLE, **older}).status_code == 302
+    response = client_of_alice.post(at("experiment_conclude"), mine)
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "Ed Editor has decided meanwhile: ship" in page
+    assert "Less than hoped." in page
+    assert Conclusion.objects.get().decision == "ship"
+    again = {**mine, "seen": re.search(r'name="seen" value="([^"]+)"', page)[1]}
+    assert client_of_alice.post(at("experiment_conclude"), again).status_code == 302
+    assert Conclusion.objects.count() == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
