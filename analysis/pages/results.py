@@ -24,8 +24,10 @@ from analysis.pages.triggered import TriggeredBlock, triggered_block
 from analysis.programme.holdbacks import of_experiment
 from analysis.refreshing import UNDER_WAY
 from analysis.results.schema import Check, Results, VariantFact, from_payload
+from experiments import concluding
 from experiments.access import SignedInRequest, get_experiment, may
 from experiments.domain.access import Role
+from experiments.domain.kinds import ExperimentKind
 from experiments.domain.lifecycle import Status, day_of
 from experiments.models import Experiment
 from experiments.pages.formats import percent
@@ -155,6 +157,7 @@ def _render(
         "run": run,
         "is_active": run is not None and run.state in UNDER_WAY,
         "may_edit": may(role, Role.EDITOR),
+        "may_decide": may(role, Role.EDITOR) and _waits_for_a_decision(experiment),
         "own": None if page is None else block_of(page.results),
         "takes_file": takes_file(experiment),
         "give_error": give_error,
@@ -163,3 +166,9 @@ def _render(
         "notes": list(Note.objects.filter(experiment=experiment).select_related("author")[:MOST_NOTES]),
     }
     return render(request, template_of(experiment), context, status=400 if give_error else 200)
+
+
+def _waits_for_a_decision(experiment: Experiment) -> bool:
+    """Say whether it has ended and nobody has decided, so that its reader is led on to the decision."""
+    ended = experiment.status == Status.STOPPED and experiment.kind == ExperimentKind.STANDARD
+    return ended and concluding.newest(experiment) is None

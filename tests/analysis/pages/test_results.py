@@ -15,6 +15,9 @@ from analysis import refreshing
 from analysis.models import RefreshRun, ResultSnapshot
 from analysis.results.schema import Check, Looks, Reading, TriggeredEffect, TriggeredShare, VariantFact
 from analysis.stats.equivalence import Size
+from experiments import lifecycle
+from experiments.concluding import Decision, conclude
+from experiments.domain.conclusions import Choice
 from experiments.domain.lifecycle import Status
 from experiments.models import Experiment
 from tests import builders
@@ -177,6 +180,19 @@ def test_results__another_metric_chosen__is_drawn_and_an_unknown_one_ignored(cli
     builders.snapshot(ranker, builders.results(ranker, effect_over_time=series))
     assert 'value="revenue-per-user" selected' in page(client_of_alice, metric="revenue-per-user")
     assert 'value="click-through-rate" selected' in page(client_of_alice, metric="nonsense")
+
+
+def test_results__of_an_ended_experiment__lead_on_to_the_decision_until_somebody_has_decided(
+    client_of_alice, client_of_bob, ranker, alice
+):
+    builders.snapshot(ranker)
+    decide = reverse("experiment_conclude", args=["shop", "new-ranker"])
+    assert decide not in page(client_of_alice)
+    lifecycle.stop(ranker, alice, "Long enough")
+    assert decide in page(client_of_alice)
+    assert decide not in page(client_of_bob)
+    conclude(ranker, alice, Decision(choice=Choice.ITERATE, reason="Not yet", learned="Much", tags=()))
+    assert decide not in page(client_of_alice)
 
 
 @pytest.mark.parametrize("snapshots", [1, 30])
