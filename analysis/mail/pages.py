@@ -18,6 +18,7 @@ from experiments.access import SignedInRequest, get_experiment, get_project, may
 from experiments.domain.access import Role
 from experiments.forms.errors import summary
 from experiments.models import Experiment, Project, User
+from experiments.pages.formats import moment
 from experiments.pages.kept import typed
 
 
@@ -57,8 +58,8 @@ def digest_list(
 @login_required
 @require_POST
 def remove(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpResponse:
-    """End a digest."""
-    digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST)
+    """End a digest; one that has ended meanwhile stays as it is."""
+    digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST, also_ended=True)
     digests.stop(digest, request.user, "Removed on the digests page.", timezone.now())
     messages.success(request, f"{digest.email} gets no more of these e-mails.")
     return redirect(list_address(digest))
@@ -68,7 +69,12 @@ def remove(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpR
 @require_POST
 def send_now(request: SignedInRequest, project_slug: str, digest_id: int) -> HttpResponse:
     """Send what the digest would say now, outside its schedule."""
-    digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST)
+    digest = get_digest(request.user, project_slug, digest_id, Role.ANALYST, also_ended=True)
+    if digest.unsubscribed_at is not None:
+        messages.warning(
+            request, f"{digest.email} gets no more of these e-mails since {moment(digest.unsubscribed_at)}."
+        )
+        return redirect(list_address(digest))
     queueing.queue_now(digest, timezone.now())
     tasks.deliver_soon()
     where = "on its way" if settings.EMAIL_URL else "in the outbox; no mail server is set (EMAIL_URL)"
@@ -76,12 +82,13 @@ def send_now(request: SignedInRequest, project_slug: str, digest_id: int) -> Htt
     return redirect(list_address(digest))
 
 
-def get_digest(user: User, project_slug: str, digest_id: int, role: Role) -> Digest:
-    """Return an active digest of a project that the user may open."""
+def get_digest(user: User, project_slug: str, digest_id: int, role: Role, *, also_ended: bool = False) -> Digest:
+    """Return a digest of a project that the user may open; one that has ended only where that is asked for."""
     project, _ = get_project(user, project_slug, role)
-    active = Digest.objects.select_related("project", "experiment__project", "portfolio")
-    active = active.filter(unsubscribed_at__isnull=True)
-    return get_object_or_404(active, project=project, pk=digest_id)
+    found = Digest.objects.select_related("project", "experiment__project", "portfolio")
+    if not also_ended:
+        found = found.filter(unsubscribed_at__isnull=True)
+    return get_object_or_404(found, project=project, pk=digest_id)
 
 
 def list_address(digest: Digest) -> str:

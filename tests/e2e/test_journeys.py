@@ -174,17 +174,17 @@ def test_without_a_pointer__an_experiment_is_set_up_started_read_and_concluded(v
     by_keyboard.an_end(hand, f"{HOME}experiments/by-keyboard/")
 
 
-def a_draft(page: Page) -> str:
+def a_draft(page: Page, name: str = "Typed in two tabs") -> str:
     """Make a draft; return its address."""
     page.goto(f"{HOME}experiments/new/")
-    page.get_by_label("Name").fill("Typed in two tabs")
+    page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create draft and close").click()
-    expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
     address = urlsplit(page.url).path
     page.goto(f"{address}set-up/how/")
     page.get_by_label("Primary metric").select_option(label="Revenue per shopper")
     page.get_by_role("button", name="Save and close").click()
-    expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
     return address
 
 
@@ -221,17 +221,49 @@ def test_metric__by_two_clicks_in_an_old_tab_and_after_the_session__is_one_and_l
     expect(page.locator("main")).to_contain_text("Typed here.")
 
 
-def test_settings__a_segment_and_a_portfolio_of_digests__in_an_old_tab_and_after_the_session__lose_nothing(page):
+def test_settings__a_segment_by_two_clicks_in_an_old_tab_and_after_the_session__is_one_and_loses_nothing(page):
     page.goto(f"{HOME}segments/new/")
     page.get_by_label("Name").first.fill("Ours")
     page.get_by_label("Key").first.fill("ours")
-    page.get_by_label("Values").first.fill("shopper-1")
+    page.get_by_label("Values", exact=True).fill("shopper-1")
     page.get_by_role("button", name="Make segment").dblclick()
     expect(page).not_to_have_url(re.compile("/new/$"))
     page.goto(f"{HOME}segments/")
     expect(page.get_by_role("link", name="Ours", exact=True)).to_have_count(1)
     at = f"{HOME}segments/ours/"
     in_two_tabs.nothing_is_lost(page, at, "Description", "Save", elsewhere="Typed there.", here="Typed here.")
+
+
+def test_digests__an_address_typed_after_the_session_and_a_removal_in_an_old_tab__lose_nothing_and_end_once(page):
+    at = f"{HOME}experiments/search-ranker-v8-clicks/digests/"
+    page.goto(at)
+    page.get_by_label("E-mail").first.fill("later@example.com")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Add recipient").click()
+    in_two_tabs.sign_in_again(page)
+    expect(page.get_by_label("E-mail").first).to_have_value("later@example.com")
+    page.get_by_role("button", name="Add recipient").dblclick()
+    expect(page.get_by_role("row", name="later@example.com")).to_have_count(1)
+    older = page.context.new_page()
+    older.goto(at)
+    for tab in (page, older):
+        tab.get_by_role("button", name="Remove later@example.com").click()
+        expect(tab.get_by_role("heading", name="Recipients")).to_be_visible()
+        expect(tab.get_by_role("row", name="later@example.com")).to_have_count(0)
+
+
+def test_ship__by_two_clicks_and_again_in_an_older_tab__is_done_once_and_says_who_did_it(page):
+    address = a_draft(page, "Shipped in two tabs")
+    page.goto(address)
+    page.get_by_role("button", name="Start", exact=True).click()
+    older = in_two_tabs.done_once(page, f"{address}ship/", "Ship it", {"Why?": "It won."})
+    expect(page.locator("dl.facts")).to_contain_text("5 % held back")
+    older.get_by_label("Why?").fill("It pays.")
+    older.get_by_label("Hold back, %").fill("10")
+    older.get_by_role("button", name="Ship it").click()
+    expect(older.locator("main")).to_contain_text("shipped a variant (“It won.”)")
+    expect(older.locator("main")).to_contain_text("“It pays.”")
+    expect(older.locator("dl.facts")).to_contain_text("5 % held back")
 
 
 def test_life__each_step_by_two_clicks_and_again_in_an_older_tab__is_taken_once_and_says_who_took_it(page):

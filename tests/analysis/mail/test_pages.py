@@ -140,7 +140,17 @@ def test_remove__ends_the_digest_with_an_audit_row(alice, ranker):
     made.refresh_from_db()
     assert made.unsubscribed_at is not None
     assert AuditEntry.objects.get().action == "digest.stop"
-    assert client.post(reverse("digest_remove", args=["shop", made.pk])).status_code == 404
+
+
+def test_an_ended_digest__in_an_older_tab__is_neither_ended_again_nor_sent(alice, ranker):
+    made = digest(ranker)
+    client = signed_in(alice)
+    client.post(reverse("digest_remove", args=["shop", made.pk]))
+    for name in ("digest_remove", "digest_send"):
+        page = client.post(reverse(name, args=["shop", made.pk]), follow=True).content.decode()
+        assert "gets no more of these e-mails" in page
+    assert not OutboxMessage.objects.exists()
+    assert AuditEntry.objects.count() == 1
 
 
 def test_send_now__writes_a_message(alice, ranker):
