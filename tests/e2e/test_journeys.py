@@ -174,7 +174,7 @@ def test_without_a_pointer__an_experiment_is_set_up_started_read_and_concluded(v
     by_keyboard.an_end(hand, f"{HOME}experiments/by-keyboard/")
 
 
-def a_draft(page: Page, name: str = "Typed in two tabs") -> str:
+def a_draft(page: Page, name: str) -> str:
     """Make a draft; return its address."""
     page.goto(f"{HOME}experiments/new/")
     page.get_by_label("Name").fill(name)
@@ -198,11 +198,11 @@ FORMS = {
 
 
 def test_set_up__each_step_in_an_old_tab_and_after_the_session__loses_nothing(page):
-    address = a_draft(page)
+    address = a_draft(page, "Set up in two tabs")
     for step, (label, elsewhere, here) in FORMS.items():
         at = f"{address}set-up/{step}/"
         in_two_tabs.nothing_is_lost(page, at, label, "Save and close", elsewhere=elsewhere, here=here)
-        expect(page.get_by_role("heading", level=1, name="Typed in two tabs")).to_be_visible()
+        expect(page.get_by_role("heading", level=1, name="Set up in two tabs")).to_be_visible()
 
 
 def test_metric__by_two_clicks_in_an_old_tab_and_after_the_session__is_one_and_loses_nothing(page):
@@ -253,7 +253,7 @@ def test_digests__an_address_typed_after_the_session_and_a_removal_in_an_old_tab
 
 
 def test_ship__by_two_clicks_and_again_in_an_older_tab__is_done_once_and_says_who_did_it(page):
-    address = a_draft(page, "Shipped in two tabs")
+    address = a_draft(page, "Shipped twice")
     page.goto(address)
     page.get_by_role("button", name="Start", exact=True).click()
     older = in_two_tabs.done_once(page, f"{address}ship/", "Ship it", {"Why?": "It won."})
@@ -267,7 +267,7 @@ def test_ship__by_two_clicks_and_again_in_an_older_tab__is_done_once_and_says_wh
 
 
 def test_life__each_step_by_two_clicks_and_again_in_an_older_tab__is_taken_once_and_says_who_took_it(page):
-    address = a_draft(page)
+    address = a_draft(page, "Ended twice")
     older = page.context.new_page()
     older.goto(address)
     page.goto(address)
