@@ -44,6 +44,7 @@ guide: setup browser ## take the pictures of the user guide and the README anew
 bench: setup ## measure evaluation and ingest on this machine
 	$(BIN)/python -m benchmarks.evaluate
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.keeping_up
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.statistics --replay

@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.ingest [--seconds 5] [--connections 16]
 
-Takes about a minute and leaves nothing behind. The load generator shares the machine with the server and the
-database, and the machine may do other things too: read the ratios.
+Takes a minute and a half and leaves nothing behind. Single events are also sent to a server that commits each of them
+alone, on as many connections to the database as the product's and on one. The load generator shares the machine with
+the server and the database, and the machine may do other things too: read the ratios.
 """
 
 import argparse
@@ -247,18 +248,14 @@ def main() -> None:
             found = over_http(port, template, connections, given.seconds, repeat=repeat)
             sent = (found["requests"] - found["refused"]) / (2 if repeat else 1)
             report(name, found, size, bare, emptied(address), sent)
-    with running("benchmarks.ungrouped:app") as (address, port, key, _):
-        wait_for_partitions(address)
-        single = request("/v1/track", key, json.dumps(message(0)).encode())
-        found = over_http(port, single, given.connections * 4, given.seconds)
-        report(
-            "single events, each committed alone",
-            found,
-            1,
-            bare,
-            emptied(address),
-            found["requests"] - found["refused"],
-        )
+    for writers, name in ((2, "on as many"), (1, "on one")):
+        os.environ["UNGROUPED_WRITERS"] = str(writers)
+        with running("benchmarks.ungrouped:app") as (address, port, key, _):
+            wait_for_partitions(address)
+            single = request("/v1/track", key, json.dumps(message(0)).encode())
+            found = over_http(port, single, given.connections * 4, given.seconds)
+            sent = found["requests"] - found["refused"]
+            report(f"each committed alone, {name}", found, 1, bare, emptied(address), sent)
 
 
 if __name__ == "__main__":
