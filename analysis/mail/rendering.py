@@ -1,5 +1,6 @@
 """Turn the newest stored results into an e-mail: subject, aligned text, HTML with styles inlined, pictures."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from textwrap import fill
 from typing import Any
@@ -31,13 +32,19 @@ def render(digest: Digest, now: datetime, drawn: Drawn | None = None, *, with_pi
         return render_no_results(digest, reader)
     if not with_pictures:
         drawn = {snapshot.pk: {}}
-    return render_result(digest, snapshot, now, {} if drawn is None else drawn, reader)
+    return render_result(digest, snapshot, now, {} if drawn is None else drawn, reader, drift=_drift(digest.experiment))
 
 
 def render_result(
-    digest: Digest, snapshot: ResultSnapshot, now: datetime, drawn: Drawn, reader: Recipient | None = None
+    digest: Digest,
+    snapshot: ResultSnapshot,
+    now: datetime,
+    drawn: Drawn,
+    reader: Recipient | None = None,
+    *,
+    drift: Sequence[str] = (),
 ) -> Rendered:
-    """Write one experiment's result as this snapshot has it."""
+    """Write one experiment's result as this snapshot has it; ``drift`` says which scores have moved since."""
     results = from_payload(snapshot.payload)
     story = contents.tell(results, digest.time_zone, now)
     if snapshot.pk not in drawn:
@@ -50,7 +57,7 @@ def render_result(
         "as_of": wording.moment(snapshot.as_of, digest.time_zone),
         "changes": changes_since(digest) if digest.pk and digest.told_up_to else [],
         "last_time": _last_time(digest, results),
-        "drift": _drift(snapshot.experiment),
+        "drift": drift,
     }
     text, html = _parts("result", digest, context, reader)
     return Rendered(subject=story.subject, text=text, html=html, pictures=drawn[snapshot.pk], snapshot=snapshot)
