@@ -67,7 +67,8 @@ class OlderTabMiddleware:
         self, request: HttpRequest, _view: Callable[..., Any], _args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """Answer instead of the view where there are changes that the visitor has not seen."""
-        if not kept.is_form(request) or FIELD not in request.POST:
+        # What a page asks while one types changes nothing; led back here, it would take what is kept for the form.
+        if "HX-Request" in request.headers or not kept.is_form(request) or FIELD not in request.POST:
             return None
         found = read(request.POST[FIELD])
         project = project_of(request, kwargs.get("project_slug", ""))

@@ -200,6 +200,22 @@ def test_sentence__as_one_types__says_what_is_there_or_lacking(client_of_bob, sh
     assert "needs a number" in said.content.decode()
 
 
+def test_sentence__in_a_tab_that_is_older_than_a_change__is_said_and_takes_nothing_from_the_form(
+    client_of_alice, shop, revenue
+):
+    page = main(client_of_alice, at("metric_edit"))
+    seen = {**METRIC, "opened": re.search(r'name="opened" value="([^"]+)"', page)[1], "version": "1"}
+    assert client_of_alice.post(at("metric_edit"), {**seen, "description": "Typed there."}).status_code == 302
+    older = {**seen, "description": "Typed here."}
+    assert client_of_alice.post(at("metric_edit"), older).url == at("metric_edit")
+    where = reverse("metric_sentence", args=["shop"])
+    said = client_of_alice.post(where, older, headers={"HX-Request": "true"}, follow=True).content.decode()
+    assert said.startswith("Total revenue")
+    again = main(client_of_alice, at("metric_edit"))
+    assert "This was changed after you opened it" in again
+    assert "Typed here." in again
+
+
 def test_sentence__a_stranger__gets_404(client_of_charlie, shop):
     assert client_of_charlie.post(reverse("metric_sentence", args=["shop"])).status_code == 404
 
