@@ -108,6 +108,10 @@ def blocks(weekday: int) -> tuple[list[float], list[float]]:
 def test_launch__is_a_clear_gain_that_has_clearly_gone_on_whatever_weekday(weekday: int):
     effect, error = lift(SHIPPED.key, weekday, "clicks", "pages")
     assert effect / error > 4
+    revenue, its_error = lift(SHIPPED.key, weekday, "revenue", "shoppers")
+    assert revenue / its_error > 2.8, "else the rule says: look before you ship, and it could not be shipped"
+    latency, its_error = lift(SHIPPED.key, weekday, "ms", "pages")
+    assert latency + 2 * its_error < 0.05, "the guardrail's limit"
     lifts, variances = blocks(weekday)
     found = decay(promised(effect, error, None), lifts, np.diag(variances))
     assert isinstance(found, Decay)
