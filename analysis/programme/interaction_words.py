@@ -16,7 +16,7 @@ def reading(pairs: Sequence[PairFact], waiting: int) -> Interactions:
     disturbed = [one for one in told if one.disturbed]
     tested = [one for one in told if not one.reason]
     return Interactions(
-        headline=_headline(disturbed, len(tested), len(told)),
+        headline=_headline(disturbed, len(tested), len(told), waiting),
         explanation=_explanation(tested, told, waiting),
         tone="warn" if disturbed else "good" if tested else "flat",
         pairs=told,
@@ -25,7 +25,7 @@ def reading(pairs: Sequence[PairFact], waiting: int) -> Interactions:
     )
 
 
-def _headline(disturbed: Sequence[PairFact], tested: int, all_of_them: int) -> str:
+def _headline(disturbed: Sequence[PairFact], tested: int, all_of_them: int, waiting: int) -> str:
     if len(disturbed) == 1:
         return f"{disturbed[0].first_name} and {disturbed[0].second_name} disturb each other."
     if disturbed:
@@ -34,6 +34,8 @@ def _headline(disturbed: Sequence[PairFact], tested: int, all_of_them: int) -> s
         return "No two experiments are seen to disturb each other."
     if all_of_them:
         return "No pair of experiments shares enough units to tell whether one disturbs the other."
+    if waiting:
+        return "Nobody has looked yet: the first scan is to come."
     return "No two experiments run at the same time."
 
 
@@ -42,7 +44,8 @@ def _explanation(tested: Sequence[PairFact], told: Sequence[PairFact], waiting: 
     if told:
         parts.append(f"{len(tested)} of {len(told)} pairs could be tested; of the others each row says why not.")
     if waiting:
-        parts.append(f"{waiting} more wait for the next scan.")
+        pairs = "pair waits" if waiting == 1 else "pairs wait"
+        parts.append(f"{waiting:,}{' more' if told else ''} {pairs} for the next scan.")
     return " ".join(parts)
 
 

@@ -202,6 +202,16 @@ def test_page__without_pairs_and_of_a_stranger(shop, client_of_bob, client_of_ch
     assert client_of_charlie.get(reverse("evidence_interactions", args=[shop.slug])).status_code == 404
 
 
+def test_page__of_pairs_that_no_scan_has_seen__does_not_say_that_there_are_none(shop, client_of_bob):
+    builders.experiment(shop, "one")
+    builders.experiment(shop, "other")
+    Experiment.objects.update(started_at=NOW)
+    said = page(client_of_bob, shop)
+    assert "1 pair waits for the next scan" in said
+    assert "the first scan is to come" in said
+    assert "No two experiments run" not in said
+
+
 @pytest.mark.parametrize("count", [2, 6])
 def test_page__more_pairs__cost_no_more_queries(shop, client_of_bob, count, django_assert_max_num_queries):
     for index in range(count):
