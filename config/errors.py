@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.views import defaults
 
 from config.commandline import is_unreachable
@@ -16,7 +16,7 @@ WHAT_THERE_IS = "GET /api/v1/experiments, and all that GET /api/v1/openapi.json 
 
 
 class OddRequestMiddleware:
-    """Answer HEAD wherever GET is answered, and refuse addresses that the database cannot even be asked for."""
+    """Answer HEAD wherever GET is answered, and refuse or mend addresses that the database cannot even be asked for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,8 +28,27 @@ class OddRequestMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
-        """Answer for the view where PostgreSQL would refuse the question: it has no NUL character in its texts."""
-        return not_found(request, Http404()) if "\0" in request.path_info else None
+        """See to it that PostgreSQL can be asked: it has no NUL character in its texts.
+
+        Programs are told what is wrong with what they send; a page takes the sign that stands for no letter instead.
+        """
+        if "\0" in request.path_info:
+            return not_found(request, Http404())
+        if not is_api(request):
+            request.GET = _without_nul(request.GET)  # type: ignore[assignment]  # the stubs have a class of their own
+            if request.method == "POST":
+                request.POST = _without_nul(request.POST)  # type: ignore[assignment]
+        return None
+
+
+def _without_nul(sent: QueryDict) -> QueryDict:
+    if not any("\0" in text for name, values in sent.lists() for text in (name, *values)):
+        return sent
+    mended = QueryDict(mutable=True)
+    for name, values in sent.lists():
+        mended.setlist(name.replace("\0", "\ufffd"), [text.replace("\0", "\ufffd") for text in values])
+    mended._mutable = False  # as Django's own
+    return mended
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -220,6 +220,15 @@ def test_sentence__a_stranger__gets_404(client_of_charlie, shop):
     assert client_of_charlie.post(reverse("metric_sentence", args=["shop"])).status_code == 404
 
 
+def test_pages__sent_a_nul_character__take_the_sign_that_stands_for_no_letter(client_of_alice, revenue):
+    listed = reverse("flag_list", args=["shop"])
+    assert client_of_alice.get(f"{listed}?q=%00").status_code == 200
+    client_of_alice.post(at("metric_certify"), {"version": "1", "note": "checked\0by hand"})
+    assert AuditEntry.objects.get(action="metric.certify").why == "checked\ufffdby hand"
+    odd = {**METRIC, "kind": "mood", "opened": "metric:\0||1", "version": "1"}
+    assert client_of_alice.post(at("metric_edit"), odd).status_code == 400
+
+
 def test_certify__twice__counts_once_and_shows(client_of_alice, revenue):
     for _ in range(2):
         client_of_alice.post(at("metric_certify"), {"version": "1"})
